@@ -112,26 +112,28 @@ def gradient_fit(
         factor = weight_decay(num_labelled) if callable(weight_decay) else weight_decay
         return factor * sum((kernel**2).sum() for kernel in _kernels(trained[0]))
 
-    def train_step(rng_key, carry, batch):
+    def train_step(rng_key, rows, carry, batch, num_labelled):
         trained, statistics, optimizer_state = carry
-        key_rows, key_augment, key_noise = jax.random.split(rng_key, 3)
-        minibatch = _draw_minibatch(key_rows, batch, minibatch_size)
+        minibatch = jax.tree.map(lambda leaf: leaf.at[rows].get(mode="clip"), batch)
         if augment is not None:
+            rng_key, key_augment = jax.random.split(rng_key)
             minibatch = minibatch._replace(inputs=augment(key_augment, minibatch.inputs))
-        num_labelled = jnp.maximum((batch.weights > 0).sum(), 1)
-        (value, statistics), grads = gradient(key_noise, trained, statistics, minibatch, num_labelled)
+        (value, statistics), grads = gradient(rng_key, trained, statistics, minibatch, num_labelled)
         if has_decay:
             grads = jax.tree.map(jnp.add, grads, jax.grad(decay)(trained, num_labelled))
         updates, optimizer_state = optimizer.update(grads, optimizer_state, trained)
         return (optax.apply_updates(trained, updates), statistics, optimizer_state), value
 
-    def train_steps(rng_key, carry, batch, first, count):
-        """The steps ``first`` to ``first + count``; each folds its number into the key, however they are grouped."""
+    def train_steps(rng_key, carry, batch, count):
+        key_rows, key_noise = jax.random.split(rng_key)
+        num_labelled = jnp.maximum((batch.weights > 0).sum(), 1)
+        # Drawn for all steps at once: many small calls of the generator would cost as much as a small network.
+        rows = _draw_rows(key_rows, batch.weights, (count, minibatch_size))
 
         def body(carry, step):
-            return train_step(jax.random.fold_in(rng_key, step), carry, batch)
+            return train_step(*step, carry, batch, num_labelled)
 
-        carry, values = jax.lax.scan(body, carry, first + jnp.arange(count))
+        carry, values = jax.lax.scan(body, carry, (jax.random.split(key_noise, count), rows))
         return carry, values[-1]
 
     def validation_loss(carry, validation):
@@ -147,7 +149,8 @@ def gradient_fit(
             return (loop.num_steps + every <= num_steps) & (loop.num_worse < early_stopping.patience)
 
         def body(loop):
-            carry, value = train_steps(rng_key, loop.carry, batch, loop.num_steps, every)
+            key_steps = jax.random.fold_in(rng_key, loop.num_steps)
+            carry, value = train_steps(key_steps, loop.carry, batch, every)
             current = validation_loss(carry, validation)
             better = current < loop.best_loss
             best = jax.tree.map(lambda new, old: jnp.where(better, new, old), carry[:2], loop.best)
@@ -164,7 +167,7 @@ def gradient_fit(
         carry = (trained, state.variables.statistics, optimizer.init(trained))
         is_empty = ~(batch.weights > 0).any()
         if early_stopping is None:
-            (trained, statistics, _), value = train_steps(key_steps, carry, batch, 0, num_steps)
+            (trained, statistics, _), value = train_steps(key_steps, carry, batch, num_steps)
             info = FitInfo(value, jnp.full((), jnp.nan), jnp.int32(num_steps))
         else:
             if early_stopping.held_out_fraction is not None:
@@ -223,12 +226,11 @@ def _kernels(params: PyTree) -> list[Array]:
     return [leaf for path, leaf in leaves if getattr(path[-1], "key", None) == "kernel"]
 
 
-def _draw_minibatch(rng_key: RngKey, batch: Batch, size: int) -> Batch:
-    """Rows drawn with replacement among those of positive weight, whatever the size of the buffer."""
-    ranks = jnp.cumsum(batch.weights > 0)
-    wanted = jax.random.randint(rng_key, (size,), 0, jnp.maximum(ranks[-1], 1))
-    rows = jnp.searchsorted(ranks, wanted, side="right")
-    return jax.tree.map(lambda leaf: leaf.at[rows].get(mode="clip"), batch)
+def _draw_rows(rng_key: RngKey, weights: Float[Array, " K"], shape: tuple[int, ...]) -> Int[Array, "..."]:
+    """Rows drawn with replacement among those of positive weight, the same whatever the size of the buffer."""
+    ranks = jnp.cumsum(weights > 0)
+    wanted = jax.random.randint(rng_key, shape, 0, jnp.maximum(ranks[-1], 1))
+    return jnp.searchsorted(ranks, wanted, side="right")
 
 
 def _hold_out(rng_key: RngKey, batch: Batch, fraction: float) -> tuple[Batch, Batch]:

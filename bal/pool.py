@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from bal.types import Batch, is_concrete
@@ -18,7 +19,7 @@ class PoolState(NamedTuple):
     available: Bool[Array, " N"]  # neither labelled nor skipped
 
 
-def empty_pool(num_points: int, budget: int, label_shape: tuple[int, ...], label_dtype: jnp.dtype) -> PoolState:
+def empty_pool(num_points: int, budget: int, label_shape: tuple[int, ...], label_dtype: DTypeLike) -> PoolState:
     """A pool of which nothing is labelled."""
     return PoolState(
         indices=jnp.full(budget, num_points, jnp.int32),

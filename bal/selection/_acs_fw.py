@@ -27,7 +27,7 @@ def acs_fw(
     r"""Approximate the sum of all points' features by a sparse combination: B iterations of Frank-Wolfe.
 
     .. math:: \min_w \Big\lVert \sum_n \phi_n - \sum_n w_n \phi_n \Big\rVert^2 \quad \text{subject to} \quad w \ge 0,\;
-              \sum_n w_n \lVert\phi_n\rVert = \sum_n \lVert\phi_n\rVert
+              \sum_n w_n \lVert\phi_n\rVert \le \sum_n \lVert\phi_n\rVert
 
     Each iteration moves towards the point that is best aligned with the residual, by exact line search. It may return
     to a point that it chose before, so the coreset can be smaller than the batch; the places that are left go to the

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.selection._greedy import greedy
-from bal.selection._points import blank, check_not_negative, check_positive, check_rows, row, usable
+from bal.selection._points import blank, check_labelled, check_positive, check_rows, row, usable
 from bal.selection._selection import Selection, check_batch_size
 from bal.types import RngKey
 
@@ -76,19 +76,14 @@ def bait(
     """
     check_batch_size(batch_size, available.shape[0])
     check_rows(available.shape[0], features=features)
+    check_labelled(features, labelled_features=labelled_features, labelled_weights=labelled_weights)
     check_positive(ridge=ridge)
     if oversample < 1:
         raise ValueError(f"expected oversample of at least 1, got {oversample}")
     if labelled_features is None:
         labelled_features = jnp.zeros((0, features.shape[1]), features.dtype)
-    if labelled_features.shape[1] != features.shape[1]:
-        raise ValueError(
-            f"expected labelled_features of width {features.shape[1]}, got width {labelled_features.shape[1]}"
-        )
     if labelled_weights is None:
         labelled_weights = jnp.ones_like(labelled_features[:, 0])
-    check_rows(labelled_features.shape[0], labelled_weights=labelled_weights)
-    check_not_negative(labelled_weights=labelled_weights)
     num_added = min(oversample * batch_size, available.shape[0])
     return _bait(
         rng_key,
@@ -113,7 +108,8 @@ def _bait(rng_key, features, available, labelled_features, labelled_weights, rid
         return forms.product / (1 + forms.inverse)
 
     def update(state, step, index):
-        return _change(*state, points, row(points, index), 1.0)
+        fisher, forms = state
+        return _change(fisher, forms, points, row(points, index), 1.0)
 
     state = fisher, _quadratic_forms(fisher, points)
     added, gains, (fisher, _) = greedy(rng_key, allowed, state, gain=gain, update=update, batch_size=num_added)

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 from bal.selection._greedy import greedy
 from bal.selection._kernels import LINEAR, Kernel
 from bal.selection._nearest import add_center, nearest_centers
-from bal.selection._points import check_centers, check_rows, row, usable
+from bal.selection._points import check_labelled, check_rows, row, usable
 from bal.selection._selection import Selection, check_batch_size
 from bal.types import PyTree, RngKey
 
@@ -53,7 +53,7 @@ def k_center(
     """
     check_batch_size(batch_size, available.shape[0])
     check_rows(available.shape[0], embeddings=embeddings)
-    check_centers(embeddings, center_embeddings, center_weights)
+    check_labelled(embeddings, center_embeddings=center_embeddings, center_weights=center_weights)
     return _farthest_first(
         rng_key,
         embeddings,
@@ -106,7 +106,7 @@ def max_dist(
     """
     check_batch_size(batch_size, available.shape[0])
     check_rows(available.shape[0], features=features)
-    check_centers(features, center_features, center_weights)
+    check_labelled(features, center_features=center_features, center_weights=center_weights)
     return _farthest_first(
         rng_key, features, available, center_features, center_weights, kernel, batch_size=batch_size, norm_first=True
     )

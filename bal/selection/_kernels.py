@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from bal.selection._points import blank, check_not_negative, check_positive, check_rows, is_concrete
+from bal.selection._points import blank, check_labelled, check_positive, is_concrete
 from bal.types import PyTree
 
 
@@ -168,14 +168,9 @@ def condition(
     References:
       Holzmüller et al. 2023, A framework and benchmark for deep batch active learning for regression, arXiv:2203.09410
     """
-    if features.shape[1] != labelled_features.shape[1]:
-        raise ValueError(
-            f"expected labelled_features of width {features.shape[1]}, got width {labelled_features.shape[1]}"
-        )
+    check_labelled(features, labelled_features=labelled_features, labelled_weights=labelled_weights)
     check_positive(noise=noise)
     weights = jnp.ones_like(labelled_features[:, 0]) if labelled_weights is None else labelled_weights
-    check_rows(labelled_features.shape[0], labelled_weights=weights)
-    check_not_negative(labelled_weights=weights)
     labelled = blank(labelled_features, weights > 0) * jnp.sqrt(weights)[:, None]
     precision = jnp.eye(features.shape[1], dtype=features.dtype) + labelled.T @ labelled / noise
     factor = jnp.linalg.cholesky(precision)

@@ -20,20 +20,26 @@ def check_rows(num_points: int, **points: PyTree) -> None:
                 raise ValueError(f"expected {name} to have {num_points} rows, one a point, got shape {leaf.shape}")
 
 
-def check_centers(points: PyTree, centers: PyTree | None, weights: Array | None) -> None:
-    """Raise ``ValueError`` unless centres look like points, each with a weight that is not negative."""
-    if centers is None:
+def check_labelled(points: PyTree, **labelled: PyTree) -> None:
+    """Raise ``ValueError`` unless labelled points look like points, each with a weight that is not negative.
+
+    Args:
+      points: the points of the pool.
+      labelled: two arguments by their names, the labelled points and their weights. Either may be None.
+    """
+    (rows_name, rows), (weights_name, weights) = labelled.items()
+    if rows is None:
         if weights is not None:
-            raise ValueError("expected center_weights only together with centers, got center_weights alone")
+            raise ValueError(f"expected {rows_name} together with {weights_name}, got {weights_name} alone")
         return
-    if jax.tree.structure(points) != jax.tree.structure(centers):
-        raise ValueError(f"expected centers of the structure of the points, got {jax.tree.structure(centers)}")
-    for leaf, center in zip(jax.tree.leaves(points), jax.tree.leaves(centers), strict=True):
-        if leaf.shape[1:] != center.shape[1:]:
-            raise ValueError(f"expected centers with rows of shape {leaf.shape[1:]}, got {center.shape[1:]}")
+    if len({jax.tree.structure(points), jax.tree.structure(rows)}) > 1:
+        raise ValueError(f"expected {rows_name} of the structure of the points, got {jax.tree.structure(rows)}")
+    for leaf, row_leaf in zip(jax.tree.leaves(points), jax.tree.leaves(rows), strict=True):
+        if leaf.shape[1:] != row_leaf.shape[1:]:
+            raise ValueError(f"expected {rows_name} with rows of shape {leaf.shape[1:]}, got {row_leaf.shape[1:]}")
     if weights is not None:
-        check_rows(jax.tree.leaves(centers)[0].shape[0], center_weights=weights)
-        check_not_negative(center_weights=weights)
+        check_rows(jax.tree.leaves(rows)[0].shape[0], **{weights_name: weights})
+        check_not_negative(**{weights_name: weights})
 
 
 def check_not_negative(**arrays: Array) -> None:

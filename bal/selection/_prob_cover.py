@@ -10,7 +10,7 @@ from bal.selection._greedy import greedy
 from bal.selection._kernels import LINEAR
 from bal.selection._lloyd import squared_distances
 from bal.selection._nearest import nearest_centers
-from bal.selection._points import check_centers, check_positive, check_rows, row, usable
+from bal.selection._points import check_labelled, check_positive, check_rows, row, usable
 from bal.selection._selection import Selection, check_batch_size
 from bal.types import RngKey
 
@@ -70,7 +70,7 @@ def prob_cover(
     """
     check_batch_size(batch_size, available.shape[0])
     check_rows(available.shape[0], embeddings=embeddings)
-    check_centers(embeddings, center_embeddings, center_weights)
+    check_labelled(embeddings, center_embeddings=center_embeddings, center_weights=center_weights)
     check_positive(radius=radius)
     return _prob_cover(rng_key, embeddings, available, radius, center_embeddings, center_weights, batch_size=batch_size)
 

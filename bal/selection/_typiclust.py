@@ -6,7 +6,7 @@ from jaxtyping import Array, Bool, Float
 
 from bal.selection._class_balanced import places
 from bal.selection._lloyd import k_means_clusters, squared_distances
-from bal.selection._points import blank, check_centers, check_rows, usable
+from bal.selection._points import blank, check_labelled, check_rows, usable
 from bal.selection._selection import Selection, check_batch_size, random_order, take_first
 from bal.types import RngKey
 
@@ -61,7 +61,7 @@ def typiclust(
     """
     check_batch_size(batch_size, available.shape[0])
     check_rows(available.shape[0], embeddings=embeddings)
-    check_centers(embeddings, center_embeddings, center_weights)
+    check_labelled(embeddings, center_embeddings=center_embeddings, center_weights=center_weights)
     if center_embeddings is None:
         center_embeddings = jnp.zeros((0, embeddings.shape[1]), embeddings.dtype)
     if center_weights is None:

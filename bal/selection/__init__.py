@@ -7,7 +7,7 @@ from bal.selection._acs_fw import acs_fw, log_likelihood_features
 from bal.selection._badge import badge, gradient_factors
 from bal.selection._bait import bait
 from bal.selection._class_balanced import class_balanced
-from bal.selection._k_center import k_center, max_dist
+from bal.selection._k_center import k_center
 from bal.selection._k_means import k_means
 from bal.selection._kernels import (
     LINEAR,
@@ -20,6 +20,7 @@ from bal.selection._kernels import (
 )
 from bal.selection._lcmd import lcmd
 from bal.selection._max_det import max_det
+from bal.selection._max_dist import max_dist
 from bal.selection._prob_cover import prob_cover
 from bal.selection._selection import Selection
 from bal.selection._top_k import gumbel_top_k, top_k, uniform

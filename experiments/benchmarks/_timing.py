@@ -1,17 +1,14 @@
-"""Side-by-side timing: interleaved repetitions, medians, and the ratio with its range."""
+"""Side-by-side timing: interleaved repetitions, so that a noisy machine is noisy for everyone."""
 
 import json
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 
-def interleaved(functions: dict[str, Callable[[], None]], repetitions: int = 5) -> dict[str, list[float]]:
-    """Seconds of each function, run in turn so that a change of the machine's load hits all of them.
-
-    Each function must wait for its own results. One run of each, which may compile, is not counted.
-    """
+def interleaved(functions: dict[str, Callable[[], object]], repetitions: int = 5) -> dict[str, list[float]]:
+    """Seconds of each function, ``repetitions`` times in turn, after one call of each that is not counted."""
     for function in functions.values():
         function()
     times: dict[str, list[float]] = {name: [] for name in functions}
@@ -30,17 +27,27 @@ def report(
     baseline: str,
     contender: str,
     target: float,
-    output: str | None = None,
+    output: Path | None = None,
 ) -> float:
-    """Print how many times faster the contender is, with the range over repetitions; add the figures to a JSON file."""
-    ratios = [slow / fast for slow, fast in zip(times[baseline], times[contender], strict=True)]
-    medians = {key: statistics.median(values) for key, values in times.items()}
-    ratio = medians[baseline] / medians[contender]
-    seconds = ", ".join(f"{key} {value:.3g} s" for key, value in medians.items())
-    print(f"{name}: {ratio:.2f}x ({min(ratios):.2f} to {max(ratios):.2f}), target {target}x; {seconds}", flush=True)
+    """Print how many times faster the contender is than the baseline, with its range, and append it to a JSON file.
+
+    The ratio is that of the medians; its range is that of the ratios within each repetition.
+    """
+    ratios = [b / c for b, c in zip(times[baseline], times[contender], strict=True)]
+    ratio = median(times[baseline]) / median(times[contender])
+    row = {
+        "name": name,
+        "seconds": {key: {"median": median(values), "all": values} for key, values in times.items()},
+        "ratio": ratio,
+        "range": [min(ratios), max(ratios)],
+        "target": target,
+    }
+    print(
+        f"{name}: {baseline} {median(times[baseline]):.3f} s, {contender} {median(times[contender]):.3f} s, "
+        f"ratio {ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f}), target {target:g}"
+    )
     if output is not None:
-        path = Path(output)
-        figures = json.loads(path.read_text()) if path.exists() else {}
-        figures[name] = {"ratio": ratio, "range": [min(ratios), max(ratios)], "target": target, "seconds": times}
-        path.write_text(json.dumps(figures, indent=2))
+        rows = json.loads(output.read_text()) if output.exists() else []
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps([*rows, row], indent=2) + "\n")
     return ratio

@@ -7,6 +7,7 @@ start from the embeddings. Where a rule is deterministic, the share of points th
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +41,7 @@ def last_layer_features(params: list[jax.Array], inputs: jax.Array) -> jax.Array
     return jnp.concatenate([hidden, jnp.ones_like(hidden[:, :1])], axis=1)
 
 
-def against_bmdal(rules: list[str], num_points: int, batch_size: int, output: str | None) -> None:
+def against_bmdal(rules: list[str], num_points: int, batch_size: int, output: Path | None) -> None:
     vars(np).setdefault("Inf", np.inf)  # bmdal_reg 3.0.2 was written for numpy 1
     from bmdal_reg.bmdal.algorithms import select_batch
     from bmdal_reg.bmdal.feature_data import TensorFeatureData
@@ -129,7 +130,7 @@ def torch_badge(probs: torch.Tensor, embeddings: torch.Tensor, batch_size: int) 
     return np.array(chosen)
 
 
-def against_torch(rules: list[str], num_points: int, batch_size: int, output: str | None) -> None:
+def against_torch(rules: list[str], num_points: int, batch_size: int, output: Path | None) -> None:
     generator = np.random.default_rng(0)
     embeddings = generator.normal(size=(num_points, 128)).astype(np.float32)
     outputs = generator.normal(size=(num_points, 10)).astype(np.float32)
@@ -153,7 +154,7 @@ def against_torch(rules: list[str], num_points: int, batch_size: int, output: st
             compare(name, ours, theirs, "torch", 1.5, output)
 
 
-def compare(name: str, ours: Callable, theirs: Callable, peer: str, target: float, output: str | None) -> None:
+def compare(name: str, ours: Callable, theirs: Callable, peer: str, target: float, output: Path | None) -> None:
     times = interleaved({"bal": lambda: jax.block_until_ready(ours()), peer: theirs})
     report(name, times, baseline=peer, contender="bal", target=target, output=output)
     mine, other = np.asarray(ours().indices).tolist(), theirs().tolist()
@@ -163,7 +164,7 @@ def compare(name: str, ours: Callable, theirs: Callable, peer: str, target: floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", default=None, help="JSON file to which the figures are added")
+    parser.add_argument("--output", type=Path, help="JSON file to which the figures are added")
     parser.add_argument("--rules", nargs="+", choices=RULES, default=RULES, help="which of them to time")
     settings = parser.parse_args()
     against_bmdal(settings.rules, 10_000, 256, settings.output)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bal.posteriors._gradient_features import gradient_features
+from bal.posteriors import gradient_features
 
 
 def mlp(params, inputs):

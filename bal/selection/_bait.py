@@ -101,7 +101,7 @@ def bait(
 def _bait(rng_key, features, available, labelled_features, labelled_weights, ridge, *, batch_size, num_added):
     points, allowed, num_invalid = usable(available, features)
     information = points.T @ points / jnp.maximum(allowed.sum(), 1)
-    fisher = _prior(information, labelled_features, labelled_weights, ridge)
+    fisher = _invert(information, labelled_features, labelled_weights, ridge)
 
     def gain(state):
         _, forms = state
@@ -112,13 +112,17 @@ def _bait(rng_key, features, available, labelled_features, labelled_weights, rid
         return _change(fisher, forms, points, row(points, index), 1.0)
 
     state = fisher, _quadratic_forms(fisher, points)
-    added, gains, (fisher, _) = greedy(rng_key, allowed, state, gain=gain, update=update, batch_size=num_added)
-    kept = _backward(fisher, row(points, added), added < available.shape[0], num_added - batch_size)
+    added, gains, _ = greedy(rng_key, allowed, state, gain=gain, update=update, batch_size=num_added)
+    chosen = row(points, added)
+    # A fresh inverse, because the losses of the backward pass are too close for the rounding of so many updates.
+    rows, weights = jnp.concatenate([labelled_features, chosen]), jnp.ones(num_added, labelled_weights.dtype)
+    fisher = _invert(information, rows, jnp.concatenate([labelled_weights, weights]), ridge)
+    kept = _backward(fisher, chosen, added < available.shape[0], num_added - batch_size)
     order = jnp.argsort(~kept, stable=True)[:batch_size]
     return Selection(added[order], gains[order], num_invalid)
 
 
-def _prior(information, labelled_features, labelled_weights, ridge) -> _Fisher:
+def _invert(information, labelled_features, labelled_weights, ridge) -> _Fisher:
     labelled = blank(labelled_features, labelled_weights > 0) * jnp.sqrt(labelled_weights)[:, None]
     identity = jnp.eye(information.shape[0], dtype=information.dtype)
     factor = jax.scipy.linalg.cho_factor(ridge * identity + labelled.T @ labelled)

@@ -52,13 +52,13 @@ def _outer_column(points, other):
 
 
 def _outer_distance(points, other):
-    # a_i (x) h_i - a (x) h = (a_i - a) (x) h_i + a (x) (h_i - h): no cancellation between duplicates.
+    # a_i (x) h_i - a (x) h = (a_i - a) (x) h_i + a (x) (h_i - h): every term is exactly 0 for a duplicate. The inner
+    # product of h_i and h_i - h is written by norms, so that each array is read by plain sums alone.
     (left, right), (left_other, right_other) = points, other
-    left_change, right_change = left - left_other[None], right - right_other[None]
-    cross = (left_change @ left_other) * (right * right_change).sum(axis=1)
-    squares = _linear_diagonal(left_change) * _linear_diagonal(right)
-    squares += jnp.square(left_other).sum() * _linear_diagonal(right_change)
-    return jnp.maximum(squares + 2 * cross, 0.0)
+    cross = ((left - left_other[None]) * left_other[None]).sum(axis=1)
+    norms, distances = _linear_diagonal(right), _linear_distance(right, right_other)
+    squares = _linear_distance(left, left_other) * norms + jnp.square(left_other).sum() * distances
+    return jnp.maximum(squares + cross * (norms - jnp.square(right_other).sum() + distances), 0.0)
 
 
 # Points are pairs (a [N, C], h [N, D]) that stand for the features a (x) h [N, C * D], which never exist: the gradient

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bal.selection import bait, max_det
-from bal.selection._bait import _change, _Fisher, _prior, _quadratic_forms
+from bal.selection._bait import _change, _Fisher, _invert, _quadratic_forms
 
 NUM_POINTS = 10
 ALL = jnp.ones(NUM_POINTS, bool)
@@ -54,7 +54,7 @@ def test_it_is_the_forward_backward_choice_of_dense_inverses(seed, oversample, r
 def test_updates_equal_dense_inverses_and_undo_each_other():
     features, exact = random_features(0)
     information = features.T @ features
-    start = _prior(information, features[:0], jnp.zeros(0), 0.5)
+    start = _invert(information, features[:0], jnp.zeros(0), 0.5)
     forms = _quadratic_forms(start, features)
     added = _change(start, forms, features, features[3], 1.0)
     inverse = np.linalg.inv(0.5 * np.eye(3) + np.outer(exact[3], exact[3]))

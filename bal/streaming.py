@@ -42,7 +42,9 @@ def stream(
     if mesh is None:
         return _stream_here(fn, inputs, chunk_size)
     num_points = inputs.shape[0]
-    axes = PartitionSpec(mesh.axis_names)
+    # One axis over all devices, of the kind whose shardings the compiler fills in, whatever kind the mesh was made of.
+    mesh = Mesh(mesh.devices.reshape(-1), ("points",))
+    axes = PartitionSpec("points")
     # Every device takes the same number of points; the surplus repeats the last point and is cut off again.
     surplus = -num_points % mesh.size
     padded = jnp.concatenate([inputs, jnp.repeat(inputs[-1:], surplus, axis=0)]) if surplus else inputs

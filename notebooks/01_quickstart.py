@@ -77,7 +77,7 @@ for name, each, colour in (("BALD", info, "tab:blue"), ("random", random_info, "
     axes.fill_between(labels, accuracy.min(axis=0), accuracy.max(axis=0), color=colour, alpha=0.15, linewidth=0)
 axes.set(xlabel="labels", ylabel="test accuracy", title="mean and range of ten seeds")
 axes.grid(alpha=0.3)
-axes.legend();
+axes.legend()
 
 # %% [markdown]
 # ## What did it ask for?

@@ -1,0 +1,46 @@
+"""Streaming: the same result whatever the chunk, and nothing of the size of the pool on the way."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from bal.streaming import CPU_MEMORY_BUDGET, bytes_a_point, stream
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 4, 10, 11, 100, None])
+def test_chunks_of_any_size_give_the_whole(chunk_size):
+    inputs = jnp.arange(22.0).reshape(11, 2)
+    result = stream(lambda x: {"sum": x.sum(axis=1), "twice": 2 * x}, inputs, chunk_size=chunk_size)
+    np.testing.assert_array_equal(result["sum"], inputs.sum(axis=1))
+    np.testing.assert_array_equal(result["twice"], 2 * inputs)
+
+
+def test_the_chunk_follows_from_the_largest_array_that_grows_with_the_points():
+    weights = jnp.ones((3, 1000))
+    assert bytes_a_point(lambda x: (x @ weights).sum(axis=1), jnp.ones((5, 3))) == 4000
+    # Arrays of the size of the parameters do not count, however large, nor does what is inside a loop over draws.
+    draws = jnp.ones((7, 3, 50))
+    grown = bytes_a_point(lambda x: jax.lax.map(lambda w: (x @ w).sum(axis=1), draws).sum(axis=0), jnp.ones((5, 3)))
+    assert grown == 200
+
+
+def test_no_array_of_the_whole_pool_times_the_width_is_made():
+    num_points, width = 200_000, 1000
+    weights = jnp.ones((3, width))
+    fn = jax.jit(lambda x: stream(lambda chunk: (chunk @ weights).sum(axis=1), x))
+    memory = fn.lower(jnp.zeros((num_points, 3))).compile().memory_analysis()
+    assert memory.temp_size_in_bytes < 4 * CPU_MEMORY_BUDGET < num_points * width * 4
+
+
+def test_a_chunk_below_one_is_refused():
+    with pytest.raises(ValueError, match="chunk_size"):
+        stream(lambda x: x, jnp.zeros(3), chunk_size=0)
+
+
+def test_points_are_divided_over_devices(rng_key):
+    mesh = jax.make_mesh((jax.device_count(),), ("pool",))
+    inputs = jax.random.normal(rng_key, (10, 3))
+    kernel = jax.random.normal(rng_key, (3, 2))
+    result = jax.jit(lambda kernel, x: stream(lambda chunk: chunk @ kernel, x, mesh=mesh))(kernel, inputs)
+    np.testing.assert_allclose(result, inputs @ kernel, rtol=1e-6)

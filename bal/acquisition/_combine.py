@@ -24,7 +24,7 @@ def weighted_sum(
       >>> weighted_sum([jnp.array([1.0, 2.0]), jnp.array([4.0, 0.0])], [1.0, 0.5])
       Array([3., 2.], dtype=float32)
     """
-    if not scores or len(weights) != len(scores):
+    if len(scores) == 0 or len(weights) != len(scores):
         raise ValueError(f"expected weights for each of one or more scores, got {len(weights)} for {len(scores)}")
     return sum((weight * score for weight, score in zip(weights, scores, strict=True)), jnp.zeros_like(scores[0]))
 

@@ -1,4 +1,8 @@
-"""What EPIG in all its forms asks of its targets."""
+"""What EPIG in all its forms asks of its targets.
+
+Signatures write the axes of targets as S2, C2 and M2 where they must equal S, C and M: what does not fit shall meet
+these messages, also where shapes are checked.
+"""
 
 import jax
 import jax.numpy as jnp

@@ -1,5 +1,6 @@
 """The information of a given batch, to judge a choice whoever made it."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ class JointInformation(NamedTuple):
     standard_error: Float[Array, ""]  # of the Monte-Carlo average; 0 where the information is exact
 
 
+@functools.partial(jax.jit, static_argnames="num_configurations")
 def joint_information(
     rng_key: RngKey, log_probs: Float[Array, "S N C"], indices: Int[Array, " B"], *, num_configurations: int
 ) -> JointInformation:

@@ -1,5 +1,6 @@
 """The best of many candidates, evaluating only those whose upper bound could still win."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -44,7 +45,7 @@ def lazy_argmax(
         values, stages = state
         return best_pending(values, stages).max() > jnp.where(stages == _EVALUATED, values, -jnp.inf).max()
 
-    def tighten_chunk(values, stages):
+    def tighten_chunk(tighten, values, stages):
         untouched = jnp.where(stages == _UNTOUCHED, values, -jnp.inf)
         chunk = jax.lax.top_k(untouched, min(tighten_size, num_candidates))[1]
         live = stages[chunk] == _UNTOUCHED
@@ -62,7 +63,8 @@ def lazy_argmax(
         if tighten is None:
             return evaluate_chunk(values, stages)
         leader = best_pending(values, stages).argmax()
-        return jax.lax.cond(stages[leader] == _UNTOUCHED, tighten_chunk, evaluate_chunk, values, stages)
+        tighten_next = functools.partial(tighten_chunk, tighten)
+        return jax.lax.cond(stages[leader] == _UNTOUCHED, tighten_next, evaluate_chunk, values, stages)
 
     stages = jnp.where(bounds > 0, _UNTOUCHED, _EVALUATED)
     values, stages = jax.lax.while_loop(bound_beats_best, step, (bounds, stages))

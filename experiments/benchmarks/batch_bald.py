@@ -60,6 +60,15 @@ def main(settings: Settings) -> None:
     sizes = {"batch_size": settings.batch_size, "num_configurations": settings.num_configurations}
 
     log_probs = predictions(jax.random.key(0), settings.num_points)
+    large = predictions(jax.random.key(0), LARGE_POOL)
+    large_times = interleaved(
+        {"small": lambda: select(log_probs, **sizes), "large": lambda: select(large, **sizes)}, settings.repetitions
+    )
+    growth = median(large_times["large"]) / median(large_times["small"])
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"{LARGE_POOL} points take {growth:.1f} times as long (target: below {TARGET_GROWTH:g})")
+    print(f"largest memory of this process, before the peer ran: {memory:.2f} GB")
+
     peer_log_probs = torch.from_numpy(np.asarray(log_probs, np.float64).swapaxes(0, 1).copy())
     torch.manual_seed(0)
     peers = []
@@ -81,15 +90,6 @@ def main(settings: Settings) -> None:
     difference = np.abs(np.cumsum(ours.scores) / np.asarray(peers[0].scores) - 1)
     print(f"same first four points: {ours.indices[:4].tolist() == peers[0].indices[:4]}")
     print(f"largest relative difference of the information of the first b points: {difference.max():.4f}")
-
-    large = predictions(jax.random.key(0), LARGE_POOL)
-    large_times = interleaved(
-        {"small": lambda: select(log_probs, **sizes), "large": lambda: select(large, **sizes)}, settings.repetitions
-    )
-    growth = median(large_times["large"]) / median(large_times["small"])
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"{LARGE_POOL} points take {growth:.1f} times as long (target: below {TARGET_GROWTH:g})")
-    print(f"largest memory of this process, the peer included: {memory:.2f} GB")
 
 
 if __name__ == "__main__":

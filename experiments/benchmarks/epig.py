@@ -3,6 +3,8 @@
 python -m experiments.benchmarks.epig --output results/bench.json
 """
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +66,8 @@ def main(settings: Settings) -> None:
     compiled = jax.jit(epig)
     expected = torch_epig(probs[:50], target_probs, 50).numpy()
     np.testing.assert_allclose(compiled(log_probs[:, :50], target_log_probs), expected, atol=1e-5)
-    functions = {
-        f"torch, chunks of {size}": lambda size=size: torch_epig(probs, target_probs, size) for size in (20, 100)
+    functions: dict[str, Callable[[], object]] = {
+        f"torch, chunks of {size}": functools.partial(torch_epig, probs, target_probs, size) for size in (20, 100)
     }
     functions["bal"] = lambda: compiled(log_probs, target_log_probs).block_until_ready()
     times = interleaved(functions, settings.repetitions)

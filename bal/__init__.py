@@ -1,1 +1,54 @@
+"""Bayesian active learning in JAX: a whole run is one compiled function of a key."""
 
+from bal import (
+    acquisition,
+    datasets,
+    information,
+    likelihoods,
+    metrics,
+    networks,
+    posteriors,
+    selection,
+    strategies,
+    types,
+)
+from bal.information import check_log_probs
+from bal.loop import ActiveLearner, LoopState, StepInfo, build, run
+from bal.pool import PoolState
+from bal.refit import shrink_and_perturb, warm_start
+from bal.selection import Selection
+from bal.strategies import Strategy
+from bal.streaming import stream
+from bal.types import Batch, Dataset, Gaussian, Keys, split_keys
+from bal.view import PoolView
+
+__all__ = [
+    "ActiveLearner",
+    "Batch",
+    "Dataset",
+    "Gaussian",
+    "Keys",
+    "LoopState",
+    "PoolState",
+    "PoolView",
+    "Selection",
+    "StepInfo",
+    "Strategy",
+    "acquisition",
+    "build",
+    "check_log_probs",
+    "datasets",
+    "information",
+    "likelihoods",
+    "metrics",
+    "networks",
+    "posteriors",
+    "run",
+    "selection",
+    "shrink_and_perturb",
+    "split_keys",
+    "strategies",
+    "stream",
+    "types",
+    "warm_start",
+]

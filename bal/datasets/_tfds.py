@@ -1,0 +1,60 @@
+"""Classification sets of TensorFlow Datasets, read without TensorFlow."""
+
+from pathlib import Path
+
+import numpy as np
+
+from bal.datasets._arrays import from_arrays
+from bal.types import Dataset
+
+
+def tfds_names() -> list[str]:
+    """Names that TFDS knows; none where it is not installed."""
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError:
+        return []
+    return list(tfds.list_builders(with_community_datasets=False))
+
+
+def load_tfds(name: str, *, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
+    """A TFDS classification set: its training split is the pool.
+
+    Images are scaled to [0, 1]. It is read with ``tfds.data_source`` from ``array_record`` files.
+
+    Args:
+      name: name in the TFDS catalogue, such as "fashion_mnist".
+      data_dir: where prepared sets are kept; None is the default of TFDS.
+      download: download and prepare a set that is not there yet.
+
+    Raises:
+      FileNotFoundError: not prepared in ``data_dir``, and ``download`` is False.
+      ValueError: not a set of single labelled inputs with a training and a test split.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder(name, data_dir=data_dir)
+    if not download and not builder.data_path.exists():
+        raise FileNotFoundError(
+            f"data set {name!r} is not prepared in {builder.data_path}: pass data_dir=..., or download=True"
+        )
+    if download and not builder.data_path.exists():
+        # Only array_record files can be read without TensorFlow.
+        builder.download_and_prepare(file_format="array_record")
+    keys = builder.info.supervised_keys
+    if keys is None or not isinstance(builder.info.features[keys[1]], tfds.features.ClassLabel):
+        raise ValueError(f"expected a classification set with one label an input, got {name!r}")
+    splits = set(builder.info.splits)
+    test_split = next((split for split in ("test", "validation") if split in splits), None)
+    if "train" not in splits or test_split is None:
+        raise ValueError(f"expected the splits train and test (or validation) in {name!r}, got {sorted(splits)}")
+    pool = _read(builder.as_data_source(split="train"), *keys)
+    test = _read(builder.as_data_source(split=test_split), *keys)
+    return from_arrays(*pool, *test, num_classes=builder.info.features[keys[1]].num_classes)
+
+
+def _read(source, input_key: str, label_key: str) -> tuple[np.ndarray, np.ndarray]:
+    rows = source.__getitems__(range(len(source)))
+    inputs = np.stack([row[input_key] for row in rows])
+    scale = 255 if inputs.dtype == np.uint8 else 1
+    return inputs.astype(np.float32) / scale, np.asarray([row[label_key] for row in rows])

@@ -1,0 +1,234 @@
+"""The active-learning loop as pure functions: a whole run is one compiled program of a key and a data set."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jax.tree_util import Partial
+from jaxtyping import Array, Int
+
+from bal import pool as pools
+from bal.initial import check_initial_set, initial_labels
+from bal.pool import PoolState
+from bal.posteriors import FitInfo, Posterior, check_num_samples
+from bal.selection import Selection
+from bal.strategies import Strategy
+from bal.streaming import stream
+from bal.types import Batch, Dataset, Keys, PyTree, RngKey, split_keys
+from bal.view import pool_view, to_pool_indices
+
+
+class LoopState(NamedTuple):
+    """What the next round needs. Data and keys are passed in, never stored."""
+
+    pool: PoolState
+    posterior: PyTree  # state of the posterior that acquires
+    evaluation: PyTree  # state of the posterior that is evaluated, () where it is the same
+    round: Int[Array, ""]  # rounds that are done
+
+
+class StepInfo(NamedTuple):
+    """What a person wants to see of a round."""
+
+    num_labelled: Int[Array, ""]  # size of the set that was trained on
+    selection: Selection  # what was asked for, as pool indices
+    metrics: dict[str, Array]  # of the posterior samples' mean on the test set; {} without one
+    fit: FitInfo
+    evaluation_fit: FitInfo | None
+
+
+class ActiveLearner(NamedTuple):
+    """Pure functions of a run. ``step`` is ``ask`` followed by ``tell`` with the labels that the data set holds."""
+
+    init: Callable[..., LoopState]  # (rng_key | Keys, dataset, initial=None)
+    ask: Callable[[RngKey | Keys, LoopState, Dataset], tuple[LoopState, StepInfo]]
+    tell: Callable[..., LoopState]  # (state, indices [B], labels, weights=None)
+    skip: Callable[[LoopState, Array], LoopState]  # (state, indices): never ask for these
+    step: Callable[[RngKey | Keys, LoopState, Dataset], tuple[LoopState, StepInfo]]
+    num_rounds: int
+
+
+def build(
+    posterior: Posterior,
+    strategy: Strategy,
+    *,
+    num_samples: int | None = None,
+    num_initial: int,
+    num_rounds: int,
+    initial_set: str = "uniform",
+    start: Callable[[PyTree, PyTree], PyTree] | None = None,
+    evaluation_posterior: Posterior | None = None,
+    pool_subset_size: int | None = None,
+    num_targets: int = 100,
+    chunk_size: int | None = None,
+    mesh: Mesh | None = None,
+) -> ActiveLearner:
+    """Put a posterior and a strategy together.
+
+    Args:
+      posterior: what to believe after some labels.
+      strategy: what to ask next.
+      num_samples: posterior samples S; None: all that the posterior has.
+      num_initial: points labelled at the start; 0 is legal.
+      num_rounds: models fitted, and batches asked for. The label budget is ``num_initial + num_rounds * batch_size``;
+        the last batch is labelled but not trained on.
+      initial_set: "uniform", or "balanced" by class (reads labels: for simulations).
+      start: from which state a round is fitted, (state of the round before, fresh state) -> state. None restarts from
+        the fresh one; :func:`bal.warm_start` and :func:`bal.shrink_and_perturb` continue.
+      evaluation_posterior: fitted on the same labels, and metrics come from it; None evaluates ``posterior``.
+      pool_subset_size: score a random subset of the available points in each round; None scores all.
+      num_targets: where the data set has no ``target_inputs``, so many points are drawn from the original pool in each
+        round.
+      chunk_size: points predicted at a time; None follows from a memory budget.
+      mesh: devices over which the pool and the test set are divided when predicted.
+
+    Returns:
+      The learner: pure functions that close over these settings.
+
+    Raises:
+      ValueError: settings that cannot be, or a posterior without what the strategy needs.
+    """
+    _check_settings(posterior, strategy, num_initial, num_rounds, initial_set, num_targets)
+    check_num_samples(num_samples, posterior.max_samples)
+    if pool_subset_size is not None and pool_subset_size < strategy.batch_size:
+        raise ValueError(f"expected pool_subset_size of at least batch_size, got {pool_subset_size}")
+    budget = num_initial + num_rounds * strategy.batch_size
+
+    def init(rng_key: RngKey | Keys, dataset: Dataset, initial: tuple[Array, Array] | None = None) -> LoopState:
+        keys = _as_keys(rng_key)
+        _check_dataset(dataset, budget, pool_subset_size)
+        indices, labels = initial_labels(
+            keys.initial, dataset, initial, num_initial=num_initial, initial_set=initial_set
+        )
+        pool = pools.empty_pool(dataset.pool_inputs.shape[0], budget, labels.shape[1:], labels.dtype)
+        pool = pools.add_labels(pool, indices, labels)
+        batch = pools.labelled_batch(pool, dataset.pool_inputs)
+        key_network = jax.random.fold_in(keys.network, 0)
+        evaluation = () if evaluation_posterior is None else evaluation_posterior.init(key_network, batch)
+        return LoopState(pool, posterior.init(key_network, batch), evaluation, jnp.int32(0))
+
+    def fit(keys: Keys, fitted: Posterior, state: LoopState, previous: PyTree, batch: Batch, validation: Batch | None):
+        fresh = fitted.init(keys.network, batch)
+        if start is not None:
+            # Before the first round there is nothing to continue from.
+            continued = start(previous, fresh)
+            fresh = jax.tree.map(lambda a, b: jnp.where(state.round == 0, a, b), fresh, continued)
+        return fitted.fit(keys.batches, fresh, batch, validation)
+
+    def draw(keys: Keys, drawn: Posterior, state: PyTree) -> Callable[[Array], PyTree]:
+        # A posterior that has only so many draws is evaluated with all of them where fewer exist than are asked for.
+        count = num_samples if drawn.max_samples is None or drawn is posterior else None
+        return Partial(drawn.predict, state, drawn.sample(keys.samples, state, count))
+
+    def ask(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
+        keys = Keys(*(jax.random.fold_in(key, state.round) for key in _as_keys(rng_key)))
+        batch = pools.labelled_batch(state.pool, dataset.pool_inputs)
+        belief, fit_info = fit(keys, posterior, state, state.posterior, batch, dataset.validation)
+        predict = draw(keys, posterior, belief)
+        evaluated, evaluation, evaluation_info, evaluated_predict = posterior, (), None, predict
+        if evaluation_posterior is not None:
+            evaluated = evaluation_posterior
+            evaluation, evaluation_info = fit(keys, evaluated, state, state.evaluation, batch, dataset.validation)
+            evaluated_predict = draw(keys, evaluated, evaluation)
+        metrics = _evaluate(evaluated, evaluated_predict, dataset, chunk_size, mesh)
+
+        view, subset = pool_view(
+            keys.targets,
+            dataset,
+            state.pool,
+            batch,
+            predict,
+            features={name: Partial(feature, belief) for name, feature in posterior.features.items()},
+            covariance=None if posterior.covariance is None else Partial(posterior.covariance, belief),
+            pool_subset_size=pool_subset_size,
+            num_targets=num_targets,
+            chunk_size=chunk_size,
+            mesh=mesh,
+        )
+        selection = to_pool_indices(strategy.select(keys.selection, view), subset, dataset)
+        info = StepInfo(state.pool.num_labelled, selection, metrics, fit_info, evaluation_info)
+        return LoopState(state.pool, belief, evaluation, state.round + 1), info
+
+    def tell(state: LoopState, indices: Array, labels: Array, weights: Array | None = None) -> LoopState:
+        indices, labels = jnp.asarray(indices), jnp.asarray(labels)
+        weights = None if weights is None else jnp.asarray(weights)
+        return state._replace(pool=pools.add_labels(state.pool, indices, labels, weights))
+
+    def skip(state: LoopState, indices: Array) -> LoopState:
+        return state._replace(pool=pools.skip(state.pool, jnp.asarray(indices)))
+
+    def step(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
+        if dataset.pool_labels is None:
+            raise ValueError("expected pool_labels for step and run, got None: use ask, then tell with your own labels")
+        state, info = ask(rng_key, state, dataset)
+        chosen = info.selection.indices
+        return tell(state, chosen, dataset.pool_labels.at[chosen].get(mode="fill", fill_value=0)), info
+
+    return ActiveLearner(init, ask, tell, skip, step, num_rounds)
+
+
+def run(rng_key: RngKey | Keys, learner: ActiveLearner, dataset: Dataset) -> tuple[LoopState, StepInfo]:
+    """All rounds: one ``lax.scan`` over ``learner.step``, a pure function of a key and a data set.
+
+    Args:
+      rng_key: one key, or one for each source of randomness.
+      learner: from :func:`build`; close over it or make it static.
+      dataset: pool with labels, and a test set.
+
+    Returns:
+      The last state, and the info of each round stacked along a first axis [num_rounds].
+    """
+
+    def body(state: LoopState, _):
+        return learner.step(rng_key, state, dataset)
+
+    return jax.lax.scan(body, learner.init(rng_key, dataset), None, length=learner.num_rounds)
+
+
+def _as_keys(rng_key: RngKey | Keys) -> Keys:
+    return rng_key if isinstance(rng_key, Keys) else split_keys(rng_key)
+
+
+def _evaluate(posterior: Posterior, predict, dataset: Dataset, chunk_size: int | None, mesh: Mesh | None):
+    if dataset.test_inputs is None or dataset.test_labels is None:
+        return {}
+    likelihood = posterior.likelihood
+    predictive = stream(
+        lambda chunk: likelihood.reduce(predict(chunk)), dataset.test_inputs, chunk_size=chunk_size, mesh=mesh
+    )
+    return likelihood.metrics(predictive, dataset.test_labels, jnp.ones(dataset.test_labels.shape))
+
+
+def _check_settings(posterior, strategy, num_initial, num_rounds, initial_set, num_targets) -> None:
+    if num_initial < 0 or num_rounds < 1 or num_targets < 1:
+        raise ValueError(
+            f"expected num_initial of at least 0, num_rounds and num_targets of at least 1, "
+            f"got {num_initial}, {num_rounds} and {num_targets}"
+        )
+    if strategy.batch_size < 1:
+        raise ValueError(f"expected batch_size of at least 1, got {strategy.batch_size}")
+    check_initial_set(initial_set)
+    missing = [name for name in strategy.needs if name not in posterior.features]
+    if missing:
+        raise ValueError(
+            f"expected a posterior with the features {list(strategy.needs)} that the strategy needs, "
+            f"got one with {sorted(posterior.features)}"
+        )
+
+
+def _check_dataset(dataset: Dataset, budget: int, pool_subset_size: int | None) -> None:
+    num_points = dataset.pool_inputs.shape[0]
+    if budget > num_points:
+        raise ValueError(
+            f"expected a label budget (num_initial + num_rounds * batch_size) of at most the {num_points} points "
+            f"of the pool, got {budget}"
+        )
+    if pool_subset_size is not None and not 1 <= pool_subset_size <= num_points:
+        raise ValueError(f"expected pool_subset_size between 1 and {num_points}, got {pool_subset_size}")
+    if dataset.test_inputs is not None and dataset.test_inputs.shape[1:] != dataset.pool_inputs.shape[1:]:
+        raise ValueError(
+            f"expected test_inputs of the shape of pool_inputs [n, {list(dataset.pool_inputs.shape[1:])}], "
+            f"got {list(dataset.test_inputs.shape)}"
+        )

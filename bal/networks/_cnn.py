@@ -1,0 +1,137 @@
+"""The two small convolutional networks of the Bayesian active-learning literature."""
+
+import jax
+from flax import nnx
+from jaxtyping import Array, Float
+
+from bal.networks._convolution import convolve, convolve_for_training, max_pool
+from bal.networks._dropout import DropoutLinear, dropout_mask
+from bal.networks._network import Network, network_from_module
+from bal.types import RngKey
+
+VARIANTS = ("gal", "batchbald")
+
+
+def cnn(*, num_outputs: int, variant: str = "gal") -> Network:
+    """A convolutional network for images [n, height, width, channels].
+
+    ``"gal"``: conv 32 4x4, conv 32 4x4, max-pool 2, dropout .25, dense 128, dropout .5, dense (Gal et al. 2017).
+    ``"batchbald"``: conv 32 5x5, channel dropout .5, max-pool 2, conv 64 5x5, channel dropout .5, max-pool 2,
+    dense 128, dropout .5, dense (Kirsch et al. 2019). ReLU throughout.
+
+    Args:
+      num_outputs: width of the output.
+      variant: "gal" or "batchbald".
+
+    Raises:
+      ValueError: unknown variant, or (from ``init``) images that are too small or not [n, height, width, channels].
+
+    Example:
+      >>> network = cnn(num_outputs=10, variant="gal")
+      >>> network.init(jax.random.key(0), jax.numpy.zeros((1, 28, 28, 1))).params["dense"]["linear"]["kernel"].shape
+      (3872, 128)
+
+    References:
+      Gal et al. 2017, Deep Bayesian active learning with image data, arXiv:1703.02910
+      Kirsch et al. 2019, BatchBALD, arXiv:1906.08158
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"expected variant to be one of {VARIANTS}, got {variant!r}")
+    module, smallest = (_GalCNN, 8) if variant == "gal" else (_BatchBaldCNN, 16)
+
+    def create(shape: tuple[int, ...], rngs: nnx.Rngs):
+        if len(shape) != 3 or min(shape[:2]) < smallest:
+            raise ValueError(
+                f"expected images [n, height, width, channels] of at least {smallest}x{smallest} for "
+                f"variant={variant!r}, got inputs of shape [n, {', '.join(map(str, shape))}]"
+            )
+        return module(shape, num_outputs, rngs)
+
+    return network_from_module(create, template_shape=(28, 28, 1), convolutional=True)
+
+
+class _Convolution(nnx.Module):
+    def __init__(self, num_inputs: int, num_outputs: int, width: int, rngs: nnx.Rngs):
+        initial = nnx.Conv(num_inputs, num_outputs, kernel_size=(width, width), rngs=rngs)
+        self.kernel, self.bias = initial.kernel, initial.bias
+
+    def __call__(self, images: Float[Array, "n h w i"]) -> Float[Array, "n x y o"]:
+        return convolve(images, self.kernel[...]) + self.bias[...][None, None, None]
+
+    def sample(self, images: Float[Array, "n h w i"], mask: Float[Array, " i"]) -> Float[Array, "n x y o"]:
+        """Channels that a mask shared by all images drops are dropped from the kernel, see DropoutLinear."""
+        return convolve(images, mask[None, None, :, None] * self.kernel[...]) + self.bias[...][None, None, None]
+
+    def train_step(self, images: Float[Array, "n h w i"]) -> Float[Array, "n x y o"]:
+        return convolve_for_training(images, self.kernel[...]) + self.bias[...][None, None, None]
+
+
+class _GalCNN(nnx.Module):
+    def __init__(self, shape: tuple[int, ...], num_outputs: int, rngs: nnx.Rngs):
+        height, width, channels = shape
+        self.first = _Convolution(channels, 32, 4, rngs)
+        self.second = _Convolution(32, 32, 4, rngs)
+        self.dense = DropoutLinear((height - 6) // 2 * ((width - 6) // 2) * 32, 128, 0.25, rngs)
+        self.last = nnx.Linear(128, num_outputs, rngs=rngs)
+
+    def trunk(self, inputs):
+        hidden = jax.nn.relu(self.second(jax.nn.relu(self.first(inputs))))
+        return max_pool(hidden).reshape(inputs.shape[0], -1)
+
+    def head(self, hidden, rng_key: RngKey | None):
+        if rng_key is None:
+            return jax.nn.relu(self.dense.sample(hidden, None))
+        key_dense, key_last = jax.random.split(rng_key)
+        hidden = jax.nn.relu(self.dense.sample(hidden, key_dense))
+        return hidden * dropout_mask(key_last, hidden.shape[1:], 0.5)[None]
+
+    def readout(self, embeddings):
+        return self.last(embeddings)
+
+    def train(self, rng_key: RngKey, inputs):
+        key_dense, key_last = jax.random.split(rng_key)
+        hidden = jax.nn.relu(self.second.train_step(jax.nn.relu(self.first.train_step(inputs))))
+        hidden = max_pool(hidden).reshape(inputs.shape[0], -1)
+        hidden = jax.nn.relu(self.dense.train_step(hidden, key_dense))
+        return self.last(hidden * dropout_mask(key_last, hidden.shape, 0.5)), {}
+
+
+class _BatchBaldCNN(nnx.Module):
+    """Channel masks are not negative, so they commute with pooling and ReLU: these come first, in the trunk."""
+
+    def __init__(self, shape: tuple[int, ...], num_outputs: int, rngs: nnx.Rngs):
+        height, width, channels = shape
+        self.first = _Convolution(channels, 32, 5, rngs)
+        self.second = _Convolution(32, 64, 5, rngs)
+        num_features = ((height - 4) // 2 - 4) // 2 * (((width - 4) // 2 - 4) // 2) * 64
+        self.dense = nnx.Linear(num_features, 128, rngs=rngs)
+        self.last = nnx.Linear(128, num_outputs, rngs=rngs)
+
+    def trunk(self, inputs):
+        return jax.nn.relu(max_pool(self.first(inputs)))
+
+    def head(self, hidden, rng_key: RngKey | None):
+        if rng_key is None:
+            features = jax.nn.relu(max_pool(self.second(hidden)))
+            return jax.nn.relu(self.dense(features.reshape(hidden.shape[0], -1)))
+        key_first, key_second, key_dense = jax.random.split(rng_key, 3)
+        features = jax.nn.relu(max_pool(self.second.sample(hidden, dropout_mask(key_first, hidden.shape[-1:], 0.5))))
+        features = features * dropout_mask(key_second, features.shape[-1:], 0.5)[None, None, None]
+        embeddings = jax.nn.relu(self.dense(features.reshape(hidden.shape[0], -1)))
+        return embeddings * dropout_mask(key_dense, embeddings.shape[1:], 0.5)[None]
+
+    def readout(self, embeddings):
+        return self.last(embeddings)
+
+    def train(self, rng_key: RngKey, inputs):
+        key_first, key_second, key_dense = jax.random.split(rng_key, 3)
+        hidden = jax.nn.relu(max_pool(self.first.train_step(inputs)))
+        hidden = self.second.train_step(hidden * self._channel_masks(key_first, hidden))
+        hidden = jax.nn.relu(max_pool(hidden))
+        hidden = hidden * self._channel_masks(key_second, hidden)
+        embeddings = jax.nn.relu(self.dense(hidden.reshape(inputs.shape[0], -1)))
+        return self.last(embeddings * dropout_mask(key_dense, embeddings.shape, 0.5)), {}
+
+    @staticmethod
+    def _channel_masks(rng_key: RngKey, images):
+        return dropout_mask(rng_key, (images.shape[0], 1, 1, images.shape[-1]), 0.5)

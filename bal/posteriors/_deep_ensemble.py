@@ -1,0 +1,115 @@
+"""Deep ensembles: a posterior sample is one of several networks trained from different starts."""
+
+from typing import Unpack
+
+import jax
+import optax
+
+from bal.likelihoods import Likelihood
+from bal.networks import Network
+from bal.posteriors._draws import map_draws, num_at_once
+from bal.posteriors._gradient_fit import NetworkState, TrainingSettings, gradient_fit, init_network
+from bal.posteriors._posterior import Posterior, check_num_samples
+
+
+def deep_ensemble(
+    network: Network,
+    likelihood: Likelihood,
+    optimizer: optax.GradientTransformation,
+    *,
+    num_members: int,
+    members_at_once: int | None = None,
+    **training: Unpack[TrainingSettings],
+) -> Posterior:
+    """Networks that differ in their initial parameters, the order of their data and their training noise.
+
+    A member predicts without noise; if the network has dropout, it is training noise only.
+
+    Args:
+      network: architecture of each member.
+      likelihood: what the outputs mean.
+      optimizer: any optax transformation.
+      num_members: networks E; draws are members, without replacement.
+      members_at_once: members trained in one ``vmap``; None chooses by network and platform.
+      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+
+    Returns:
+      A posterior whose draws are states of members.
+
+    Raises:
+      ValueError: no member, settings that cannot be, or (from ``sample``) more samples than members.
+
+    References:
+      Lakshminarayanan et al. 2017, Simple and scalable predictive uncertainty estimation using deep ensembles,
+      arXiv:1612.01474
+    """
+    if num_members < 1:
+        raise ValueError(f"expected num_members of at least 1, got {num_members}")
+    return ensemble(
+        network, likelihood, optimizer, "deep_ensemble", num_members=num_members, at_once=members_at_once, **training
+    )
+
+
+def ensemble(
+    network: Network,
+    likelihood: Likelihood,
+    optimizer: optax.GradientTransformation,
+    name: str,
+    *,
+    num_members: int,
+    at_once: int | None = None,
+    **training: Unpack[TrainingSettings],
+) -> Posterior:
+    """Members under the name by which errors call them."""
+    fit_member = gradient_fit(network, likelihood, optimizer, **training)
+    at_once = at_once or num_at_once(network, num_members)
+
+    def init(rng_key, batch):
+        keys = jax.random.split(rng_key, num_members)
+        return jax.vmap(lambda key: init_network(network, likelihood, key, batch))(keys)
+
+    def fit(rng_key, state, batch, validation=None):
+        def fit_one(member):
+            return fit_member(*member, batch, validation)
+
+        members = (jax.random.split(rng_key, num_members), state)
+        if at_once >= num_members:
+            return jax.vmap(fit_one)(members)
+        return jax.lax.map(fit_one, members, batch_size=at_once)
+
+    def sample(rng_key, state, num_samples):
+        num_samples = check_num_samples(num_samples, num_members, name)
+        if num_samples == num_members:
+            return state
+        chosen = jax.random.permutation(rng_key, num_members)[:num_samples]
+        return jax.tree.map(lambda leaf: leaf[chosen], state)
+
+    def predict(state, draws, inputs):
+        def predict_one(member: NetworkState):
+            hidden = network.trunk(member.variables, inputs)
+            outputs = network.readout(member.variables, network.head(member.variables, hidden, None))
+            return likelihood.predictive(member.noise, outputs)
+
+        return map_draws(network, predict_one, draws)
+
+    def embedding(state, inputs):
+        """Embeddings of all members, side by side."""
+
+        def embed_one(member: NetworkState):
+            hidden = network.trunk(member.variables, inputs)
+            return network.head(member.variables, hidden, None)
+
+        embeddings = map_draws(network, embed_one, state)
+        return jax.numpy.moveaxis(embeddings, 0, 1).reshape(embeddings.shape[1], -1)
+
+    return Posterior(
+        init=init,
+        fit=fit,
+        sample=sample,
+        predict=predict,
+        features={"embedding": embedding},
+        covariance=None,
+        likelihood=likelihood,
+        max_samples=num_members,
+        convolutional=network.convolutional,
+    )

@@ -1,0 +1,63 @@
+"""Monte Carlo dropout: a posterior sample is a dropout mask that all points share."""
+
+from typing import Unpack
+
+import jax
+import optax
+
+from bal.likelihoods import Likelihood
+from bal.networks import Network
+from bal.posteriors._draws import map_draws, network_features
+from bal.posteriors._gradient_fit import NetworkState, TrainingSettings, gradient_fit, init_network
+from bal.posteriors._posterior import Posterior, check_num_samples
+
+
+def mc_dropout(
+    network: Network,
+    likelihood: Likelihood,
+    optimizer: optax.GradientTransformation,
+    **training: Unpack[TrainingSettings],
+) -> Posterior:
+    r"""Dropout as approximate variational inference: the weights of draw s are :math:`m_s \odot W`.
+
+    In training each example has its own mask; a draw is one mask for all points, so that joint predictions are those of
+    one function.
+
+    Args:
+      network: its ``head`` must draw from a key (dropout with a rate above 0).
+      likelihood: what the outputs mean.
+      optimizer: any optax transformation.
+      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+
+    Returns:
+      A posterior whose draws are keys.
+
+    Raises:
+      ValueError: settings that cannot be.
+
+    References:
+      Gal and Ghahramani 2016, Dropout as a Bayesian approximation, arXiv:1506.02142
+    """
+
+    def sample(rng_key, state, num_samples):
+        return jax.random.split(rng_key, check_num_samples(num_samples, None, "mc_dropout"))
+
+    def predict(state: NetworkState, draws, inputs):
+        hidden = network.trunk(state.variables, inputs)
+
+        def predict_one(rng_key):
+            outputs = network.readout(state.variables, network.head(state.variables, hidden, rng_key))
+            return likelihood.predictive(state.noise, outputs)
+
+        return map_draws(network, predict_one, draws)
+
+    return Posterior(
+        init=lambda rng_key, batch: init_network(network, likelihood, rng_key, batch),
+        fit=gradient_fit(network, likelihood, optimizer, **training),
+        sample=sample,
+        predict=predict,
+        features=network_features(network),
+        covariance=None,
+        likelihood=likelihood,
+        convolutional=network.convolutional,
+    )

@@ -1,0 +1,37 @@
+"""One deterministic network: what is left of a Bayesian network without its uncertainty about itself."""
+
+from typing import Unpack
+
+import optax
+
+from bal.likelihoods import Likelihood
+from bal.networks import Network
+from bal.posteriors._deep_ensemble import ensemble
+from bal.posteriors._gradient_fit import TrainingSettings
+from bal.posteriors._posterior import Posterior
+
+
+def point_estimate(
+    network: Network,
+    likelihood: Likelihood,
+    optimizer: optax.GradientTransformation,
+    **training: Unpack[TrainingSettings],
+) -> Posterior:
+    """A posterior of one draw, the trained network: the ablation of Gal et al., where BALD is exactly 0.
+
+    Args:
+      network: architecture; its dropout is training noise only.
+      likelihood: what the outputs mean.
+      optimizer: any optax transformation.
+      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+
+    Returns:
+      A posterior with one draw.
+
+    Raises:
+      ValueError: settings that cannot be, or (from ``sample``) more than one sample.
+
+    References:
+      Gal et al. 2017, Deep Bayesian active learning with image data, arXiv:1703.02910, section 5.2
+    """
+    return ensemble(network, likelihood, optimizer, "point_estimate", num_members=1, **training)

@@ -1,0 +1,38 @@
+"""From which state a round is fitted: ``(state of the round before, fresh state) -> state``, see :func:`bal.build`."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bal.types import PyTree
+
+
+def warm_start(previous: PyTree, fresh: PyTree) -> PyTree:
+    """Continue from the state of the round before."""
+    return previous
+
+
+def shrink_and_perturb(
+    *, shrink: float | Float[Array, ""] = 0.5, perturb: float | Float[Array, ""] = 0.1
+) -> Callable[[PyTree, PyTree], PyTree]:
+    r"""Continue from :math:`\lambda \theta_{r-1} + \gamma \theta_\mathrm{fresh}`: a warm start that can still learn.
+
+    Args:
+      shrink: factor of the parameters of the round before.
+      perturb: factor of fresh parameters; their initial scale is the scale of the noise.
+
+    Example:
+      >>> float(shrink_and_perturb(shrink=0.5, perturb=0.1)(jnp.array(2.0), jnp.array(10.0)))
+      2.0
+
+    References:
+      Ash and Adams 2020, On warm-starting neural network training, arXiv:1910.08475
+    """
+
+    def mix(previous: Array, fresh: Array) -> Array:
+        # Only real numbers can be mixed; counters and keys start afresh.
+        return shrink * previous + perturb * fresh if jnp.issubdtype(fresh.dtype, jnp.floating) else fresh
+
+    return lambda previous, fresh: jax.tree.map(mix, previous, fresh)

@@ -1,0 +1,27 @@
+"""Farthest-first traversal, the loop of k-center and MaxDist."""
+
+import jax
+import jax.numpy as jnp
+
+from bal.selection._greedy import greedy
+from bal.selection._nearest import add_center, nearest_centers
+from bal.selection._points import row, usable
+from bal.selection._selection import Selection
+
+
+@jax.jit(static_argnames=("batch_size", "norm_first"))
+def farthest_first(rng_key, features, available, centers, weights, kernel, *, batch_size, norm_first) -> Selection:
+    """Each point is the farthest from all centres; without one, the first is of the largest norm, or any."""
+    points, allowed, num_invalid = usable(available, features)
+    first = kernel.diagonal(points) if norm_first else jnp.inf
+
+    def gain(nearest):
+        squares = nearest.squared_distances
+        return jnp.sqrt(jnp.where(jnp.isinf(squares), first, squares))
+
+    def update(nearest, step, index):
+        return add_center(kernel, points, nearest, row(points, index), step)
+
+    nearest = nearest_centers(kernel, points, centers, weights)
+    indices, gains, _ = greedy(rng_key, allowed, nearest, gain=gain, update=update, batch_size=batch_size)
+    return Selection(indices, gains, num_invalid)

@@ -1,0 +1,197 @@
+r"""Kernels between points, by columns on demand, and the transforms that turn predictions and networks into features.
+
+A geometric rule is a base kernel x a posterior transform x a selection rule (Holzmüller et al. 2023). The base is a
+feature matrix (an embedding, :func:`ensemble_features`, the gradient sketch of a posterior) under ``LINEAR``, a pair of
+factors under ``OUTER``, or a posterior's closed covariance under :func:`covariance_kernel`. The transform is
+:func:`condition`. No rule ever builds the N x N matrix.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.tree_util import Partial
+from jaxtyping import Array, Float
+
+from bal.selection._points import blank, check_labelled, check_positive, is_concrete
+from bal.types import PyTree
+
+
+class Kernel(NamedTuple):
+    """A kernel as three pure functions of points, a pytree with a leading axis N. Each is a ``Partial``, a pytree."""
+
+    diagonal: Callable[[PyTree], Float[Array, " N"]]  # k(x, x) of each point
+    column: Callable[[PyTree, PyTree], Float[Array, " N"]]  # k(x, z) of each point and one other
+    squared_distance: Callable[[PyTree, PyTree], Float[Array, " N"]]  # k(x, x) + k(z, z) - 2 k(x, z)
+
+
+def _linear_diagonal(points):
+    return jnp.square(points).sum(axis=1)
+
+
+def _linear_column(points, other):
+    return points @ other
+
+
+def _linear_distance(points, other):
+    # The sum of squared differences is exactly 0 for a duplicate; the expanded form leaves rounding there.
+    return jnp.square(points - other[None]).sum(axis=1)
+
+
+LINEAR = Kernel(Partial(_linear_diagonal), Partial(_linear_column), Partial(_linear_distance))
+
+
+def _distance(diagonal, own, column):
+    """Squared distances from inner products; what is left of a difference of equal numbers is rounding, so 0."""
+    squares = diagonal + own - 2 * column
+    return jnp.where(squares <= 16 * jnp.finfo(squares.dtype).eps * (diagonal + own), 0.0, squares)
+
+
+def _outer_diagonal(points):
+    left, right = points
+    return _linear_diagonal(left) * _linear_diagonal(right)
+
+
+def _outer_column(points, other):
+    return _linear_column(points[0], other[0]) * _linear_column(points[1], other[1])
+
+
+def _outer_distance(points, other):
+    # Exact differences of the factors would need several sums over each row, which XLA's compiler for the CPU fuses
+    # into one loop that takes ten times as long as these matrix-vector products.
+    own = jnp.square(other[0]).sum() * jnp.square(other[1]).sum()
+    return _distance(_outer_diagonal(points), own, _outer_column(points, other))
+
+
+# Points are pairs (a [N, C], h [N, D]) that stand for the features a (x) h [N, C * D], which never exist: the gradient
+# of a last layer for its inputs h and the derivatives a of the loss by the outputs.
+OUTER = Kernel(Partial(_outer_diagonal), Partial(_outer_column), Partial(_outer_distance))
+
+
+def _covariance_diagonal(covariance, points):
+    def one(point):
+        alone = jax.tree.map(lambda leaf: leaf[None], point)
+        return covariance(alone, alone)[0, 0]
+
+    return jax.vmap(one)(points)
+
+
+def _covariance_column(covariance, points, other):
+    return covariance(points, jax.tree.map(lambda leaf: leaf[None], other))[:, 0]
+
+
+def _covariance_distance(covariance, points, other):
+    own = _covariance_diagonal(covariance, jax.tree.map(lambda leaf: leaf[None], other))
+    diagonal = _covariance_diagonal(covariance, points)
+    return _distance(diagonal, own[0], _covariance_column(covariance, points, other))
+
+
+def covariance_kernel(covariance: Callable[[PyTree, PyTree], Float[Array, "a b"]]) -> Kernel:
+    """The kernel of a posterior with a closed covariance; points are its inputs. It is conditioned already.
+
+    Args:
+      covariance: from inputs [a, ...] and [b, ...] to the epistemic covariance of the latent function. A ``Partial``
+        over a posterior's state may be traced; any other function is a constant of the compiled program.
+
+    Example:
+      >>> squared_exponential = covariance_kernel(lambda a, b: jnp.exp(-((a - b.T) ** 2)))
+      >>> squared_exponential.diagonal(jnp.zeros((2, 1))).tolist()
+      [1.0, 1.0]
+    """
+    covariance = covariance if isinstance(covariance, Partial) else Partial(covariance)
+    return Kernel(
+        Partial(_covariance_diagonal, covariance),
+        Partial(_covariance_column, covariance),
+        Partial(_covariance_distance, covariance),
+    )
+
+
+def _matrix_lookup(matrix, rows, columns):
+    return matrix[rows[:, None], columns[None]]
+
+
+def matrix_kernel(covariance: Float[Array, "N N"]) -> Kernel:
+    """The kernel of a covariance matrix that exists already; points are the indices ``jnp.arange(N)``.
+
+    Args:
+      covariance: symmetric and positive semi-definite. Checked where its values are known.
+
+    Raises:
+      ValueError: not symmetric, or an eigenvalue below 0 by more than rounding; it names the jitter that repairs it.
+
+    Example:
+      >>> matrix_kernel(jnp.array([[1.0, 2.0], [2.0, 1.0]]))
+      Traceback (most recent call last):
+      ValueError: expected covariance to be positive semi-definite, got eigenvalue -1: add jitter 1.1 to its diagonal
+    """
+    if is_concrete(covariance):
+        if not jnp.allclose(covariance, covariance.T, rtol=1e-4, atol=1e-6):
+            raise ValueError("expected covariance to be symmetric, got a matrix that is not")
+        eigenvalues = jnp.linalg.eigvalsh(covariance)
+        rounding = covariance.shape[0] * float(jnp.finfo(covariance.dtype).eps) * float(jnp.abs(eigenvalues).max())
+        if float(eigenvalues[0]) < -rounding:
+            raise ValueError(
+                f"expected covariance to be positive semi-definite, got eigenvalue {float(eigenvalues[0]):.4g}: "
+                f"add jitter {-1.1 * float(eigenvalues[0]):.4g} to its diagonal"
+            )
+    return covariance_kernel(Partial(_matrix_lookup, covariance))
+
+
+def condition(
+    features: Float[Array, "N D"],
+    labelled_features: Float[Array, "K D"],
+    *,
+    noise: float | Float[Array, ""],
+    labelled_weights: Float[Array, " K"] | None = None,
+) -> Float[Array, "N D"]:
+    r"""Features whose linear kernel is the posterior covariance once the labelled points have been observed.
+
+    .. math:: k(x, x') = \phi(x)^\top \left(I + \tfrac{1}{\sigma^2} \Phi^\top W \Phi\right)^{-1} \phi(x')
+
+    Args:
+      features: :math:`\phi` of the points, scaled so that the prior of the weights is a standard normal.
+      labelled_features: :math:`\Phi`.
+      noise: variance :math:`\sigma^2` of an observation.
+      labelled_weights: how often each was observed; 0 is padding, whose contents change nothing. None counts each once.
+
+    Returns:
+      Transformed features, in any rotation of the feature space.
+
+    Raises:
+      ValueError: features of different widths, a negative weight, or ``noise`` not above 0.
+
+    Example:
+      >>> posterior = condition(jnp.ones((1, 1)), jnp.ones((1, 1)), noise=1.0)
+      >>> f"{posterior[0, 0] ** 2:.3f}"  # 1 / (1 + 1)
+      '0.500'
+
+    References:
+      Holzmüller et al. 2023, A framework and benchmark for deep batch active learning for regression, arXiv:2203.09410
+    """
+    check_labelled(features, labelled_features=labelled_features, labelled_weights=labelled_weights)
+    check_positive(noise=noise)
+    weights = jnp.ones_like(labelled_features[:, 0]) if labelled_weights is None else labelled_weights
+    labelled = blank(labelled_features, weights > 0) * jnp.sqrt(weights)[:, None]
+    precision = jnp.eye(features.shape[1], dtype=features.dtype) + labelled.T @ labelled / noise
+    factor = jnp.linalg.cholesky(precision)
+    return jax.scipy.linalg.solve_triangular(factor, features.T, lower=True).T
+
+
+def ensemble_features(predictions: Float[Array, "S N *C"]) -> Float[Array, "N D"]:
+    r"""Features whose linear kernel is the covariance of predictions over posterior draws, summed over outputs.
+
+    .. math:: k(x, x') = \frac1S \sum_s (f_s(x) - \bar f(x))^\top (f_s(x') - \bar f(x'))
+
+    Args:
+      predictions: outputs, means or log-probabilities (finite) under S draws or ensemble members.
+
+    Returns:
+      One row a point, D = S times the number of outputs.
+
+    Example:
+      >>> ensemble_features(jnp.array([[1.0], [3.0]])).tolist()  # variance 1
+      [[-0.7071067690849304, 0.7071067690849304]]
+    """
+    centred = (predictions - predictions.mean(axis=0, keepdims=True)) / predictions.shape[0] ** 0.5
+    return jnp.moveaxis(centred, 0, 1).reshape(predictions.shape[1], -1)

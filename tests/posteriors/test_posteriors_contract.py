@@ -1,0 +1,182 @@
+"""What every posterior promises. A new posterior is tested by a row in ``CASES``."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from bal import likelihoods, networks
+from bal.posteriors import POSTERIORS, deep_ensemble, mc_dropout, point_estimate
+from bal.types import Batch, Gaussian
+
+TRAINING = {"num_steps": 20, "minibatch_size": 8}
+CLASSIFIER = networks.mlp(num_outputs=3, hidden_sizes=(16, 8), dropout_rate=0.3)
+SGD = optax.sgd(0.1)
+
+# name -> a classifier of points [4] into 3 classes
+CASES = {
+    "deep_ensemble": deep_ensemble(CLASSIFIER, likelihoods.categorical(), SGD, num_members=4, **TRAINING),
+    "mc_dropout": mc_dropout(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
+    "point_estimate": point_estimate(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
+}
+
+cases = pytest.mark.parametrize("posterior", CASES.values(), ids=CASES.keys())
+
+
+def labelled_batch(rng_key, num_labelled=10, size=15):
+    inputs = jax.random.normal(rng_key, (size, 4))
+    labels = (inputs[:, 0] > 0).astype(jnp.int32) + (inputs[:, 1] > 0)
+    return Batch(inputs, labels, (jnp.arange(size) < num_labelled).astype(jnp.float32))
+
+
+def num_samples(posterior):
+    return 3 if posterior.max_samples is None else min(3, posterior.max_samples)
+
+
+def fit(posterior, rng_key, batch):
+    key_init, key_fit = jax.random.split(rng_key)
+    return posterior.fit(key_fit, posterior.init(key_init, batch), batch)
+
+
+def predict(posterior, rng_key, state, inputs):
+    return posterior.predict(state, posterior.sample(rng_key, state, num_samples(posterior)), inputs)
+
+
+def assert_trees_close(a, b, **tolerance):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, **tolerance), a, b)
+
+
+def test_every_registered_posterior_has_a_case():
+    assert set(CASES) == set(POSTERIORS)
+
+
+@cases
+def test_predictions_are_normalised_for_each_draw_and_point(posterior, rng_key):
+    state, _ = fit(posterior, rng_key, labelled_batch(rng_key))
+    log_probs = predict(posterior, rng_key, state, jax.random.normal(rng_key, (7, 4)))
+    assert log_probs.shape == (num_samples(posterior), 7, 3)
+    np.testing.assert_allclose(jnp.exp(log_probs).sum(axis=-1), 1.0, rtol=1e-5)
+
+
+@cases
+def test_fitting_improves_the_likelihood_of_the_labels(posterior, rng_key):
+    batch = labelled_batch(rng_key, 15)
+
+    def mean_log_prob(state):
+        log_probs = posterior.likelihood.reduce(predict(posterior, rng_key, state, batch.inputs))
+        return jnp.take_along_axis(log_probs, batch.labels[:, None], axis=-1).mean()
+
+    state = posterior.init(rng_key, batch)
+    fitted, _ = posterior.fit(rng_key, state, batch)
+    assert mean_log_prob(fitted) > mean_log_prob(state)
+
+
+@cases
+def test_fit_keeps_the_structure_shapes_and_dtypes_of_the_state(posterior, rng_key):
+    batch = labelled_batch(rng_key)
+    state = posterior.init(rng_key, batch)
+    fitted, _ = posterior.fit(rng_key, state, batch)
+    assert jax.tree.structure(fitted) == jax.tree.structure(state)
+    specs = [jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree) for tree in (fitted, state)]
+    assert specs[0] == specs[1]
+
+
+@cases
+def test_what_padding_rows_hold_changes_nothing(posterior, rng_key):
+    batch = labelled_batch(rng_key)
+    padding = batch.weights == 0
+    other = batch._replace(
+        inputs=jnp.where(padding[:, None], 1e3, batch.inputs), labels=jnp.where(padding, 2 - batch.labels, batch.labels)
+    )
+    states = [fit(posterior, rng_key, each)[0] for each in (batch, other)]
+    inputs = jax.random.normal(rng_key, (5, 4))
+    predictions = [predict(posterior, rng_key, state, inputs) for state in states]
+    np.testing.assert_allclose(*predictions, rtol=1e-4, atol=1e-5)
+
+
+@cases
+def test_an_empty_batch_returns_the_initial_state(posterior, rng_key):
+    batch = labelled_batch(rng_key, num_labelled=0)
+    state = posterior.init(rng_key, batch)
+    assert_trees_close(posterior.fit(rng_key, state, batch)[0], state, rtol=0)
+
+
+@cases
+def test_draws_are_fixed_functions_whatever_the_chunk(posterior, rng_key):
+    state, _ = fit(posterior, rng_key, labelled_batch(rng_key))
+    draws = posterior.sample(rng_key, state, num_samples(posterior))
+    inputs = jax.random.normal(rng_key, (9, 4))
+    whole = posterior.predict(state, draws, inputs)
+    parts = [posterior.predict(state, draws, inputs[i : i + 4]) for i in range(0, 9, 4)]
+    np.testing.assert_allclose(jnp.concatenate(parts, axis=1), whole, rtol=1e-5, atol=1e-6)
+    # A point that occurs twice is predicted twice alike: joint predictions are those of one function.
+    twice = posterior.predict(state, draws, jnp.concatenate([inputs, inputs]))
+    np.testing.assert_allclose(twice[:, :9], twice[:, 9:], rtol=1e-5, atol=1e-6)
+
+
+@cases
+def test_jit_and_vmap_over_seeds_agree_with_eager(posterior, rng_key):
+    batch = labelled_batch(rng_key)
+    inputs = jax.random.normal(rng_key, (5, 4))
+
+    def run(key):
+        key_fit, key_sample = jax.random.split(key)
+        return predict(posterior, key_sample, fit(posterior, key_fit, batch)[0], inputs)
+
+    keys = jax.random.split(rng_key, 2)
+    together = jax.jit(jax.vmap(run))(keys)
+    np.testing.assert_allclose(together, jnp.stack([run(key) for key in keys]), rtol=2e-3, atol=2e-4)
+
+
+@cases
+def test_features_have_one_row_a_point(posterior, rng_key):
+    state = posterior.init(rng_key, labelled_batch(rng_key))
+    for feature in posterior.features.values():
+        assert feature(state, jnp.ones((6, 4))).shape[0] == 6
+        assert feature(state, jnp.ones((6, 4))).ndim == 2
+
+
+@cases
+def test_labels_that_cannot_be_classes_are_refused(posterior, rng_key):
+    batch = labelled_batch(rng_key)
+    with pytest.raises(ValueError, match="integer"):
+        posterior.init(rng_key, batch._replace(labels=batch.labels.astype(jnp.float32)))
+
+
+@cases
+def test_more_samples_than_there_are_or_none_where_any_number_is_legal_are_refused(posterior, rng_key):
+    state = posterior.init(rng_key, labelled_batch(rng_key))
+    wrong = None if posterior.max_samples is None else posterior.max_samples + 1
+    with pytest.raises(ValueError, match="num_samples"):
+        posterior.sample(rng_key, state, wrong)
+
+
+REGRESSION = {
+    "deep_ensemble": lambda network, likelihood: deep_ensemble(
+        network, likelihood, optax.adam(1e-2), num_members=4, num_steps=200, minibatch_size=16
+    ),
+    "mc_dropout": lambda network, likelihood: mc_dropout(
+        network, likelihood, optax.adam(1e-2), num_steps=200, minibatch_size=16
+    ),
+    "point_estimate": lambda network, likelihood: point_estimate(
+        network, likelihood, optax.adam(1e-2), num_steps=200, minibatch_size=16
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REGRESSION)
+def test_a_gaussian_likelihood_learns_mean_and_noise(name, rng_key):
+    network = networks.mlp(num_outputs=1, hidden_sizes=(32,), dropout_rate=0.1)
+    posterior = REGRESSION[name](network, likelihoods.gaussian())
+    inputs = jax.random.uniform(rng_key, (64, 1), minval=-1.0)
+    noise = 0.1 * jax.random.normal(jax.random.key(1), (64,))
+    batch = Batch(inputs, 2 * inputs[:, 0] + noise, jnp.ones(64))
+    state, _ = fit(posterior, rng_key, batch)
+    gaussian = predict(posterior, rng_key, state, inputs)
+    assert isinstance(gaussian, Gaussian)
+    assert gaussian.mean.shape == gaussian.variance.shape == (num_samples(posterior), 64)
+    predictive = posterior.likelihood.reduce(gaussian)
+    figures = posterior.likelihood.metrics(predictive, batch.labels, batch.weights)
+    assert figures["rmse"] < 0.4
+    assert gaussian.variance.mean() < 0.3

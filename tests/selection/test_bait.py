@@ -1,0 +1,113 @@
+"""BAIT against dense inverses in float64 and the best batch by brute force."""
+
+from itertools import combinations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from bal.selection import bait, max_det
+from bal.selection._bait import _change, _Fisher, _invert, _quadratic_forms
+
+NUM_POINTS = 10
+ALL = jnp.ones(NUM_POINTS, bool)
+
+
+def objective(features, indices, labelled=(), ridge=1.0):
+    rows = np.concatenate([features[list(indices)], np.reshape(labelled, (-1, features.shape[1]))])
+    precision = ridge * np.eye(features.shape[1]) + rows.T @ rows
+    return np.trace(np.linalg.inv(precision) @ features.T @ features) / len(features)
+
+
+def random_features(seed, num_points=NUM_POINTS):
+    # Directions of unequal size, as embeddings have; the rule and the test see the same float32 numbers.
+    features = jax.random.normal(jax.random.key(seed), (num_points, 3)) * jnp.array([[3.0, 1.0, 0.3]])
+    return features, np.asarray(features, np.float64)
+
+
+def slow_bait(exact, labelled, ridge, batch_size, oversample):
+    chosen, falls = [], []
+    for _ in range(min(oversample * batch_size, len(exact))):
+        left = [i for i in range(len(exact)) if i not in chosen]
+        values = [objective(exact, [*chosen, i], labelled, ridge) for i in left]
+        falls.append(objective(exact, chosen, labelled, ridge) - min(values))
+        chosen.append(left[int(np.argmin(values))])
+    falls = dict(zip(chosen, falls, strict=True))
+    while len(chosen) > batch_size:
+        without = [objective(exact, [i for i in chosen if i != gone], labelled, ridge) for gone in chosen]
+        del chosen[int(np.argmin(without))]
+    return chosen, [falls[i] for i in chosen]
+
+
+@pytest.mark.parametrize("oversample", [1, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_it_is_the_forward_backward_choice_of_dense_inverses(seed, oversample, rng_key):
+    features, exact = random_features(seed)
+    labelled = features[:2] / 2
+    selection = bait(rng_key, features, ALL, batch_size=4, labelled_features=labelled, ridge=0.5, oversample=oversample)
+    chosen, falls = slow_bait(exact, exact[:2] / 2, 0.5, 4, oversample)
+    assert selection.indices.tolist() == chosen
+    np.testing.assert_allclose(selection.scores, falls, rtol=2e-3)
+
+
+def test_updates_equal_dense_inverses_and_undo_each_other():
+    features, exact = random_features(0)
+    information = features.T @ features
+    start = _invert(information, features[:0], jnp.zeros(0), 0.5)
+    forms = _quadratic_forms(start, features)
+    added = _change(start, forms, features, features[3], 1.0)
+    inverse = np.linalg.inv(0.5 * np.eye(3) + np.outer(exact[3], exact[3]))
+    dense = _Fisher(inverse, inverse @ exact.T @ exact @ inverse)
+    for got, expected in zip(added[0], dense, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-4)
+    for got, matrix in zip(added[1], dense, strict=True):
+        np.testing.assert_allclose(got, np.einsum("nd,de,ne->n", exact, matrix, exact), rtol=1e-3, atol=1e-4)
+    removed = _change(*added, features, features[3], -1.0)
+    for got, expected in zip(jax.tree.leaves(removed), jax.tree.leaves((start, forms)), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=2e-3, atol=1e-2)
+
+
+def test_the_objective_falls_by_the_score_with_each_point():
+    features, exact = random_features(1)
+    selection = bait(jax.random.key(0), features, ALL, batch_size=6, oversample=1)
+    objectives = [objective(exact, selection.indices[:step]) for step in range(7)]
+    np.testing.assert_allclose(-np.diff(objectives), selection.scores, rtol=1e-3)
+    assert (np.diff(objectives) < 0).all()
+
+
+def test_going_back_is_no_worse_than_going_forwards_only_and_close_to_the_best():
+    select = jax.vmap(lambda features: bait(jax.random.key(0), features, ALL, batch_size=3).indices)
+    forward = jax.vmap(lambda features: bait(jax.random.key(0), features, ALL, batch_size=3, oversample=1).indices)
+    stacked = jnp.stack([random_features(seed)[0] for seed in range(30)])
+    results = [
+        (objective(exact, both), objective(exact, ahead), min(objective(exact, b) for b in combinations(range(10), 3)))
+        for both, ahead, exact in zip(select(stacked), forward(stacked), np.asarray(stacked, np.float64), strict=True)
+    ]
+    both, ahead, best = np.array(results).T
+    assert both.mean() <= ahead.mean()
+    assert (both >= best - 1e-6).all()
+    assert both.mean() <= 1.05 * best.mean()
+
+
+def test_the_trace_and_the_determinant_can_prefer_different_points():
+    # The pool lies along the first axis; the longest vector along the second informs most, but about nothing asked for.
+    features = jnp.concatenate([jnp.tile(jnp.array([[2.0, 0.0]]), (9, 1)), jnp.array([[0.0, 3.0]])])
+    assert bait(jax.random.key(0), features, ALL, batch_size=1, oversample=1).indices[0] != 9
+    assert max_det(jax.random.key(0), features, ALL, batch_size=1, noise=1.0).indices[0] == 9
+
+
+def test_a_forward_pass_cut_short_by_the_pool_keeps_what_there_is(rng_key):
+    features, _ = random_features(2)
+    selection = bait(rng_key, features, jnp.arange(10) < 3, batch_size=5)
+    assert sorted(selection.indices[:3].tolist()) == [0, 1, 2]
+    assert selection.indices[3:].tolist() == [10, 10]
+    assert jnp.isneginf(selection.scores[3:]).all()
+
+
+def test_settings_that_make_no_sense_are_refused(rng_key):
+    features, _ = random_features(0)
+    with pytest.raises(ValueError, match="ridge"):
+        bait(rng_key, features, ALL, batch_size=2, ridge=-1.0)
+    with pytest.raises(ValueError, match="oversample"):
+        bait(rng_key, features, ALL, batch_size=2, oversample=0)

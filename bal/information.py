@@ -5,11 +5,17 @@ This is the only place that guards the logarithm of 0. A probability of exactly 
 ``p log p`` is 0 and has gradient 0 instead of nan.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 LOG_ZERO = -1e4
+
+# Probabilities a side of the tiles in which pairs of predictions are joined: large enough for a fast matrix product,
+# small enough that the product is still near the core when its logarithm is taken.
+TILE = 2048
 
 
 def finite_log(log_probs: Float[Array, "*n"]) -> Float[Array, "*n"]:
@@ -52,6 +58,79 @@ def entropy(log_probs: Float[Array, "*n C"]) -> Float[Array, "*n"]:
     finite = finite_log(log_probs)
     # Rounding of a normalised prediction can leave -1e-8; an entropy is not negative.
     return jnp.maximum(-(jnp.exp(finite) * finite).sum(axis=-1), 0.0)
+
+
+def entropy_terms(probs: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    r"""The summands :math:`-p \log p` of an entropy, for probabilities that are sums and have no logarithm yet.
+
+    Args:
+      probs: probabilities; exactly 0 is allowed.
+
+    Returns:
+      Nats; 0 with a finite gradient at a probability of 0.
+
+    Example:
+      >>> float(entropy_terms(jnp.array([0.5, 0.5, 0.0])).sum()) == float(jnp.log(2))
+      True
+    """
+    return -probs * jnp.log(jnp.maximum(probs, jnp.finfo(probs.dtype).tiny))
+
+
+@jax.jit
+def mean_pair_entropy(
+    probs: Float[Array, "S N C"], other_probs: Float[Array, "S M D"], other_weights: Float[Array, " M"]
+) -> Float[Array, " N"]:
+    r"""Weighted mean over the others of the joint entropy of a point's label and the other's.
+
+    .. math:: \sum_j w_j H\left[\sum_s a_s(y)\, b_{s,j}(y')\right]
+
+    The pairs are joined in tiles, so an array of N x M x C x D never exists, not under ``jax.grad`` either.
+
+    Args:
+      probs: probabilities under each draw times the weight of that draw (1/S for equal draws).
+      other_probs: probabilities of the other labels under the same draws.
+      other_weights: weights that sum to 1.
+
+    Returns:
+      Nats, between 0 and log C + log D.
+
+    Example:
+      >>> probs = jnp.full((1, 1, 2), 0.5)
+      >>> float(mean_pair_entropy(probs, probs, jnp.ones(1))[0]) == float(jnp.log(4))
+      True
+    """
+    num_draws, num_others, num_other_classes = other_probs.shape
+    others_per_tile = min(num_others, max(1, TILE // num_other_classes))
+    num_tiles = -(-num_others // others_per_tile)
+    padding = num_tiles * others_per_tile - num_others
+    tiles = jnp.pad(other_probs, ((0, 0), (0, padding), (0, 0))).reshape(num_draws, num_tiles, -1)
+    weights = jnp.repeat(jnp.pad(other_weights, (0, padding)), num_other_classes).reshape(num_tiles, -1)
+
+    def chunk_entropies(chunk):  # [S, n, C] -> [n]
+        @jax.checkpoint
+        def add_tile(total, tile):
+            others, tile_weights = tile
+            # Half-precision products, the default on some accelerators, would drown a small information.
+            joint = jnp.einsum("sa,sb->ab", chunk.reshape(num_draws, -1), others, precision="highest")
+            return total + entropy_terms(joint) @ tile_weights, None
+
+        zeros = jnp.zeros(chunk.shape[1] * chunk.shape[2], chunk.dtype)
+        return jax.lax.scan(add_tile, zeros, (jnp.moveaxis(tiles, 1, 0), weights))[0].reshape(chunk.shape[1:]).sum(-1)
+
+    return map_points(chunk_entropies, probs)
+
+
+def map_points(
+    fn: Callable[[Float[Array, "S n C"]], Float[Array, " n"]], predictions: Float[Array, "S N C"]
+) -> Float[Array, " N"]:
+    """Apply a function of predictions to one chunk of points after another, so that its temporaries stay in cache."""
+    num_points, num_classes = predictions.shape[1:]
+    chunk_size = min(num_points, max(1, TILE // num_classes))
+    # Slices, not a reshaped copy of the pool. The last chunk overlaps the one before it instead of being padded.
+    starts = jnp.minimum(jnp.arange(0, num_points, chunk_size), num_points - chunk_size)
+    values = jax.lax.map(lambda start: fn(jax.lax.dynamic_slice_in_dim(predictions, start, chunk_size, axis=1)), starts)
+    num_last = num_points - chunk_size * (len(starts) - 1)
+    return jnp.concatenate([values[:-1].reshape(-1), values[-1, chunk_size - num_last :]])
 
 
 def mutual_information(log_probs: Float[Array, "S *n C"]) -> Float[Array, "*n"]:

@@ -3,16 +3,66 @@
 Plain functions of arrays: they take predictions from anywhere, need no key and see no label.
 """
 
+from bal.acquisition._combine import normalise, per_class, per_cost, product, weighted_sum
+from bal.acquisition._committee import consensus_kl, vote_entropy
 from bal.acquisition._disagreement import bald, mean_std, variation_ratio
+from bal.acquisition._epig import epig, joint_epig
+from bal.acquisition._gaussian import (
+    covariance_bald,
+    covariance_epig,
+    epistemic_variance,
+    gaussian_bald,
+    gaussian_epig,
+    total_variance,
+)
 from bal.acquisition._predictive import least_confidence, margin, max_entropy
 
+# Scores of log_probs [S, N, C].
 SCORES = {
     "bald": bald,
+    "consensus_kl": consensus_kl,
     "least_confidence": least_confidence,
     "margin": margin,
     "max_entropy": max_entropy,
     "mean_std": mean_std,
     "variation_ratio": variation_ratio,
+    "vote_entropy": vote_entropy,
 }
 
-__all__ = ["SCORES", "bald", "least_confidence", "margin", "max_entropy", "mean_std", "variation_ratio"]
+# Scores of log_probs [S, N, C] and target_log_probs [S, M, C].
+TARGET_SCORES = {"epig": epig, "joint_epig": joint_epig}
+
+# Scores of a Gaussian with leaves [S, N]; gaussian_epig takes another one with leaves [S, M] for the targets.
+GAUSSIAN_SCORES = {
+    "epistemic_variance": epistemic_variance,
+    "gaussian_bald": gaussian_bald,
+    "gaussian_epig": gaussian_epig,
+    "total_variance": total_variance,
+}
+
+__all__ = [
+    "GAUSSIAN_SCORES",
+    "SCORES",
+    "TARGET_SCORES",
+    "bald",
+    "consensus_kl",
+    "covariance_bald",
+    "covariance_epig",
+    "epig",
+    "epistemic_variance",
+    "gaussian_bald",
+    "gaussian_epig",
+    "joint_epig",
+    "least_confidence",
+    "margin",
+    "max_entropy",
+    "mean_std",
+    "normalise",
+    "per_class",
+    "per_cost",
+    "product",
+    "total_variance",
+    "variation_ratio",
+    "vote_entropy",
+    "weighted_sum",
+]

@@ -6,7 +6,10 @@ Plain functions of arrays. No rule chooses an unavailable point or one point twi
 from bal.selection._acs_fw import acs_fw, log_likelihood_features
 from bal.selection._badge import badge, gradient_factors
 from bal.selection._bait import bait
+from bal.selection._batch_bald import batch_bald
+from bal.selection._batch_epig import batch_epig
 from bal.selection._class_balanced import class_balanced
+from bal.selection._joint_information import JointInformation, joint_information
 from bal.selection._k_center import k_center
 from bal.selection._k_means import k_means
 from bal.selection._kernels import (
@@ -30,6 +33,8 @@ RULES = {
     "acs_fw": acs_fw,
     "badge": badge,
     "bait": bait,
+    "batch_bald": batch_bald,
+    "batch_epig": batch_epig,
     "class_balanced": class_balanced,
     "gumbel_top_k": gumbel_top_k,
     "k_center": k_center,
@@ -44,20 +49,24 @@ RULES = {
 }
 
 __all__ = [
+    "JointInformation",
+    "Kernel",
     "LINEAR",
     "OUTER",
     "RULES",
-    "Kernel",
     "Selection",
     "acs_fw",
     "badge",
     "bait",
+    "batch_bald",
+    "batch_epig",
     "class_balanced",
     "condition",
     "covariance_kernel",
     "ensemble_features",
     "gradient_factors",
     "gumbel_top_k",
+    "joint_information",
     "k_center",
     "k_means",
     "lcmd",

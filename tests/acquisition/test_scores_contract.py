@@ -6,25 +6,35 @@ import numpy as np
 import pytest
 
 from bal import acquisition
-from bal.acquisition import SCORES
+from bal.acquisition import SCORES, TARGET_SCORES
 
-# name -> (log_probs [S, N, C] -> scores [N])
-CASES = {name: getattr(acquisition, name) for name in SCORES}
+
+def without_targets(score):
+    return lambda log_probs, target_log_probs: score(log_probs)
+
+
+# name -> (log_probs [S, N, C], target_log_probs [S, M, C]) -> scores [N]
+CASES = {name: without_targets(getattr(acquisition, name)) for name in SCORES}
+CASES |= {name: getattr(acquisition, name) for name in TARGET_SCORES}
 
 cases = pytest.mark.parametrize("score", CASES.values(), ids=CASES.keys())
 
 
-def random_log_probs(rng_key, shape=(7, 11, 4), scale=2.0):
-    return jax.nn.log_softmax(scale * jax.random.normal(rng_key, shape))
+def random_log_probs(rng_key, num_draws=7, num_points=11, num_classes=4, scale=2.0):
+    """Predictions at the points and at two targets."""
+    key_points, key_targets = jax.random.split(rng_key)
+    log_probs = scale * jax.random.normal(key_points, (num_draws, num_points, num_classes))
+    target_log_probs = scale * jax.random.normal(key_targets, (num_draws, 2, num_classes))
+    return jax.nn.log_softmax(log_probs), jax.nn.log_softmax(target_log_probs)
 
 
 def test_every_registered_score_has_a_case():
-    assert set(CASES) == set(SCORES)
+    assert set(CASES) == set(SCORES) | set(TARGET_SCORES)
 
 
 @cases
 def test_one_finite_score_a_point(score, rng_key):
-    scores = score(random_log_probs(rng_key))
+    scores = score(*random_log_probs(rng_key))
     assert scores.shape == (11,)
     assert jnp.isfinite(scores).all()
 
@@ -33,46 +43,53 @@ def test_one_finite_score_a_point(score, rng_key):
 def test_probabilities_of_exactly_zero_and_one_give_finite_scores_and_gradients(score, rng_key):
     classes = jax.random.randint(rng_key, (5, 6), 0, 3)
     log_probs = jnp.log(jax.nn.one_hot(classes, 3))
-    assert jnp.isfinite(score(log_probs)).all()
-    assert jnp.isfinite(jax.grad(lambda values: score(values).sum())(log_probs)).all()
+    targets = log_probs[:, :2]
+    assert jnp.isfinite(score(log_probs, targets)).all()
+    for argument in (0, 1):
+        gradient = jax.grad(lambda *values: score(*values).sum(), argnums=argument)(log_probs, targets)
+        assert jnp.isfinite(gradient).all()
 
 
 @cases
 def test_the_order_of_draws_and_classes_does_not_matter(score, rng_key):
     log_probs = random_log_probs(rng_key)
-    np.testing.assert_allclose(score(log_probs[::-1]), score(log_probs), rtol=2e-5, atol=1e-6)
-    np.testing.assert_allclose(score(log_probs[..., ::-1]), score(log_probs), rtol=2e-5, atol=1e-6)
+    for change in (lambda array: array[::-1], lambda array: array[..., ::-1]):
+        changed = jax.tree.map(change, log_probs)
+        np.testing.assert_allclose(score(*changed), score(*log_probs), rtol=2e-5, atol=1e-6)
 
 
 @cases
 def test_draws_counted_twice_change_nothing(score, rng_key):
     log_probs = random_log_probs(rng_key)
-    np.testing.assert_allclose(score(jnp.tile(log_probs, (2, 1, 1))), score(log_probs), rtol=2e-5, atol=1e-6)
+    twice = jax.tree.map(lambda array: jnp.tile(array, (2, 1, 1)), log_probs)
+    np.testing.assert_allclose(score(*twice), score(*log_probs), rtol=2e-5, atol=1e-6)
 
 
 @cases
 def test_a_points_score_does_not_depend_on_the_other_points(score, rng_key):
-    log_probs = random_log_probs(rng_key)
-    parts = [score(log_probs[:, i : i + 4]) for i in range(0, 11, 4)]
-    np.testing.assert_allclose(jnp.concatenate(parts), score(log_probs), rtol=1e-5, atol=1e-6)
+    log_probs, targets = random_log_probs(rng_key)
+    parts = [score(log_probs[:, i : i + 4], targets) for i in range(0, 11, 4)]
+    np.testing.assert_allclose(jnp.concatenate(parts), score(log_probs, targets), rtol=1e-5, atol=1e-6)
 
 
 @cases
 def test_jit_and_vmap_agree_with_eager(score, rng_key):
-    log_probs = random_log_probs(rng_key, (3, 7, 5, 4))
-    eager = jnp.stack([score(part) for part in log_probs])
-    np.testing.assert_allclose(jax.jit(jax.vmap(score))(log_probs), eager, rtol=1e-5, atol=1e-6)
+    parts = [random_log_probs(key, num_points=5) for key in jax.random.split(rng_key, 3)]
+    eager = jnp.stack([score(*part) for part in parts])
+    together = jax.jit(jax.vmap(score))(*map(jnp.stack, zip(*parts, strict=True)))
+    np.testing.assert_allclose(together, eager, rtol=1e-5, atol=1e-6)
 
 
 @cases
 def test_float32_is_near_float64(score, rng_key):
-    log_probs = random_log_probs(rng_key, (20, 30, 10), scale=5.0)
+    log_probs = random_log_probs(rng_key, num_draws=20, num_points=30, num_classes=10, scale=5.0)
     with jax.enable_x64(True):
-        exact = score(jax.nn.log_softmax(jnp.asarray(np.asarray(log_probs), jnp.float64)))
-    np.testing.assert_allclose(score(log_probs), exact, rtol=1e-4, atol=1e-5)
+        exact = score(*(jax.nn.log_softmax(jnp.asarray(np.asarray(part), jnp.float64)) for part in log_probs))
+    np.testing.assert_allclose(score(*log_probs), exact, rtol=1e-4, atol=1e-5)
 
 
 @cases
 def test_a_nan_prediction_gives_a_nan_score_there_and_nowhere_else(score, rng_key):
-    scores = score(random_log_probs(rng_key).at[2, 3, 1].set(jnp.nan))
+    log_probs, targets = random_log_probs(rng_key)
+    scores = score(log_probs.at[2, 3, 1].set(jnp.nan), targets)
     assert jnp.isnan(scores).tolist() == [point == 3 for point in range(11)]

@@ -8,7 +8,7 @@ import pytest
 from jaxtyping import Array
 
 from bal import selection
-from bal.selection import RULES, gumbel_top_k, top_k, uniform
+from bal.selection import RULES, batch_bald, batch_epig, gumbel_top_k, top_k, uniform
 
 NUM_POINTS = 12
 BATCH_SIZE = 5  # one size for all, so that a rule compiles once
@@ -19,12 +19,19 @@ class Problem(NamedTuple):
     """What a rule may look at. Each rule takes its own part."""
 
     log_probs: Array  # [S, N, C]
+    target_log_probs: Array  # [S, M, C]
     scores: Array  # [N], positive
     embeddings: Array  # [N, D]
 
 
 # name -> (rng_key, problem, available, batch_size) -> Selection
 CASES = {
+    "batch_bald": lambda key, problem, available, size: batch_bald(
+        key, problem.log_probs, available, batch_size=size, num_configurations=20
+    ),
+    "batch_epig": lambda key, problem, available, size: batch_epig(
+        key, problem.log_probs, problem.target_log_probs, available, batch_size=size, num_configurations=20
+    ),
     "top_k": lambda key, problem, available, size: top_k(key, problem.scores, available, batch_size=size),
     "gumbel_top_k": lambda key, problem, available, size: gumbel_top_k(
         key, problem.scores, available, batch_size=size, kind="power", beta=2.0
@@ -103,9 +110,10 @@ of_embeddings = pytest.mark.parametrize("rule", [CASES[name] for name in EMBEDDI
 
 
 def random_problem(rng_key, num_points=NUM_POINTS):
-    key_outputs, key_scores, key_embeddings = jax.random.split(rng_key, 3)
+    key_outputs, key_scores, key_embeddings, key_targets = jax.random.split(rng_key, 4)
     return Problem(
         log_probs=jax.nn.log_softmax(2 * jax.random.normal(key_outputs, (5, num_points, 3))),
+        target_log_probs=jax.nn.log_softmax(2 * jax.random.normal(key_targets, (5, 2, 3))),
         scores=jax.random.uniform(key_scores, (num_points,)),
         embeddings=jax.random.normal(key_embeddings, (num_points, 4)),
     )

@@ -1,0 +1,85 @@
+"""What every score of Gaussian predictions promises. A new one is tested by a row in ``CASES``."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from bal import acquisition
+from bal.acquisition import GAUSSIAN_SCORES
+from bal.types import Gaussian
+
+# name -> (gaussian [S, N], target gaussian [S, M]) -> scores [N]
+CASES = {
+    "epistemic_variance": lambda gaussian, targets: acquisition.epistemic_variance(gaussian),
+    "gaussian_bald": lambda gaussian, targets: acquisition.gaussian_bald(gaussian),
+    "gaussian_epig": acquisition.gaussian_epig,
+    "total_variance": lambda gaussian, targets: acquisition.total_variance(gaussian),
+}
+
+cases = pytest.mark.parametrize("score", CASES.values(), ids=CASES.keys())
+
+
+def random_gaussian(rng_key, shape=(7, 11)):
+    key_mean, key_variance = jax.random.split(rng_key)
+    return Gaussian(jax.random.normal(key_mean, shape), 0.1 + jax.random.uniform(key_variance, shape))
+
+
+@pytest.fixture
+def predictions(rng_key):
+    key_points, key_targets = jax.random.split(rng_key)
+    return random_gaussian(key_points), random_gaussian(key_targets, (7, 3))
+
+
+def test_every_registered_score_has_a_case():
+    assert set(CASES) == set(GAUSSIAN_SCORES)
+
+
+@cases
+def test_one_finite_score_of_at_least_zero_a_point(score, predictions):
+    scores = score(*predictions)
+    assert scores.shape == (11,)
+    assert jnp.isfinite(scores).all()
+    assert (scores >= 0).all()
+
+
+@cases
+def test_gradients_are_finite_also_where_the_draws_agree(score, predictions):
+    agree = jax.tree.map(lambda leaf: jnp.ones_like(leaf), predictions)
+    for inputs in (predictions, agree):
+        gradient = jax.grad(lambda values: score(*values).sum())(inputs)
+        assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
+@cases
+def test_order_and_repetition_of_the_draws_do_not_matter(score, predictions):
+    for change in (lambda leaf: leaf[::-1], lambda leaf: jnp.tile(leaf, (2, 1))):
+        np.testing.assert_allclose(score(*jax.tree.map(change, predictions)), score(*predictions), rtol=1e-5)
+
+
+@cases
+def test_an_offset_of_all_means_does_not_matter(score, predictions):
+    moved = tuple(gaussian._replace(mean=gaussian.mean + 3) for gaussian in predictions)
+    np.testing.assert_allclose(score(*moved), score(*predictions), rtol=1e-4, atol=1e-6)
+
+
+@cases
+def test_a_points_score_does_not_depend_on_the_other_points(score, predictions):
+    gaussian, targets = predictions
+    parts = [score(jax.tree.map(lambda leaf, i=i: leaf[:, i : i + 4], gaussian), targets) for i in range(0, 11, 4)]
+    np.testing.assert_allclose(jnp.concatenate(parts), score(gaussian, targets), rtol=1e-5)
+
+
+@cases
+def test_jit_and_vmap_agree_with_eager(score, predictions):
+    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), predictions)
+    together = jax.jit(jax.vmap(score))(*stacked)
+    np.testing.assert_allclose(together[0], score(*predictions), rtol=1e-5)
+    np.testing.assert_allclose(together[1], score(*jax.tree.map(lambda leaf: 2 * leaf, predictions)), rtol=1e-5)
+
+
+@cases
+def test_float32_is_near_float64(score, predictions):
+    with jax.enable_x64(True):
+        exact = score(*jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float64), predictions))
+    np.testing.assert_allclose(score(*predictions), exact, rtol=1e-4)

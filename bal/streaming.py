@@ -24,7 +24,7 @@ def stream(
     Args:
       fn: inputs [n, ...] -> pytree with leaves [n, ...]; a point's result must not depend on the other points.
       inputs: all points [N, ...].
-      chunk_size: points at a time; None chooses from a memory budget by tracing ``fn``.
+      chunk_size: points at a time, at most; None chooses from a memory budget by tracing ``fn``.
       mesh: devices over all of which the points are divided; None keeps them where they are.
 
     Returns:
@@ -57,8 +57,9 @@ def _stream_here(fn: Callable[[Array], PyTree], inputs: Array, chunk_size: int |
     size = chunk_size or max(1, _memory_budget() // bytes_a_point(fn, inputs))
     if size >= num_points:
         return fn(inputs)
-    # The last chunk is full too: it goes back over points that are done, so that no padded copy of the pool is made.
     num_chunks = -(-num_points // size)
+    size = -(-num_points // num_chunks)  # the same number of chunks, evenly filled
+    # The last chunk is full too: it goes back over points that are done, so that no padded copy of the pool is made.
     starts = jnp.minimum(jnp.arange(num_chunks) * size, num_points - size)
     chunks = jax.lax.map(lambda start: fn(jax.lax.dynamic_slice_in_dim(inputs, start, size)), starts)
 

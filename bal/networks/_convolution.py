@@ -24,7 +24,7 @@ def convolve(inputs: Float[Array, "n h w i"], kernel: Float[Array, "a b i o"]) -
 
 def convolve_for_training(inputs: Float[Array, "n h w i"], kernel: Float[Array, "a b i o"]) -> Float[Array, "n x y o"]:
     """The same convolution, for training: its gradient with respect to the kernel is the fast one."""
-    return jax.lax.platform_dependent(inputs, kernel, cpu=_convolve_by_rows, default=convolve)
+    return jax.lax.platform_dependent(inputs, kernel, cpu=_convolve_by_product, default=convolve)
 
 
 def max_pool(inputs: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
@@ -34,11 +34,27 @@ def max_pool(inputs: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
     return even.reshape(n, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))
 
 
-def _convolve_by_rows(inputs: Array, kernel: Array) -> Array:
-    """Patches along the width only, one matrix product for all kernel rows, then a sum of shifted rows.
+def _convolve_by_product(inputs: Array, kernel: Array) -> Array:
+    """One matrix product, of whichever patches are smaller in memory, which is what takes the time."""
+    kernel_height, kernel_width, channels, num_outputs = kernel.shape
+    if kernel_height * kernel_width * channels <= kernel_width * channels + kernel_height * num_outputs:
+        return _convolve_by_patches(inputs, kernel)
+    return _convolve_by_rows(inputs, kernel)
 
-    Full patches would be ``height`` times larger than these, and their product no faster.
-    """
+
+def _convolve_by_patches(inputs: Array, kernel: Array) -> Array:
+    """Patches of the size of the kernel: best where there are few input channels."""
+    kernel_height, kernel_width, _, num_outputs = kernel.shape
+    n, height, width, _ = inputs.shape
+    out_height, out_width = height - kernel_height + 1, width - kernel_width + 1
+    shifts = [(i, j) for i in range(kernel_height) for j in range(kernel_width)]
+    patches = jnp.concatenate([inputs[:, i : i + out_height, j : j + out_width] for i, j in shifts], axis=-1)
+    products = patches.reshape(-1, patches.shape[-1]) @ kernel.reshape(-1, num_outputs)
+    return products.reshape(n, out_height, out_width, num_outputs)
+
+
+def _convolve_by_rows(inputs: Array, kernel: Array) -> Array:
+    """Patches along the width only, one matrix product for all kernel rows, then a sum of shifted rows."""
     kernel_height, kernel_width, channels, num_outputs = kernel.shape
     n, height, width, _ = inputs.shape
     out_height, out_width = height - kernel_height + 1, width - kernel_width + 1

@@ -14,7 +14,7 @@ from bal.posteriors._posterior import FitInfo
 from bal.types import Batch, PyTree, RngKey
 
 # Examples whose gradient is computed at a time on a CPU by networks with convolutions: their activations stay in cache.
-CPU_MICRO_BATCH = 16
+CPU_MICRO_BATCH = 32
 
 
 class EarlyStopping(NamedTuple):

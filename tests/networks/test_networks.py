@@ -95,9 +95,11 @@ def test_networks_work_under_vmap_over_parameters(network, shape, rng_key):
     np.testing.assert_allclose(together, jnp.stack(alone), rtol=1e-4, atol=1e-5)
 
 
-def test_the_convolution_for_training_is_the_plain_one_with_the_same_gradients(rng_key):
+@pytest.mark.parametrize("channels", [1, 8])  # full patches and row patches
+def test_the_convolution_for_training_is_the_plain_one_with_the_same_gradients(channels, rng_key):
     key_images, key_kernel = jax.random.split(rng_key)
-    images, kernel = jax.random.normal(key_images, (3, 9, 8, 2)), jax.random.normal(key_kernel, (4, 3, 2, 5))
+    images = jax.random.normal(key_images, (3, 9, 8, channels))
+    kernel = jax.random.normal(key_kernel, (4, 3, channels, 5))
     np.testing.assert_allclose(convolve_for_training(images, kernel), convolve(images, kernel), rtol=1e-4, atol=1e-4)
     gradients = [
         jax.grad(lambda i, k, f=f: (f(i, k) ** 2).sum(), argnums=(0, 1))(images, kernel)

@@ -146,8 +146,8 @@ def log_evidence(curvature: Curvature, squared_norm: Array, prior_precision: Arr
 def best_prior_precision(curvature: Curvature, squared_norm: Array) -> Float[Array, ""]:
     r"""The prior precision :math:`\delta` of the largest marginal likelihood, between e^-14 and e^14.
 
-    Its derivative by :math:`\log \delta`, half of :math:`\sum_j \lambda_j / (\lambda_j + \delta) - \delta \|\theta\|^2`,
-    falls everywhere (MacKay's fixed point is its root), so that bisection finds the maximum in a fixed number of steps.
+    Its derivative by :math:`\log \delta` falls everywhere, so that bisection finds the maximum in a fixed number of
+    steps; its root is MacKay's fixed point :math:`\sum_j \lambda_j / (\lambda_j + \delta) = \delta \|\theta\|^2`.
     """
 
     def halve(_, bounds):

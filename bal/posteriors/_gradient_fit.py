@@ -1,7 +1,7 @@
 """Fitting by gradient steps, with early stopping: what every gradient-trained posterior does to a network."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Required, TypedDict, Unpack
+from typing import Any, NamedTuple, Required, TypedDict, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -40,6 +40,15 @@ class TrainingSettings(TypedDict, total=False):
     micro_batch_size: int | None  # examples a gradient piece; None chooses by network and platform
 
 
+def without_early_stopping(name: str, settings: TrainingSettings) -> tuple[int, dict[str, Any]]:
+    """The number of steps and the settings of ``gradient_steps``, for a posterior that has no best moment to stop."""
+    steps_settings = {key: value for key, value in settings.items() if key not in ("num_steps", "early_stopping")}
+    if settings.get("early_stopping") is not None:
+        raise ValueError(f"expected no early_stopping for {name}, got {settings['early_stopping']}")
+    _check(settings["num_steps"], None)
+    return settings["num_steps"], steps_settings
+
+
 def gradient_fit(
     network: Network,
     likelihood: Likelihood,
@@ -53,25 +62,17 @@ def gradient_fit(
 
     .. math:: \tfrac1b \sum_i w_i \ell_i + \tfrac{s_t}N \mathrm{penalty} + \lambda(N) \sum \|\text{kernel}\|^2
 
-    with no factor 1/2 in the last term, as in Gal et al. (2017); decoupled decay is the optimiser's. The factor s of the
-    network's penalty at step t is ``penalty_scale(t)``, 1 without. An empty batch returns the state as it was.
+    with no factor 1/2 in the last term, as in Gal et al. (2017); decoupled decay is the optimiser's. The factor s of
+    the network's penalty at step t is ``penalty_scale(t)``, 1 without. An empty batch returns the state as it was.
 
     Raises:
       ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it,
         or (when traced) early stopping without validation points.
     """
-    num_steps, early_stopping = settings["num_steps"], settings.get("early_stopping")
+    early_stopping = settings.pop("early_stopping", None)
+    num_steps, steps_settings = without_early_stopping("gradient_fit", settings)
     _check(num_steps, early_stopping)
-    steps = gradient_steps(
-        network,
-        likelihood,
-        optimizer,
-        minibatch_size=settings["minibatch_size"],
-        weight_decay=settings.get("weight_decay", 0.0),
-        augment=settings.get("augment"),
-        micro_batch_size=settings.get("micro_batch_size"),
-        penalty_scale=penalty_scale,
-    )
+    steps = gradient_steps(network, likelihood, optimizer, penalty_scale=penalty_scale, **steps_settings)
 
     def validation_loss(state: NetworkState, validation):
         outputs = deterministic_outputs(network, state.variables, validation.inputs)

@@ -37,7 +37,9 @@ def laplace(
     linearised: bool = True,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    r"""Weights :math:`N(\theta^*, (\sum_i w_i J_i^T \Lambda_i J_i + \delta I)^{-1})`, the generalised Gauss-Newton form.
+    r"""A Gaussian around the trained weights, in the generalised Gauss-Newton form.
+
+    .. math:: N\Bigl(\theta^*, \bigl(\textstyle\sum_i w_i J_i^T \Lambda_i J_i + \delta I\bigr)^{-1}\Bigr)
 
     J is the Jacobian of the outputs and :math:`\Lambda` the Hessian of the loss by them; the network is trained first.
     The log marginal likelihood (nats) is in ``FitInfo.diagnostics``, with the prior precision. ``covariance`` of the
@@ -51,9 +53,9 @@ def laplace(
         all weights.
       prior_precision: :math:`\delta`, which then is part of the training objective too; None: that of the largest
         marginal likelihood, after training.
-      linearised: "diagonal" predicts with the network linearised at the mean, one ``jvp`` a draw, to which the curvature
-        belongs (Immer et al.); False with the network at each draw of the weights. Over the last layer, which is
-        linear, both are the same.
+      linearised: "diagonal" predicts with the network linearised at the mean, one ``jvp`` a draw, to which the
+        curvature belongs (Immer et al.); False with the network at each draw of the weights. Over the last layer, which
+        is linear, both are the same.
       **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
 
     Returns:
@@ -123,7 +125,9 @@ def laplace(
         params = state.variables.params
         if linearised:
             outputs, push_forward = jax.linearize(outputs_of, params)
-            return map_draws(network, lambda draw: likelihood.predictive(state.noise, outputs + push_forward(draw)), draws)
+            return map_draws(
+                network, lambda draw: likelihood.predictive(state.noise, outputs + push_forward(draw)), draws
+            )
         return map_draws(
             network,
             lambda draw: likelihood.predictive(state.noise, outputs_of(jax.tree.map(jnp.add, params, draw))),

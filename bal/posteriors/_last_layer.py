@@ -42,9 +42,10 @@ def last_layer(network: Network, variables: Variables, inputs: Array) -> LastLay
     leaves = jax.tree_util.tree_leaves_with_path(variables.params)
     read = {getattr(path[-1], "key", None): leaf for (path, leaf), mark in zip(leaves, marks, strict=True) if mark}
     kernel = read.get("kernel")
+    shapes = {jax.tree_util.keystr(path): leaf.shape for (path, leaf), mark in zip(leaves, marks, strict=True) if mark}
     if sum(marks) != len(read) or not set(read) <= {"kernel", "bias"} or kernel is None or kernel.ndim != 2:
         raise ValueError(
-            "expected a readout that is one linear layer with leaves 'kernel' [D, C] and 'bias' [C], got one that reads "
-            f"{[(jax.tree_util.keystr(path), leaf.shape) for (path, leaf), mark in zip(leaves, marks, strict=True) if mark]}"
+            "expected a readout that is one linear layer with leaves 'kernel' [D, C] and 'bias' [C], "
+            f"got one that reads {shapes}"
         )
     return LastLayer(kernel, read.get("bias"))

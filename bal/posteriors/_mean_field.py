@@ -1,6 +1,5 @@
-"""Mean-field variational inference: independent Gaussian weights, trained by stochastic gradients (Bayes by Backprop)."""
+"""Mean-field variational inference: independent Gaussian weights, trained by gradients (Bayes by Backprop)."""
 
-from collections.abc import Callable
 from typing import Unpack
 
 import jax
@@ -9,12 +8,11 @@ import optax
 from jaxtyping import Array, Float
 
 from bal.likelihoods import Likelihood
-from bal.networks import Network, Variables, divergence_from_prior, draw_gaussian_weights, gaussian_weights
-from bal.posteriors._draws import map_draws, network_features
+from bal.networks import Network, divergence_from_prior, draw_gaussian_weights, gaussian_weights
+from bal.posteriors._draws import network_features, predict_with_weights
 from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, check_num_samples
-from bal.types import PyTree
 
 
 def mean_field(
@@ -34,8 +32,8 @@ def mean_field(
     with the divergence in closed form. N is the number of labels, so the weight of the prior falls as they come in.
 
     Args:
-      network: with :class:`bal.networks.VariationalDense` or ``VariationalConv`` layers, none of them in its trunk, such
-        as :func:`bal.networks.variational_mlp`. Other parameters are trained to a point.
+      network: with :class:`bal.networks.VariationalDense` or ``VariationalConv`` layers, none of them in its trunk,
+        such as :func:`bal.networks.variational_mlp`. Other parameters are trained to a point.
       likelihood: what the outputs mean.
       optimizer: any optax transformation.
       prior_scale: s, standard deviation of every weight under the prior.
@@ -80,21 +78,3 @@ def mean_field(
         likelihood=likelihood,
         convolutional=network.convolutional,
     )
-
-
-def predict_with_weights(network: Network, likelihood: Likelihood) -> Callable[[NetworkState, PyTree, Array], PyTree]:
-    """Predictions of draws that hold the parameters behind the trunk, and None for those that all draws share."""
-
-    def predict(state: NetworkState, draws, inputs):
-        hidden = network.trunk(state.variables, inputs)
-
-        def predict_one(draw):
-            params = jax.tree.map(lambda own, drawn: own if drawn is None else drawn, state.variables.params, draw)
-            variables = Variables(params, state.variables.statistics)
-            return likelihood.predictive(
-                state.noise, network.readout(variables, network.head(variables, hidden, None))
-            )
-
-        return map_draws(network, predict_one, draws)
-
-    return predict

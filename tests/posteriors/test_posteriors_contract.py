@@ -7,18 +7,44 @@ import optax
 import pytest
 
 from bal import likelihoods, networks
-from bal.posteriors import POSTERIORS, deep_ensemble, mc_dropout, point_estimate
+from bal.posteriors import (
+    POSTERIORS,
+    deep_ensemble,
+    laplace,
+    last_layer_ensemble,
+    mc_dropout,
+    mean_field,
+    point_estimate,
+    sghmc,
+    sgld,
+    swag,
+)
 from bal.types import Batch, Gaussian
 
 TRAINING = {"num_steps": 20, "minibatch_size": 8}
 CLASSIFIER = networks.mlp(num_outputs=3, hidden_sizes=(16, 8), dropout_rate=0.3)
+VARIATIONAL = networks.variational_mlp(num_outputs=3, hidden_sizes=(8,))
 SGD = optax.sgd(0.1)
+CHAIN = {"num_steps": 40, "minibatch_size": 8, "num_cycles": 2, "draws_per_cycle": 2, "temperature": 0.1}
 
 # name -> a classifier of points [4] into 3 classes
 CASES = {
     "deep_ensemble": deep_ensemble(CLASSIFIER, likelihoods.categorical(), SGD, num_members=4, **TRAINING),
     "mc_dropout": mc_dropout(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
     "point_estimate": point_estimate(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
+    "laplace": laplace(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
+    "last_layer_ensemble": last_layer_ensemble(
+        CLASSIFIER, likelihoods.categorical(), optax.sgd(0.3), num_members=4, **TRAINING
+    ),
+    "mean_field": mean_field(VARIATIONAL, likelihoods.categorical(), SGD, temperature=0.1, **TRAINING),
+    "sghmc": sghmc(CLASSIFIER, likelihoods.categorical(), learning_rate=0.05, **CHAIN),
+    "sgld": sgld(CLASSIFIER, likelihoods.categorical(), learning_rate=0.1, **CHAIN),
+    "swag": swag(CLASSIFIER, likelihoods.categorical(), SGD, num_snapshots=4, steps_between=2, rank=3, **TRAINING),
+}
+# Compiled once, not once for each test.
+CASES = {
+    name: case._replace(init=jax.jit(case.init), fit=jax.jit(case.fit), predict=jax.jit(case.predict))
+    for name, case in CASES.items()
 }
 
 cases = pytest.mark.parametrize("posterior", CASES.values(), ids=CASES.keys())

@@ -84,7 +84,8 @@ def kronecker(network: Network, likelihood: Likelihood) -> CurvatureMethod:
     def compute(state, batch):
         features, curvatures = _features_and_curvatures(network, likelihood, state, batch)
         values_in, basis_in = _eigh((features * batch.weights[:, None]).T @ features)
-        values_out, basis_out = _eigh(curvatures.sum(axis=0) / batch.weights.sum())
+        total = batch.weights.sum()
+        values_out, basis_out = _eigh(curvatures.sum(axis=0) / jnp.where(total > 0, total, 1.0))
         return Curvature(values_in[:, None] * values_out[None], (basis_in, basis_out))
 
     def deviate(rng_key, curvature, prior_precision):

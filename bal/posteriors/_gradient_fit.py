@@ -79,11 +79,11 @@ def gradient_fit(
         losses = likelihood.loss(state.noise, outputs, validation.labels)
         return (jnp.where(validation.weights > 0, losses, 0.0) * validation.weights).sum() / validation.weights.sum()
 
-    def train_until_no_better(rng_key, carry: Carry, batch, validation):
-        every = early_stopping.evaluate_every
+    def train_until_no_better(rng_key, carry: Carry, batch, validation, stopping: EarlyStopping):
+        every = stopping.evaluate_every
 
         def go_on(loop):
-            return (loop.num_steps + every <= num_steps) & (loop.num_worse < early_stopping.patience)
+            return (loop.num_steps + every <= num_steps) & (loop.num_worse < stopping.patience)
 
         def body(loop):
             key_steps = jax.random.fold_in(rng_key, loop.num_steps)
@@ -117,7 +117,7 @@ def gradient_fit(
             )
         else:
             trained_on = batch
-        fitted, info = train_until_no_better(key_steps, carry, trained_on, validation)
+        fitted, info = train_until_no_better(key_steps, carry, trained_on, validation, early_stopping)
         return keep_if_empty(batch, state, fitted), info
 
     return fit

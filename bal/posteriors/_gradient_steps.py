@@ -138,7 +138,8 @@ def gradient_steps(
         rows = _draw_rows(key_rows, batch.weights, (count, minibatch_size))
 
         def body(carry, step):
-            return train_step(*step, carry, batch, num_labelled)
+            key, rows_of_step, number = step
+            return train_step(key, rows_of_step, number, carry, batch, num_labelled)
 
         steps = (jax.random.split(key_noise, count), rows, first + jnp.arange(count))
         carry, values = jax.lax.scan(body, carry, steps)

@@ -90,14 +90,14 @@ def laplace(
         shapes = jax.eval_shape(method.compute, state, nothing)
         identity = tuple(jnp.eye(*factor.shape) for factor in shapes.basis)
         zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes.eigenvalues)
-        precision = jnp.asarray(1.0 if prior_precision is None else prior_precision, jnp.float32)
+        precision = jnp.asarray(1.0 if prior_precision is None else prior_precision)
         return LaplaceState(*state, Curvature(zero, identity), precision)
 
     def fit(rng_key, state: LaplaceState, batch, validation=None):
         trained, info = fit_network(rng_key, NetworkState(state.variables, state.noise), batch, validation)
         computed = method.compute(trained, batch)
         norm = squared_norm(trained.variables, batch.inputs)
-        precision = state.prior_precision if prior_precision is not None else best_prior_precision(computed, norm)
+        precision = best_prior_precision(computed, norm) if prior_precision is None else jnp.asarray(prior_precision)
         outputs = deterministic_outputs(network, trained.variables, batch.inputs)
         losses = likelihood.loss(trained.noise, outputs, batch.labels)
         log_likelihood = -jnp.where(batch.weights > 0, losses * batch.weights, 0.0).sum()
@@ -137,6 +137,7 @@ def laplace(
     def covariance(state: LaplaceState, inputs_a, inputs_b):
         num_features = state.curvature.eigenvalues.shape[0]
         features = [extend(embed(network, state.variables, inputs), num_features) for inputs in (inputs_a, inputs_b)]
+        assert method.covariance is not None
         return method.covariance(state.curvature, state.prior_precision, *features)
 
     return Posterior(

@@ -40,14 +40,16 @@ def test_gradient_has_the_mean_of_naive_sampling_and_less_variance(estimator, rn
     naive = gradients(layer, lambda module, x, key: module.sample(x, key), inputs, targets, 20_000)
     standard_error = jnp.sqrt((ours.var(axis=0) + naive.var(axis=0)) / 20_000)
     assert (jnp.abs(ours.mean(axis=0) - naive.mean(axis=0)) < 5 * standard_error).all()
-    assert ours.var(axis=0).sum() < 0.5 * naive.var(axis=0).sum()
+    # Flipout still shares the sizes of the weights' deviations, and so reduces less.
+    factor = 0.75 if estimator == "flipout" else 0.5
+    assert ours.var(axis=0).sum() < factor * naive.var(axis=0).sum()
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_outputs_of_a_training_step_have_the_mean_and_variance_of_the_weights(estimator, rng_key):
     layer, inputs = dense(estimator), jax.random.normal(rng_key, (3, 4))
     keys = jax.random.split(jax.random.key(1), 20_000)
-    outputs = jax.vmap(lambda key: layer.train_step(inputs, key))(keys)
+    outputs = jax.jit(jax.vmap(lambda key: layer.train_step(inputs, key)))(keys)
     deviation = jax.nn.softplus(layer.kernel_rho[...])
     variance = inputs**2 @ deviation**2 + jax.nn.softplus(layer.bias_rho[...])[None] ** 2
     mean = inputs @ layer.kernel_mean[...] + layer.bias_mean[...][None]
@@ -57,9 +59,9 @@ def test_outputs_of_a_training_step_have_the_mean_and_variance_of_the_weights(es
 
 def test_flipout_decorrelates_the_examples_of_a_minibatch(rng_key):
     layer, inputs = dense("flipout"), jnp.ones((2, 4))
-    outputs = jax.vmap(lambda key: layer.train_step(inputs, key)[:, 0])(jax.random.split(rng_key, 5_000))
+    outputs = jax.jit(jax.vmap(lambda key: layer.train_step(inputs, key)[:, 0]))(jax.random.split(rng_key, 5_000))
     assert abs(jnp.corrcoef(outputs.T)[0, 1]) < 0.07
-    shared = jax.vmap(lambda key: layer.sample(inputs, key)[:, 0])(jax.random.split(rng_key, 100))
+    shared = jax.jit(jax.vmap(lambda key: layer.sample(inputs, key)[:, 0]))(jax.random.split(rng_key, 100))
     np.testing.assert_allclose(shared[:, 0], shared[:, 1], rtol=1e-6)
 
 
@@ -68,14 +70,14 @@ def test_a_flipped_convolution_equals_the_convolution_with_the_flipped_kernel(rn
     layer = VariationalConv(2, 3, (2, 2), rngs=nnx.Rngs(params=rng_key))
     layer.kernel_rho[...] = jnp.zeros((2, 2, 2, 3))
     images = jax.random.normal(rng_key, (1, 3, 3, 2))
-    keys = jax.random.split(jax.random.key(1), 10_000)
+    keys = jax.random.split(jax.random.key(1), 4_000)
     flipout = jax.jit(jax.vmap(lambda key: layer.train_step(images, key)))(keys)[:, 0]
     naive = jax.jit(jax.vmap(lambda key: layer.sample(images, key)))(keys)[:, 0]
-    assert flipout.shape == (10_000, 2, 2, 3)
+    assert flipout.shape == (4_000, 2, 2, 3)
     scale = float(naive.var(axis=0).max())
-    np.testing.assert_allclose(flipout.mean(axis=0), naive.mean(axis=0), atol=7 * (scale / 10_000) ** 0.5)
-    covariances = [np.cov(outputs[:, :, :, 0].reshape(10_000, -1).T) for outputs in (flipout, naive)]
-    np.testing.assert_allclose(*covariances, atol=0.08 * scale)
+    np.testing.assert_allclose(flipout.mean(axis=0), naive.mean(axis=0), atol=7 * (scale / 4_000) ** 0.5)
+    covariances = [np.cov(outputs[:, :, :, 0].reshape(4_000, -1).T) for outputs in (flipout, naive)]
+    np.testing.assert_allclose(*covariances, atol=0.12 * scale)
 
 
 def test_divergence_is_that_of_gaussians_and_zero_at_the_prior():

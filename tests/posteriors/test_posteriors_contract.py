@@ -178,6 +178,7 @@ def test_more_samples_than_there_are_or_none_where_any_number_is_legal_are_refus
         posterior.sample(rng_key, state, wrong)
 
 
+LONG_CHAIN = {"num_steps": 600, "minibatch_size": 16, "num_cycles": 2, "draws_per_cycle": 2, "temperature": 0.1}
 REGRESSION = {
     "deep_ensemble": lambda network, likelihood: deep_ensemble(
         network, likelihood, optax.adam(1e-2), num_members=4, num_steps=200, minibatch_size=16
@@ -187,6 +188,32 @@ REGRESSION = {
     ),
     "point_estimate": lambda network, likelihood: point_estimate(
         network, likelihood, optax.adam(1e-2), num_steps=200, minibatch_size=16
+    ),
+    "laplace": lambda network, likelihood: laplace(
+        network, likelihood, optax.adam(1e-2), num_steps=200, minibatch_size=16
+    ),
+    "last_layer_ensemble": lambda network, likelihood: last_layer_ensemble(
+        network, likelihood, optax.adam(1e-2), num_members=4, num_steps=200, minibatch_size=16
+    ),
+    "mean_field": lambda network, likelihood: mean_field(
+        networks.variational_mlp(num_outputs=1, hidden_sizes=(32,)),
+        likelihood,
+        optax.adam(1e-2),
+        temperature=0.1,
+        num_steps=400,
+        minibatch_size=16,
+    ),
+    "sghmc": lambda network, likelihood: sghmc(network, likelihood, learning_rate=0.01, **LONG_CHAIN),
+    "sgld": lambda network, likelihood: sgld(network, likelihood, learning_rate=0.1, **LONG_CHAIN),
+    "swag": lambda network, likelihood: swag(
+        network,
+        likelihood,
+        optax.adam(1e-2),
+        num_snapshots=4,
+        steps_between=10,
+        rank=3,
+        num_steps=200,
+        minibatch_size=16,
     ),
 }
 
@@ -198,6 +225,7 @@ def test_a_gaussian_likelihood_learns_mean_and_noise(name, rng_key):
     inputs = jax.random.uniform(rng_key, (64, 1), minval=-1.0)
     noise = 0.1 * jax.random.normal(jax.random.key(1), (64,))
     batch = Batch(inputs, 2 * inputs[:, 0] + noise, jnp.ones(64))
+    posterior = posterior._replace(fit=jax.jit(posterior.fit))
     state, _ = fit(posterior, rng_key, batch)
     gaussian = predict(posterior, rng_key, state, inputs)
     assert isinstance(gaussian, Gaussian)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from bal.types import Dataset, RngKey
+from bal.types import Dataset, RngKey, is_concrete
 
 INITIAL_SETS = ("uniform", "balanced")
 
@@ -43,7 +43,7 @@ def initial_labels(
                 f"expected initial indices and labels of length num_initial = {num_initial}, "
                 f"got shapes {list(indices.shape)} and {list(labels.shape)}"
             )
-        if jax.core.is_concrete(indices):
+        if is_concrete(indices):
             _check_indices(indices.tolist(), num_points)
         return indices, labels
     if dataset.pool_labels is None:

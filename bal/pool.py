@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from bal.types import Batch
+from bal.types import Batch, is_concrete
 
 
 class PoolState(NamedTuple):
@@ -45,7 +45,7 @@ def add_labels(
     """
     num_points, budget = pool.available.shape[0], pool.indices.shape[0]
     given = (indices < num_points) if weights is None else (indices < num_points) & (weights > 0)
-    if jax.core.is_concrete(indices) and jax.core.is_concrete(pool.indices):
+    if is_concrete(indices, pool.indices):
         _check_labels(pool, indices, weights, given)
 
     def add_one(pool: PoolState, item):
@@ -71,7 +71,7 @@ def add_labels(
 def skip(pool: PoolState, indices: Int[Array, " B"]) -> PoolState:
     """Never ask for these points. Labels that are held stay."""
     num_points = pool.available.shape[0]
-    if jax.core.is_concrete(indices):
+    if is_concrete(indices):
         _check_range(indices, num_points)
     return pool._replace(available=pool.available.at[indices].set(False, mode="drop"))
 

@@ -10,9 +10,10 @@ from jaxtyping import Array
 
 from bal.types import PyTree
 
-# Bytes that the largest intermediate array of one chunk may take. A handful of such arrays live at once, and on a CPU
-# larger chunks are no faster.
-MEMORY_BUDGET = 2**25
+# Bytes that the largest intermediate array of one chunk may take; a handful of such arrays live at once. Caches decide
+# on a CPU, where larger chunks are slower; an accelerator wants enough work for all its cores.
+CPU_MEMORY_BUDGET = 2**24
+ACCELERATOR_MEMORY_BUDGET = 2**28
 
 
 def stream(
@@ -23,7 +24,7 @@ def stream(
     Args:
       fn: inputs [n, ...] -> pytree with leaves [n, ...]; a point's result must not depend on the other points.
       inputs: all points [N, ...].
-      chunk_size: points at a time; None chooses from ``MEMORY_BUDGET`` by tracing ``fn``.
+      chunk_size: points at a time; None chooses from a memory budget by tracing ``fn``.
       mesh: devices over all of which the points are divided; None keeps them where they are.
 
     Returns:
@@ -51,7 +52,7 @@ def stream(
 
 def _stream_here(fn: Callable[[Array], PyTree], inputs: Array, chunk_size: int | None) -> PyTree:
     num_points = inputs.shape[0]
-    size = chunk_size or max(1, MEMORY_BUDGET // bytes_a_point(fn, inputs))
+    size = chunk_size or max(1, _memory_budget() // bytes_a_point(fn, inputs))
     if size >= num_points:
         return fn(inputs)
     # The last chunk is full too: it goes back over points that are done, so that no padded copy of the pool is made.
@@ -64,6 +65,10 @@ def _stream_here(fn: Callable[[Array], PyTree], inputs: Array, chunk_size: int |
         return jnp.concatenate([whole, leaf[-1, whole.shape[0] + size - num_points :]])
 
     return jax.tree.map(join, chunks)
+
+
+def _memory_budget() -> int:
+    return CPU_MEMORY_BUDGET if jax.default_backend() == "cpu" else ACCELERATOR_MEMORY_BUDGET
 
 
 def bytes_a_point(fn: Callable[[Array], PyTree], inputs: Array) -> int:

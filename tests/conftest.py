@@ -1,4 +1,11 @@
-"""Settings of every test: shapes are checked, silent rank promotion and warnings are errors."""
+"""Settings of every test: shapes are checked, silent rank promotion and warnings are errors, programs are kept."""
+
+import os
+from pathlib import Path
+
+# Most of the tests' time is compilation, and many tests compile the same program; child processes find it here too.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 import jax
 import pytest

@@ -10,6 +10,9 @@ from jaxtyping import Array, Float
 
 from bal.types import PyTree, RngKey
 
+# Images that a convolutional trunk takes at a time on a CPU.
+CPU_PIECE = 32
+
 
 class Variables(NamedTuple):
     """What a network holds: nested dicts of arrays."""
@@ -73,9 +76,16 @@ def network_from_module(
         outputs, features = module.train(rng_key, inputs)
         return Training(outputs, split(module).statistics, jnp.zeros(()), features)
 
+    def trunk(variables, inputs):
+        module = merge(variables)
+        if not convolutional or jax.default_backend() != "cpu" or inputs.shape[0] <= CPU_PIECE:
+            return module.trunk(inputs)
+        # Feature maps are much wider than what a trunk returns: on a CPU they stay in cache, whatever the chunk.
+        return jax.lax.map(lambda image: module.trunk(image[None])[0], inputs, batch_size=CPU_PIECE)
+
     return Network(
         init=lambda rng_key, inputs: split(create(inputs.shape[1:], nnx.Rngs(params=rng_key))),
-        trunk=lambda variables, inputs: merge(variables).trunk(inputs),
+        trunk=trunk,
         head=lambda variables, hidden, rng_key: merge(variables).head(hidden, rng_key),
         readout=lambda variables, embeddings: merge(variables).readout(embeddings),
         train=train,

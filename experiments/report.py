@@ -1,0 +1,66 @@
+"""The table and the picture at the end of a comparison."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from experiments.results import curves, labels_to, mean_and_interval, normalised_area
+from experiments.settings import Settings
+
+BASELINE = "random"
+
+
+def summary_table(frame: pd.DataFrame, settings: Settings) -> Table:
+    """Accuracy at several label counts, area under the curve, labels to given accuracies, difference to random."""
+    by_strategy = curves(frame)
+    counts = next(iter(by_strategy.values())).index.to_numpy()
+    shown = counts[np.unique(np.linspace(0, len(counts) - 1, 5).round().astype(int))]
+    title = f"{settings.dataset}, {settings.posterior}: test accuracy, {settings.num_seeds} seeds"
+    if settings.num_validation:
+        title += f" (and {settings.num_validation} validation labels)"
+    caption = "@n: mean at n labels; area: under the curve, 95 % interval; to: labels to an accuracy, median over seeds"
+    table = Table(title=title, caption=caption)
+    table.add_column("strategy", no_wrap=True)
+    headings = [f"@{count}" for count in shown] + ["area"]
+    headings += [f"to {target:.0%}" for target in settings.targets] + [f"area less {BASELINE}"]
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    areas = {name: curve.apply(normalised_area) for name, curve in by_strategy.items()}
+    for name, curve in by_strategy.items():
+        cells = [f"{curve.loc[count].mean():.3f}" for count in shown]
+        cells.append(_with_interval(areas[name].to_numpy()))
+        for target in settings.targets:
+            median = np.median([labels_to(curve[seed], target) for seed in curve])
+            cells.append(f"{median:.0f}" if np.isfinite(median) else "-")
+        paired = BASELINE in areas and name != BASELINE
+        cells.append(_with_interval((areas[name] - areas[BASELINE]).to_numpy(), sign="+") if paired else "")
+        table.add_row(name, *cells)
+    return table
+
+
+def plot_curves(frame: pd.DataFrame, settings: Settings, path: Path, metric: str = "accuracy") -> None:
+    """Learning curves: mean over seeds and 95 % interval."""
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    colours = matplotlib.colormaps["tab10"]
+    for number, (name, curve) in enumerate(curves(frame, metric).items()):
+        mean, half = np.array([mean_and_interval(row) for row in curve.to_numpy()]).T
+        style = {"color": "0.35", "linestyle": "--"} if name == BASELINE else {"color": colours(number % 10)}
+        axes.plot(curve.index, mean, label=name, **style)
+        axes.fill_between(curve.index, mean - half, mean + half, alpha=0.15, color=style["color"], linewidth=0)
+    axes.set_xlabel("labels that the model was trained on")
+    axes.set_ylabel(f"test {metric}")
+    axes.set_title(f"{settings.dataset}, {settings.posterior}, {settings.num_seeds} seeds: mean and 95 % interval")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    # Without metadata the same figures give the same file.
+    figure.savefig(path, dpi=150, metadata={"Software": None})
+
+
+def _with_interval(values: np.ndarray, sign: str = "") -> str:
+    mean, half = mean_and_interval(values)
+    return f"{mean:{sign}.4f} ± {half:.4f}" if np.isfinite(half) else f"{mean:{sign}.4f}"

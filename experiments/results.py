@@ -1,0 +1,88 @@
+"""What came out: tidy tables, learning curves and their comparison."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from experiments.runner import Unit
+from experiments.settings import Settings
+
+
+def metrics_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
+    """One row for each metric of each round: dataset, posterior, strategy, seed, round, num_labelled, metric, value."""
+    rows = []
+    for unit, position, seed in _seeds(settings, units):
+        info = jax.tree.map(lambda leaf, position=position: leaf[:, position], unit.info)
+        for metric in sorted(info.metrics):
+            for done, value in enumerate(info.metrics[metric]):
+                rows.append((unit.strategy, seed, done, int(info.num_labelled[done]), metric, float(value)))
+    frame = pd.DataFrame(rows, columns=["strategy", "seed", "round", "num_labelled", "metric", "value"])
+    frame.insert(0, "dataset", settings.dataset)
+    frame.insert(1, "posterior", settings.posterior)
+    return frame
+
+
+def acquisitions_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
+    """One row for each point asked for: strategy, seed, round, rank, index, score."""
+    rows = []
+    for unit, position, seed in _seeds(settings, units):
+        selection = unit.info.selection
+        for done in range(settings.num_rounds):
+            chosen = zip(selection.indices[done, position], selection.scores[done, position], strict=True)
+            rows += [(unit.strategy, seed, done, rank, int(index), float(s)) for rank, (index, s) in enumerate(chosen)]
+    return pd.DataFrame(rows, columns=["strategy", "seed", "round", "rank", "index", "score"])
+
+
+def seconds_frame(units: list[Unit]) -> pd.DataFrame:
+    """Measured seconds of each round of each group of seeds; not the same in every run."""
+    rows = [(u.strategy, u.seeds[0], len(u.seeds), r, s) for u in units for r, s in enumerate(u.seconds)]
+    return pd.DataFrame(rows, columns=["strategy", "first_seed", "num_seeds", "round", "seconds"])
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Written whole or not at all: an interruption leaves the file of before."""
+    partial = path.with_suffix(".tmp")
+    frame.to_parquet(partial, index=False)
+    partial.replace(path)
+
+
+def curves(frame: pd.DataFrame, metric: str = "accuracy") -> dict[str, pd.DataFrame]:
+    """For each strategy a table of one metric: a row for each label count, a column for each seed."""
+    chosen = frame[frame["metric"] == metric]
+    return {
+        str(name): part.pivot_table(index="num_labelled", columns="seed", values="value")
+        for name, part in chosen.groupby("strategy", sort=False)
+    }
+
+
+def mean_and_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
+    """Mean, and half the width of its Student-t interval; nan with fewer than two values."""
+    values = np.asarray(values, dtype=np.float64)
+    if len(values) < 2:
+        return float(values.mean()), float("nan")
+    return float(values.mean()), float(stats.sem(values) * stats.t.ppf((1 + level) / 2, len(values) - 1))
+
+
+def normalised_area(curve: pd.Series) -> float:
+    """Area under a learning curve by the trapezoid rule, divided by the range of label counts."""
+    labels = curve.index.to_numpy(dtype=np.float64)
+    if len(labels) < 2:
+        return float(curve.iloc[0])
+    return float(np.trapezoid(curve.to_numpy(), labels) / (labels[-1] - labels[0]))
+
+
+def labels_to(curve: pd.Series, target: float) -> float:
+    """Size of the smallest set whose model reaches the target; infinity if none does."""
+    reached = curve.index[curve.to_numpy() >= target]
+    return float(reached[0]) if len(reached) else float("inf")
+
+
+def _seeds(settings: Settings, units: list[Unit]):
+    """Unit, position in it and seed, without the seeds that fill up a short last group."""
+    for unit in units:
+        for position, seed in enumerate(unit.seeds):
+            if seed < settings.num_seeds:
+                yield unit, position, seed

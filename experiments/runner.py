@@ -1,0 +1,192 @@
+"""Runs a grid of strategies and seeds from the host, round by round, so that it can be interrupted and continued.
+
+The unit of work is a strategy and a group of seeds. After each round its state and what was seen so far are written as
+one checkpoint; the same command continues from there and ends with the same results, bit for bit.
+"""
+
+import json
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+import bal
+from bal.pool import extend_budget
+from experiments.settings import EXTENDS, NOT_RECORDED, Settings, build_learner, load_dataset, seed_key, seeds_at_once
+
+# Above these figures, as arrays in ``FitInfo.diagnostics``, chains have not converged.
+CONVERGED = {"r_hat": 1.05, "divergences": 0}
+
+
+class Unit(NamedTuple):
+    """Finished work: what was seen of a group of seeds under one strategy."""
+
+    strategy: str
+    seeds: list[int]
+    info: bal.StepInfo  # leaves [num_rounds, seeds, ...]
+    seconds: list[float]  # of each round, without compilation
+
+
+def run_grid(settings: Settings) -> tuple[Settings, list[Unit]]:
+    """Run what is missing from the folder.
+
+    Returns:
+      The settings with the whole grid that the folder holds, and its units.
+
+    Raises:
+      ValueError: the folder holds another configuration, or settings that cannot be; before any work starts.
+      FloatingPointError: a score or a loss is NaN; names strategy, round and seed.
+    """
+    settings = _join_folder(replace(settings, seeds_at_once=seeds_at_once(settings)))
+    dataset = load_dataset(settings)
+    num_classes = int(max(dataset.pool_labels.max(), dataset.test_labels.max())) + 1
+    learners = {name: build_learner(settings, name, num_classes) for name in settings.strategies}
+    for learner in learners.values():
+        # Tracing meets every static mistake, and is quick beside compiling.
+        state = jax.eval_shape(learner.init, seed_key(settings, 0), dataset)
+        jax.eval_shape(learner.step, seed_key(settings, 0), state, dataset)
+    _write_settings(settings)
+    size = settings.seeds_at_once or 1
+    groups = [list(range(first, first + size)) for first in range(0, settings.num_seeds, size)]
+    units = []
+    with _progress() as progress:
+        task = progress.add_task("starting", total=len(learners) * len(groups) * settings.num_rounds)
+        for name, learner in learners.items():
+            program = _Program(learner, dataset)
+            for group in groups:
+                before = len(units) * settings.num_rounds
+
+                def show(unit: Unit, before=before) -> None:
+                    progress.update(task, description=_describe(unit), completed=before + len(unit.seconds))
+
+                units.append(_run_unit(settings, name, group, program, show))
+    return settings, units
+
+
+class _Program:
+    """The steps of a group of seeds, compiled when they are first needed and once."""
+
+    def __init__(self, learner: bal.ActiveLearner, dataset: bal.Dataset):
+        self.dataset = dataset
+        self.init = jax.jit(jax.vmap(learner.init, in_axes=(0, None)))
+        self.step = jax.jit(jax.vmap(learner.step, in_axes=(0, 0, None)))
+        self.compiled: Any = None
+
+    def run_step(self, keys, state):
+        if self.compiled is None:
+            self.compiled = self.step.lower(keys, state, self.dataset).compile()
+        start = time.perf_counter()
+        state, info = jax.block_until_ready(self.compiled(keys, state, self.dataset))
+        return state, jax.device_get(info), time.perf_counter() - start
+
+
+def _run_unit(settings: Settings, name: str, group: list[int], program: _Program, show: Callable[[Unit], None]) -> Unit:
+    folder = settings.output.absolute() / "checkpoints" / name / f"{group[0]:05d}"
+    keys = jnp.stack([seed_key(settings, seed) for seed in group])
+    state = program.init(keys, program.dataset)
+    with ocp.CheckpointManager(folder, options=ocp.CheckpointManagerOptions(max_to_keep=1)) as manager:
+        infos, seconds = [], []
+        if manager.latest_step() is not None:
+            info_tree = jax.tree.structure(jax.eval_shape(program.step, keys, state, program.dataset)[1])
+            saved = manager.restore(manager.latest_step(), args=ocp.args.StandardRestore())
+            state = _resume(state, saved["state"])
+            seconds = np.asarray(saved["seconds"]).tolist()
+            rounds = range(len(seconds))
+            infos = [info_tree.unflatten([np.asarray(leaf)[done] for leaf in saved["info"]]) for done in rounds]
+        for done in range(len(infos), settings.num_rounds):
+            state, info, elapsed = program.run_step(keys, state)
+            _check_round(info, name, done, group)
+            infos.append(info)
+            seconds.append(elapsed)
+            tree = {"state": jax.tree.leaves(state), "info": jax.tree.leaves(_stack(infos)), "seconds": seconds}
+            manager.save(done, args=ocp.args.StandardSave(jax.tree.map(np.asarray, tree)))
+            show(Unit(name, group, _stack(infos), seconds))
+        unit = Unit(name, group, _stack(infos), seconds)
+        show(unit)
+        return unit
+
+
+def _resume(fresh: bal.LoopState, leaves: list) -> bal.LoopState:
+    """The saved state with room for the labels of more rounds, where more are wanted now."""
+    saved = jax.tree.structure(fresh).unflatten([jnp.asarray(leaf) for leaf in leaves])
+    budget = fresh.pool.indices.shape[1]
+
+    def fit_in(old: jax.Array, new: jax.Array) -> jax.Array:
+        # The state of some posteriors has the size of the label buffer. It is that of a fit, which the next round does
+        # anew, so a fresh one serves.
+        return old if old.shape == new.shape else new
+
+    return saved._replace(
+        pool=jax.vmap(partial(extend_budget, budget=budget))(saved.pool),
+        posterior=jax.tree.map(fit_in, saved.posterior, fresh.posterior),
+        evaluation=jax.tree.map(fit_in, saved.evaluation, fresh.evaluation),
+    )
+
+
+def _check_round(info: bal.StepInfo, name: str, done: int, group: list[int]) -> None:
+    invalid = np.asarray(info.selection.num_invalid) > 0
+    losses = np.asarray(info.fit.loss).reshape(len(group), -1)
+    invalid_fit = np.isnan(losses).any(axis=1) & (np.asarray(info.num_labelled) > 0) & (info.fit.num_steps.max() > 0)
+    for what, where in (("a score", invalid), ("the training loss", invalid_fit)):
+        if where.any():
+            seeds = [seed for seed, is_bad in zip(group, where, strict=True) if is_bad]
+            raise FloatingPointError(f"{what} is NaN: strategy {name}, round {done}, seed {seeds[0]}")
+    for key, limit in CONVERGED.items():
+        worst = np.max(info.fit.diagnostics[key]) if key in info.fit.diagnostics else limit
+        if worst > limit:
+            warnings.warn(f"{name}, round {done}: {key} is {worst:.3g}, above {limit}", stacklevel=2)
+
+
+def _join_folder(settings: Settings) -> Settings:
+    """The grid that the folder holds and the one that is asked for, joined; raises where they cannot be."""
+    path = settings.output / "settings.json"
+    if not path.exists():
+        return settings
+    held = json.loads(path.read_text())
+    asked = _as_json(settings)
+    different = [key for key in asked if key not in EXTENDS and held.get(key) != asked[key]]
+    if different:
+        pairs = ", ".join(f"{key} {held.get(key)!r} there, {asked[key]!r} asked for" for key in different)
+        raise ValueError(f"expected the configuration that {settings.output} holds, got another: {pairs}")
+    return replace(
+        settings,
+        strategies=(*held["strategies"], *(name for name in settings.strategies if name not in held["strategies"])),
+        num_seeds=max(held["num_seeds"], settings.num_seeds),
+        num_rounds=max(held["num_rounds"], settings.num_rounds),
+    )
+
+
+def _write_settings(settings: Settings) -> None:
+    settings.output.mkdir(parents=True, exist_ok=True)
+    path = settings.output / "settings.json"
+    partial_path = path.with_suffix(".tmp")
+    partial_path.write_text(json.dumps(_as_json(settings), indent=2) + "\n")
+    partial_path.replace(path)
+
+
+def _as_json(settings: Settings) -> dict[str, Any]:
+    values = {key: value for key, value in asdict(settings).items() if key not in NOT_RECORDED}
+    return json.loads(json.dumps(values))
+
+
+def _stack(infos: list[bal.StepInfo]) -> bal.StepInfo:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *infos)
+
+
+def _describe(unit: Unit) -> str:
+    seeds = f"seed {unit.seeds[0]}" if len(unit.seeds) == 1 else f"seeds {unit.seeds[0]} to {unit.seeds[-1]}"
+    accuracy = unit.info.metrics["accuracy"][-1].mean()
+    return f"{unit.strategy}, {seeds}: {unit.info.num_labelled[-1][0]} labels, accuracy {accuracy:.3f}"
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"))
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn())

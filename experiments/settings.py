@@ -1,0 +1,179 @@
+"""What a comparison runs: the settings of ``experiments.compare``, and the pieces of the library that they name."""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import jax
+import optax
+
+import bal
+from bal.posteriors import EarlyStopping, Posterior
+
+# A folder may be extended along these; everything else must stay as it is.
+EXTENDS = ("strategies", "num_seeds", "num_rounds")
+# Where things lie and what the table shows does not change a result.
+NOT_RECORDED = ("output", "data_dir", "targets")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Compare strategies on one data set: all from the same initial sets and keys, many seeds at once."""
+
+    dataset: str = "digits"
+    """digits, mnist_5k, two_moons (no network needed), or a TFDS classification set such as fashion_mnist."""
+    data_dir: Path | None = None
+    """Folder of prepared TFDS sets; nothing is downloaded where it is given."""
+    num_pool: int | None = None
+    """Use a random part of the pool; all of it where left out."""
+    num_test: int | None = None
+    """Use a random part of the test set; all of it where left out."""
+    num_validation: int = 0
+    """Pool points set aside with their labels for early stopping; reported beside the number of labels."""
+    copies: int = 1
+    """Repeat the pool so many times with noise (Repeated-MNIST)."""
+    noise: float = 0.1
+    """Standard deviation of that noise; inputs are in [0, 1]."""
+
+    network: Literal["mlp", "cnn_gal", "cnn_batchbald"] = "mlp"
+    """Architecture. The two convolutional ones are those of Gal et al. 2017 and Kirsch et al. 2019."""
+    hidden_sizes: tuple[int, ...] = (128, 128)
+    """Widths of the mlp."""
+    dropout_rate: float = 0.5
+    """Dropout of the mlp."""
+    posterior: str = "mc_dropout"
+    """Name in bal.posteriors.POSTERIORS."""
+    evaluation_posterior: str | None = None
+    """Report the metrics of this posterior, fitted on the same labels; of the acquiring one where left out."""
+    num_members: int = 5
+    """Networks in an ensemble."""
+    num_samples: int | None = None
+    """Posterior samples; where left out, all that the posterior has, or 32 where it has as many as wanted."""
+
+    strategies: tuple[str, ...] = ("random", "bald")
+    """Names in bal.strategies.STRATEGIES."""
+    num_seeds: int = 10
+    """Paired runs of each strategy."""
+    num_initial: int = 20
+    """Points labelled at the start."""
+    initial_set: Literal["uniform", "balanced"] = "uniform"
+    """How they are drawn; balanced reads labels, as papers that start from two a class do."""
+    num_rounds: int = 20
+    """Models fitted, and batches asked for."""
+    batch_size: int = 5
+    """Points asked for in a round."""
+    pool_subset_size: int | None = None
+    """Score a random subset of the available points in each round; all where left out."""
+
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    """Optimiser; sgd has momentum 0.9."""
+    learning_rate: float = 2e-3
+    """Step size."""
+    num_steps: int = 400
+    """Optimiser steps a round; with early stopping, at most."""
+    minibatch_size: int = 32
+    """Labelled points a step."""
+    weight_decay: float = 0.0
+    """L2 penalty on kernels, divided by the number of labels: c in c / N, as Gal et al. set it (2.5)."""
+    patience: int | None = None
+    """Stop early after so many evaluations without improvement, on the validation points."""
+    evaluate_every: int = 50
+    """Steps between these evaluations."""
+    refit: Literal["restart", "warm_start", "shrink_and_perturb"] = "restart"
+    """What a round's training starts from."""
+
+    seed: int = 0
+    """Changes everything that is random."""
+    seeds_at_once: int | None = None
+    """Seeds in one program, the unit of work; where left out, 10, or 1 for convolutions on a CPU."""
+    targets: tuple[float, ...] = (0.8, 0.9, 0.95)
+    """Accuracies for which the table gives the number of labels."""
+    output: Path = Path("results/compare")
+    """Folder for everything that is written; a second run continues what it holds."""
+
+
+def load_dataset(settings: Settings) -> bal.Dataset:
+    """The data set with its variants, on the device."""
+    dataset = bal.datasets.load(settings.dataset, data_dir=settings.data_dir, download=settings.data_dir is None)
+    key_subset, key_validation, key_noise = jax.random.split(jax.random.fold_in(jax.random.key(settings.seed), 1), 3)
+    if settings.num_pool is not None or settings.num_test is not None:
+        dataset = bal.datasets.subset(key_subset, dataset, num_pool=settings.num_pool, num_test=settings.num_test)
+    if settings.num_validation:
+        dataset = bal.datasets.hold_out_validation(key_validation, dataset, num_validation=settings.num_validation)
+    if settings.copies > 1:
+        dataset = bal.datasets.repeated(key_noise, dataset, copies=settings.copies, noise=settings.noise)
+    return jax.device_put(dataset)
+
+
+def seed_key(settings: Settings, seed: int) -> bal.types.RngKey:
+    """The key of one run; the same for all strategies, so that they are paired."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(settings.seed), 2), seed)
+
+
+def build_posterior(settings: Settings, name: str, num_classes: int) -> Posterior:
+    """A posterior by name, on the network and with the training that the settings describe."""
+    check_name("posterior", name, bal.posteriors.POSTERIORS)
+    more = {"deep_ensemble": {"num_members": settings.num_members}}.get(name, {})
+    decay = settings.weight_decay
+    stopping = None if settings.patience is None else EarlyStopping(settings.patience, settings.evaluate_every)
+    return bal.posteriors.POSTERIORS[name](
+        _network(settings, num_classes),
+        bal.likelihoods.categorical(),
+        _optimizer(settings),
+        num_steps=settings.num_steps,
+        minibatch_size=settings.minibatch_size,
+        weight_decay=(lambda num_labelled: decay / num_labelled) if decay else 0.0,
+        early_stopping=stopping,
+        **more,
+    )
+
+
+def build_learner(settings: Settings, strategy: str, num_classes: int) -> bal.ActiveLearner:
+    """The learner of one strategy."""
+    check_name("strategy", strategy, bal.strategies.STRATEGIES)
+    posterior = build_posterior(settings, settings.posterior, num_classes)
+    evaluation = settings.evaluation_posterior
+    num_samples = settings.num_samples
+    if num_samples is None and posterior.max_samples is None:
+        num_samples = 32
+    starts = {"restart": None, "warm_start": bal.warm_start, "shrink_and_perturb": bal.shrink_and_perturb()}
+    return bal.build(
+        posterior,
+        bal.strategies.STRATEGIES[strategy](batch_size=settings.batch_size),
+        num_samples=num_samples,
+        num_initial=settings.num_initial,
+        num_rounds=settings.num_rounds,
+        initial_set=settings.initial_set,
+        start=starts[settings.refit],
+        evaluation_posterior=None if evaluation is None else build_posterior(settings, evaluation, num_classes),
+        pool_subset_size=settings.pool_subset_size,
+    )
+
+
+def seeds_at_once(settings: Settings) -> int:
+    """Seeds in one program: under one ``vmap`` convolutions are slower on a CPU than one after the other."""
+    if settings.seeds_at_once is not None:
+        return settings.seeds_at_once
+    return 1 if settings.network.startswith("cnn") and jax.default_backend() == "cpu" else 10
+
+
+def check_name(kind: str, name: str, known) -> None:
+    """Raise for a name that is not registered, with the nearest that are."""
+    if name not in known:
+        nearest = difflib.get_close_matches(name, known, n=3) or sorted(known)
+        raise ValueError(f"expected the name of a {kind}, got {name!r}: nearest are {', '.join(nearest)}")
+
+
+def _network(settings: Settings, num_classes: int) -> bal.networks.Network:
+    if settings.network == "mlp":
+        return bal.networks.mlp(
+            num_outputs=num_classes, hidden_sizes=settings.hidden_sizes, dropout_rate=settings.dropout_rate
+        )
+    return bal.networks.cnn(num_outputs=num_classes, variant=settings.network.removeprefix("cnn_"))
+
+
+def _optimizer(settings: Settings) -> optax.GradientTransformation:
+    if settings.optimizer == "sgd":
+        return optax.sgd(settings.learning_rate, momentum=0.9)
+    return {"adamw": optax.adamw, "adam": optax.adam}[settings.optimizer](settings.learning_rate)

@@ -1,0 +1,146 @@
+"""The comparison from its settings to its files: continued runs, extended grids, errors before any work."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("orbax.checkpoint", reason="needs the extra 'experiments'")
+
+from experiments import compare, runner
+from experiments.results import labels_to, mean_and_interval, normalised_area
+from experiments.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+FILES = ("metrics.parquet", "acquisitions.parquet")
+SMALL = Settings(
+    num_pool=60,
+    num_test=40,
+    hidden_sizes=(16,),
+    num_steps=10,
+    num_samples=4,
+    num_initial=6,
+    num_rounds=3,
+    batch_size=2,
+    num_seeds=3,
+    seeds_at_once=2,
+)
+
+
+def contents(folder):
+    return [(folder / name).read_bytes() for name in FILES]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    compare.main(replace(SMALL, output=folder))
+    return folder
+
+
+def test_tables_are_tidy_and_complete(finished):
+    metrics = pd.read_parquet(finished / "metrics.parquet")
+    assert list(metrics.columns) == [
+        "dataset", "posterior", "strategy", "seed", "round", "num_labelled", "metric", "value",
+    ]  # fmt: skip
+    accuracy = metrics[metrics["metric"] == "accuracy"]
+    assert len(accuracy) == 2 * 3 * 3
+    assert sorted(accuracy["num_labelled"].unique()) == [6, 8, 10]
+    assert metrics["value"].notna().all()
+    asked = pd.read_parquet(finished / "acquisitions.parquet")
+    assert list(asked.columns) == ["strategy", "seed", "round", "rank", "index", "score"]
+    assert (asked.groupby(["strategy", "seed"])["index"].nunique() == 6).all()
+    assert (finished / "learning_curves.png").stat().st_size > 10_000
+
+
+def test_strategies_are_paired_by_their_initial_sets(finished):
+    metrics = pd.read_parquet(finished / "metrics.parquet")
+    first = metrics[metrics["round"] == 0].pivot_table(index=["seed", "metric"], columns="strategy", values="value")
+    np.testing.assert_array_equal(first["random"], first["bald"])
+    assert metrics[(metrics["round"] == 0) & (metrics["metric"] == "nll")]["value"].nunique() == 3
+
+
+def test_an_interrupted_run_continues_to_identical_files(finished, tmp_path, monkeypatch):
+    check = runner._check_round
+
+    def interrupt(info, name, done, group):
+        check(info, name, done, group)
+        if (name, done) == ("bald", 1):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "_check_round", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        compare.main(replace(SMALL, output=tmp_path))
+    assert not (tmp_path / "metrics.parquet").exists()
+    monkeypatch.undo()
+    compare.main(replace(SMALL, output=tmp_path))
+    assert contents(tmp_path) == contents(finished)
+
+
+def test_a_killed_process_continues_to_identical_files(finished, tmp_path):
+    options = "--num-pool 60 --num-test 40 --hidden-sizes 16 --num-steps 10 --num-samples 4 --num-initial 6"
+    options += " --num-rounds 3 --batch-size 2 --num-seeds 3 --seeds-at-once 2"
+    command = [sys.executable, "-m", "experiments.compare", *options.split(), "--output", str(tmp_path)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.time() + 120
+    while not list(tmp_path.glob("checkpoints/random/00000/[0-9]*")) and time.time() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "metrics.parquet").exists()
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "learning_curves.png" in output.stdout
+    assert contents(tmp_path) == contents(finished)
+
+
+def test_a_grid_extended_along_each_side_equals_the_whole_grid(finished, tmp_path):
+    compare.main(replace(SMALL, output=tmp_path, strategies=("random",), num_seeds=2, num_rounds=2))
+    compare.main(replace(SMALL, output=tmp_path, strategies=("random",), num_seeds=3, num_rounds=2))
+    compare.main(replace(SMALL, output=tmp_path, strategies=("bald",), num_seeds=1, num_rounds=3))
+    assert contents(tmp_path) == contents(finished)
+
+
+def test_another_configuration_in_the_same_folder_is_refused(finished):
+    before = contents(finished)
+    with pytest.raises(ValueError, match="num_steps 10 there, 20 asked for"):
+        compare.main(replace(SMALL, output=finished, num_steps=20))
+    assert contents(finished) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"strategies": ("blad",)}, "bald"),
+        ({"posterior": "mc_dropuot"}, "mc_dropout"),
+        ({"dataset": "digit"}, "digits"),
+        ({"num_rounds": 100}, "label budget"),
+        ({"posterior": "deep_ensemble", "num_samples": 9}, "num_samples between 1 and 5"),
+        ({"patience": 2, "evaluate_every": 5}, "validation points"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_any_work(change, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        compare.main(replace(SMALL, output=tmp_path / "new", **change))
+    assert not list(tmp_path.glob("new/checkpoints/*/*/*"))
+
+
+def test_a_nan_stops_the_command_with_its_round_and_seed(tmp_path):
+    with pytest.raises(FloatingPointError, match="strategy random, round 0, seed 0"):
+        compare.main(replace(SMALL, output=tmp_path, optimizer="sgd", learning_rate=float("inf")))
+
+
+def test_area_and_labels_to_a_target_follow_their_definitions():
+    curve = pd.Series([0.2, 0.6, 0.6, 1.0], index=[20, 30, 50, 60])
+    assert normalised_area(curve) == pytest.approx((0.4 * 10 + 0.6 * 20 + 0.8 * 10) / 40)
+    assert normalised_area(pd.Series([0.7, 0.7], index=[20, 300])) == pytest.approx(0.7)
+    assert labels_to(curve, 0.5) == 30
+    assert labels_to(curve, 1.1) == float("inf")
+    mean, half = mean_and_interval(np.array([1.0, 2.0, 3.0]))
+    assert (mean, half) == (2.0, pytest.approx(4.3027 / np.sqrt(3), rel=1e-4))

@@ -11,8 +11,9 @@ from bal.networks._convolution import convolve, convolve_for_training
 from bal.types import PyTree, RngKey
 
 ESTIMATORS = ("local_reparameterisation", "flipout")
-# A weight called "x" is two leaves: its mean, and rho with standard deviation softplus(rho).
-MEAN, RHO = "_mean", "_rho"
+# A weight called "x" is two leaves: its mean, and the logarithm of its standard deviation. The divergence needs the
+# logarithm anyway; the softplus of the papers would cost several times more, a good part of a step of a small network.
+MEAN, LOG_DEVIATION = "_mean", "_log_deviation"
 # Of the weights before training, as a fraction of the spread of their means.
 INITIAL_DEVIATION = 0.1
 
@@ -26,11 +27,11 @@ class _GaussianWeights(nnx.Module):
         self.estimator = estimator
         num_inputs, num_outputs = math.prod(kernel_shape[:-1]), kernel_shape[-1]
         spread = num_inputs**-0.5
-        rho = math.log(math.expm1(INITIAL_DEVIATION * spread))
+        log_deviation = math.log(INITIAL_DEVIATION * spread)
         self.kernel_mean = nnx.Param(spread * jax.random.normal(rngs.params(), kernel_shape))
-        self.kernel_rho = nnx.Param(jnp.full(kernel_shape, rho))
+        self.kernel_log_deviation = nnx.Param(jnp.full(kernel_shape, log_deviation))
         self.bias_mean = nnx.Param(jnp.zeros(num_outputs))
-        self.bias_rho = nnx.Param(jnp.full(num_outputs, rho))
+        self.bias_log_deviation = nnx.Param(jnp.full(num_outputs, log_deviation))
 
     def sample(self, inputs: Array, rng_key: RngKey | None) -> Array:
         """Outputs under one set of weights that all points share; without a key, under the means.
@@ -56,28 +57,28 @@ class _GaussianWeights(nnx.Module):
         axes = tuple(range(mean.ndim - 1))
         mean = mean + jnp.expand_dims(self.bias_mean[...], axes)
         variance = variance + jnp.expand_dims(self._deviation("bias") ** 2, axes)
-        return mean + jnp.sqrt(variance) * jax.random.normal(rng_key, mean.shape)
+        return mean + jnp.sqrt(variance) * _normal(rng_key, mean.shape)
 
     def _flipout(self, inputs: Array, rng_key: RngKey) -> Array:
         key_kernel, key_bias, key_in, key_out = jax.random.split(rng_key, 4)
         mean = _apply(inputs, self.kernel_mean[...], training=True)
         kernel, bias = self._deviation("kernel"), self._deviation("bias")
-        kernel = kernel * jax.random.normal(key_kernel, kernel.shape)
-        bias = bias * jax.random.normal(key_bias, bias.shape)
+        kernel = kernel * _normal(key_kernel, kernel.shape)
+        bias = bias * _normal(key_bias, bias.shape)
         # One sign for each example and channel, the same at all places of an image.
         places = (1,) * (inputs.ndim - 2)
-        signs_in = jax.random.rademacher(key_in, (inputs.shape[0], *places, inputs.shape[-1]), inputs.dtype)
-        signs_out = jax.random.rademacher(key_out, (inputs.shape[0], *places, mean.shape[-1]), inputs.dtype)
+        signs_in = _signs(key_in, (inputs.shape[0], *places, inputs.shape[-1]))
+        signs_out = _signs(key_out, (inputs.shape[0], *places, mean.shape[-1]))
         axes = tuple(range(mean.ndim - 1))
         perturbation = _apply(inputs * signs_in, kernel, training=True) + jnp.expand_dims(bias, axes)
         return mean + jnp.expand_dims(self.bias_mean[...], axes) + perturbation * signs_out
 
     def _deviation(self, weight: str) -> Array:
-        return jax.nn.softplus(getattr(self, weight + RHO)[...])
+        return jnp.exp(getattr(self, weight + LOG_DEVIATION)[...])
 
 
 class VariationalDense(_GaussianWeights):
-    r"""A linear layer with weights :math:`w \sim N(\mu, \mathrm{softplus}(\rho)^2)`, all independent.
+    r"""A linear layer with weights :math:`w \sim N(\mu, e^{2\rho})`, all independent.
 
     ``train_step`` has the mean gradient of naive sampling with less variance. ``"local_reparameterisation"`` draws the
     outputs of each example, which are Gaussian, instead of the weights: exact. ``"flipout"`` multiplies one draw of the
@@ -146,10 +147,10 @@ def _apply(inputs: Array, kernel: Array, *, training: bool = False) -> Array:
 
 
 def gaussian_weights(params: PyTree) -> list[tuple[Array, Array]]:
-    """Mean and standard deviation of each Gaussian weight in a network's parameters: leaves x_mean with x_rho."""
+    """Mean and log standard deviation of each Gaussian weight in a network's parameters."""
     leaves = {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
-    pairs = {name: name.removesuffix(MEAN) + RHO for name in leaves if name.endswith(MEAN)}
-    return [(leaves[name], jax.nn.softplus(leaves[rho])) for name, rho in pairs.items() if rho in leaves]
+    pairs = {name: name.removesuffix(MEAN) + LOG_DEVIATION for name in leaves if name.endswith(MEAN)}
+    return [(leaves[name], leaves[other]) for name, other in pairs.items() if other in leaves]
 
 
 def draw_gaussian_weights(rng_key: RngKey, params: PyTree) -> PyTree:
@@ -158,11 +159,11 @@ def draw_gaussian_weights(rng_key: RngKey, params: PyTree) -> PyTree:
     named = {_name(path): leaf for path, leaf in leaves}
 
     def draw(number: int, name: str, mean: Array) -> Array | None:
-        rho = named.get(name.removesuffix(MEAN) + RHO) if name.endswith(MEAN) else None
-        if rho is None:
+        log_deviation = named.get(name.removesuffix(MEAN) + LOG_DEVIATION) if name.endswith(MEAN) else None
+        if log_deviation is None:
             return None
         noise = jax.random.normal(jax.random.fold_in(rng_key, number), mean.shape)
-        return mean + jax.nn.softplus(rho) * noise
+        return mean + jnp.exp(log_deviation) * noise
 
     draws = [draw(number, _name(path), leaf) for number, (path, leaf) in enumerate(leaves)]
     return jax.tree.unflatten(jax.tree.structure(params), draws)
@@ -181,11 +182,27 @@ def divergence_from_prior(params: PyTree, prior_scale: float | Float[Array, ""])
       Nats; 0 where the weights follow the prior, or where none is Gaussian.
     """
 
-    def divergence(mean: Array, deviation: Array) -> Array:
-        ratio = deviation / prior_scale
-        return (0.5 * (ratio**2 + (mean / prior_scale) ** 2 - 1) - jnp.log(ratio)).sum()
+    def divergence(mean: Array, log_deviation: Array) -> Array:
+        log_ratio = log_deviation - jnp.log(prior_scale)
+        return (0.5 * (jnp.exp(2 * log_ratio) + (mean / prior_scale) ** 2 - 1) - log_ratio).sum()
 
     return sum((divergence(*weight) for weight in gaussian_weights(params)), start=jnp.zeros(()))
+
+
+def _normal(rng_key: RngKey, shape: tuple[int, ...]) -> Float[Array, "..."]:
+    """Gaussian noise for training: of sixteen bits, up to 4.2 standard deviations, at half the cost of exact noise."""
+    size = math.prod(shape)
+    words = jax.random.bits(rng_key, (-(-size // 2),))
+    halves = jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[:size].reshape(shape)
+    return math.sqrt(2) * jax.lax.erf_inv((halves.astype(jnp.float32) + 0.5) / 2**15 - 1)
+
+
+def _signs(rng_key: RngKey, shape: tuple[int, ...]) -> Float[Array, "..."]:
+    """Plus or minus 1 with equal probability, 32 of them from one random word."""
+    size = math.prod(shape)
+    words = jax.random.bits(rng_key, (-(-size // 32), 1))
+    bits = (words >> jnp.arange(32, dtype=jnp.uint32)[None]) & 1
+    return 2.0 * bits.reshape(-1)[:size].reshape(shape) - 1.0
 
 
 def _name(path) -> str:

@@ -27,7 +27,7 @@ def variational_mlp(
     Example:
       >>> network = variational_mlp(num_outputs=3, hidden_sizes=(8,))
       >>> sorted(network.init(jax.random.key(0), jax.numpy.zeros((1, 4))).params["last"])
-      ['bias_mean', 'bias_rho', 'kernel_mean', 'kernel_rho']
+      ['bias_log_deviation', 'bias_mean', 'kernel_log_deviation', 'kernel_mean']
 
     References:
       Blundell et al. 2015, Weight uncertainty in neural networks, arXiv:1505.05424

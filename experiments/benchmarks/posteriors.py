@@ -138,7 +138,7 @@ def mean_field(settings: Settings) -> None:
     """Training steps of Gaussian weights, against those of weights."""
     inputs, labels = digits()
     batch = Batch(jnp.asarray(inputs), jnp.asarray(labels), jnp.ones(len(labels)))
-    shared = {"num_steps": NUM_STEPS, "minibatch_size": MINIBATCH}
+    shared: bal.posteriors.TrainingSettings = {"num_steps": NUM_STEPS, "minibatch_size": MINIBATCH}
     likelihood, optimizer = bal.likelihoods.categorical(), optax.adamw(1e-3)
     functions = {
         "deterministic": compiled_fit(

@@ -21,7 +21,7 @@ def gaussian_weights(state):
     """Means and standard deviations of weights and bias: [F], [F]."""
     last = state.variables.params["last"]
     mean = jnp.concatenate([last["kernel_mean"][:, 0], last["bias_mean"]])
-    return mean, jax.nn.softplus(jnp.concatenate([last["kernel_rho"][:, 0], last["bias_rho"]]))
+    return mean, jnp.exp(jnp.concatenate([last["kernel_log_deviation"][:, 0], last["bias_log_deviation"]]))
 
 
 @pytest.mark.parametrize("estimator", ["local_reparameterisation", "flipout"])

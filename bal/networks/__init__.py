@@ -1,9 +1,46 @@
 """Networks as pure functions, cut where posterior samples begin to differ: trunk, head, readout."""
 
 from bal.networks._cnn import cnn
+from bal.networks._concrete_dropout import concrete_dropout_mlp
+from bal.networks._dropconnect import dropconnect_mlp
+from bal.networks._epinet import epinet_mlp
 from bal.networks._mlp import mlp
 from bal.networks._network import Network, Training, Variables, deterministic_outputs
+from bal.networks._variational import (
+    VariationalConv,
+    VariationalDense,
+    divergence_from_prior,
+    draw_gaussian_weights,
+    gaussian_weights,
+)
+from bal.networks._variational_networks import variational_cnn, variational_mlp
 
-NETWORKS = {"cnn": cnn, "mlp": mlp}
+NETWORKS = {
+    "cnn": cnn,
+    "concrete_dropout_mlp": concrete_dropout_mlp,
+    "dropconnect_mlp": dropconnect_mlp,
+    "epinet_mlp": epinet_mlp,
+    "mlp": mlp,
+    "variational_cnn": variational_cnn,
+    "variational_mlp": variational_mlp,
+}
 
-__all__ = ["NETWORKS", "Network", "Training", "Variables", "cnn", "deterministic_outputs", "mlp"]
+__all__ = [
+    "NETWORKS",
+    "Network",
+    "Training",
+    "VariationalConv",
+    "VariationalDense",
+    "Variables",
+    "cnn",
+    "concrete_dropout_mlp",
+    "deterministic_outputs",
+    "divergence_from_prior",
+    "draw_gaussian_weights",
+    "dropconnect_mlp",
+    "epinet_mlp",
+    "gaussian_weights",
+    "mlp",
+    "variational_cnn",
+    "variational_mlp",
+]

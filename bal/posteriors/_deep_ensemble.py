@@ -7,8 +7,9 @@ import optax
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network
-from bal.posteriors._draws import map_draws, num_at_once
-from bal.posteriors._gradient_fit import NetworkState, TrainingSettings, gradient_fit, init_network
+from bal.posteriors._draws import map_draws, num_at_once, predict_networks
+from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, check_num_samples
 
 
@@ -84,14 +85,6 @@ def ensemble(
         chosen = jax.random.permutation(rng_key, num_members)[:num_samples]
         return jax.tree.map(lambda leaf: leaf[chosen], state)
 
-    def predict(state, draws, inputs):
-        def predict_one(member: NetworkState):
-            hidden = network.trunk(member.variables, inputs)
-            outputs = network.readout(member.variables, network.head(member.variables, hidden, None))
-            return likelihood.predictive(member.noise, outputs)
-
-        return map_draws(network, predict_one, draws)
-
     def embedding(state, inputs):
         """Embeddings of all members, side by side."""
 
@@ -106,7 +99,7 @@ def ensemble(
         init=init,
         fit=fit,
         sample=sample,
-        predict=predict,
+        predict=predict_networks(network, likelihood),
         features={"embedding": embedding},
         covariance=None,
         likelihood=likelihood,

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import jax
 from jaxtyping import Array
 
-from bal.networks import Network
+from bal.likelihoods import Likelihood
+from bal.networks import Network, Variables, deterministic_outputs
+from bal.posteriors._gradient_steps import NetworkState
 from bal.types import PyTree
 
 
@@ -34,3 +36,31 @@ def network_features(network: Network) -> dict[str, Callable[[PyTree, Array], Ar
         return network.head(state.variables, hidden, None)
 
     return {"embedding": embedding}
+
+
+def predict_networks(network: Network, likelihood: Likelihood) -> Callable[[PyTree, NetworkState, Array], PyTree]:
+    """Predictions of draws each of which is a whole network, without noise."""
+
+    def predict(state, draws, inputs):
+        def predict_one(member: NetworkState):
+            return likelihood.predictive(member.noise, deterministic_outputs(network, member.variables, inputs))
+
+        return map_draws(network, predict_one, draws)
+
+    return predict
+
+
+def predict_with_weights(network: Network, likelihood: Likelihood) -> Callable[[NetworkState, PyTree, Array], PyTree]:
+    """Predictions of draws that hold the parameters behind the trunk, and None for those that all draws share."""
+
+    def predict(state: NetworkState, draws, inputs):
+        hidden = network.trunk(state.variables, inputs)
+
+        def predict_one(draw):
+            params = jax.tree.map(lambda own, drawn: own if drawn is None else drawn, state.variables.params, draw)
+            variables = Variables(params, state.variables.statistics)
+            return likelihood.predictive(state.noise, network.readout(variables, network.head(variables, hidden, None)))
+
+        return map_draws(network, predict_one, draws)
+
+    return predict

@@ -8,7 +8,8 @@ import optax
 from bal.likelihoods import Likelihood
 from bal.networks import Network
 from bal.posteriors._draws import map_draws, network_features
-from bal.posteriors._gradient_fit import NetworkState, TrainingSettings, gradient_fit, init_network
+from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, check_num_samples
 
 

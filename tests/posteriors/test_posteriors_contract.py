@@ -7,18 +7,44 @@ import optax
 import pytest
 
 from bal import likelihoods, networks
-from bal.posteriors import POSTERIORS, deep_ensemble, mc_dropout, point_estimate
+from bal.posteriors import (
+    POSTERIORS,
+    deep_ensemble,
+    laplace,
+    last_layer_ensemble,
+    mc_dropout,
+    mean_field,
+    point_estimate,
+    sghmc,
+    sgld,
+    swag,
+)
 from bal.types import Batch, Gaussian
 
 TRAINING = {"num_steps": 20, "minibatch_size": 8}
 CLASSIFIER = networks.mlp(num_outputs=3, hidden_sizes=(16, 8), dropout_rate=0.3)
+VARIATIONAL = networks.variational_mlp(num_outputs=3, hidden_sizes=(8,))
 SGD = optax.sgd(0.1)
+CHAIN = {"num_steps": 40, "minibatch_size": 8, "num_cycles": 2, "draws_per_cycle": 2, "temperature": 0.1}
 
 # name -> a classifier of points [4] into 3 classes
 CASES = {
     "deep_ensemble": deep_ensemble(CLASSIFIER, likelihoods.categorical(), SGD, num_members=4, **TRAINING),
     "mc_dropout": mc_dropout(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
     "point_estimate": point_estimate(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
+    "laplace": laplace(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
+    "last_layer_ensemble": last_layer_ensemble(
+        CLASSIFIER, likelihoods.categorical(), optax.sgd(0.3), num_members=4, **TRAINING
+    ),
+    "mean_field": mean_field(VARIATIONAL, likelihoods.categorical(), SGD, temperature=0.1, **TRAINING),
+    "sghmc": sghmc(CLASSIFIER, likelihoods.categorical(), learning_rate=0.05, **CHAIN),
+    "sgld": sgld(CLASSIFIER, likelihoods.categorical(), learning_rate=0.1, **CHAIN),
+    "swag": swag(CLASSIFIER, likelihoods.categorical(), SGD, num_snapshots=4, steps_between=2, rank=3, **TRAINING),
+}
+# Compiled once, not once for each test.
+CASES = {
+    name: case._replace(init=jax.jit(case.init), fit=jax.jit(case.fit), predict=jax.jit(case.predict))
+    for name, case in CASES.items()
 }
 
 cases = pytest.mark.parametrize("posterior", CASES.values(), ids=CASES.keys())
@@ -152,6 +178,7 @@ def test_more_samples_than_there_are_or_none_where_any_number_is_legal_are_refus
         posterior.sample(rng_key, state, wrong)
 
 
+LONG_CHAIN = {"num_steps": 600, "minibatch_size": 16, "num_cycles": 2, "draws_per_cycle": 2, "temperature": 0.1}
 REGRESSION = {
     "deep_ensemble": lambda network, likelihood: deep_ensemble(
         network, likelihood, optax.adam(1e-2), num_members=4, num_steps=200, minibatch_size=16
@@ -161,6 +188,32 @@ REGRESSION = {
     ),
     "point_estimate": lambda network, likelihood: point_estimate(
         network, likelihood, optax.adam(1e-2), num_steps=200, minibatch_size=16
+    ),
+    "laplace": lambda network, likelihood: laplace(
+        network, likelihood, optax.adam(1e-2), num_steps=200, minibatch_size=16
+    ),
+    "last_layer_ensemble": lambda network, likelihood: last_layer_ensemble(
+        network, likelihood, optax.adam(1e-2), num_members=4, num_steps=200, minibatch_size=16
+    ),
+    "mean_field": lambda network, likelihood: mean_field(
+        networks.variational_mlp(num_outputs=1, hidden_sizes=(32,)),
+        likelihood,
+        optax.adam(1e-2),
+        temperature=0.1,
+        num_steps=400,
+        minibatch_size=16,
+    ),
+    "sghmc": lambda network, likelihood: sghmc(network, likelihood, learning_rate=0.01, **LONG_CHAIN),
+    "sgld": lambda network, likelihood: sgld(network, likelihood, learning_rate=0.1, **LONG_CHAIN),
+    "swag": lambda network, likelihood: swag(
+        network,
+        likelihood,
+        optax.adam(1e-2),
+        num_snapshots=4,
+        steps_between=10,
+        rank=3,
+        num_steps=200,
+        minibatch_size=16,
     ),
 }
 
@@ -172,6 +225,7 @@ def test_a_gaussian_likelihood_learns_mean_and_noise(name, rng_key):
     inputs = jax.random.uniform(rng_key, (64, 1), minval=-1.0)
     noise = 0.1 * jax.random.normal(jax.random.key(1), (64,))
     batch = Batch(inputs, 2 * inputs[:, 0] + noise, jnp.ones(64))
+    posterior = posterior._replace(fit=jax.jit(posterior.fit))
     state, _ = fit(posterior, rng_key, batch)
     gaussian = predict(posterior, rng_key, state, inputs)
     assert isinstance(gaussian, Gaussian)

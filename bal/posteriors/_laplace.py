@@ -1,0 +1,152 @@
+"""Laplace approximation: a Gaussian around the trained network, with the curvature of the loss as its precision."""
+
+from typing import NamedTuple, Unpack
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from bal.likelihoods import Likelihood
+from bal.networks import Network, Variables, deterministic_outputs
+from bal.posteriors._curvature import CURVATURES, Curvature, best_prior_precision, extend, log_evidence
+from bal.posteriors._draws import map_draws, network_features
+from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_steps import NetworkState, init_network, keep_if_empty
+from bal.posteriors._last_layer import embed
+from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.types import PyTree
+
+
+class LaplaceState(NamedTuple):
+    """Mean, and precision as curvature plus prior."""
+
+    variables: Variables
+    noise: PyTree  # parameters of the likelihood
+    curvature: Curvature
+    prior_precision: Float[Array, ""]
+
+
+def laplace(
+    network: Network,
+    likelihood: Likelihood,
+    optimizer: optax.GradientTransformation,
+    *,
+    curvature: str = "full",
+    prior_precision: float | Float[Array, ""] | None = None,
+    linearised: bool = True,
+    **training: Unpack[TrainingSettings],
+) -> Posterior:
+    r"""A Gaussian around the trained weights, in the generalised Gauss-Newton form.
+
+    .. math:: N\Bigl(\theta^*, \bigl(\textstyle\sum_i w_i J_i^T \Lambda_i J_i + \delta I\bigr)^{-1}\Bigr)
+
+    J is the Jacobian of the outputs and :math:`\Lambda` the Hessian of the loss by them; the network is trained first.
+    The log marginal likelihood (nats) is in ``FitInfo.diagnostics``, with the prior precision. ``covariance`` of the
+    curvatures over the last layer is that of the latent functions, summed over the outputs.
+
+    Args:
+      network: its dropout is training noise only.
+      likelihood: what the outputs mean.
+      optimizer: any optax transformation.
+      curvature: "full" or "kronecker" over the last layer, memory (F C)^2 and F^2 + C^2 for F features; "diagonal" over
+        all weights.
+      prior_precision: :math:`\delta`, which then is part of the training objective too; None: that of the largest
+        marginal likelihood, after training.
+      linearised: "diagonal" predicts with the network linearised at the mean, one ``jvp`` a draw, to which the
+        curvature belongs (Immer et al.); False with the network at each draw of the weights. Over the last layer, which
+        is linear, both are the same.
+      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+
+    Returns:
+      A posterior whose draws are deviations of the weights from their mean.
+
+    Raises:
+      ValueError: unknown curvature, settings that cannot be, or (from ``init``) a readout that is not one linear layer.
+
+    References:
+      MacKay 1992, A practical Bayesian framework for backpropagation networks
+      Immer et al. 2021, Improving predictions of Bayesian neural nets via local linearization, arXiv:2008.08400
+      Daxberger et al. 2021, Laplace redux, arXiv:2106.14806
+    """
+    if curvature not in CURVATURES:
+        raise ValueError(f"expected curvature to be one of {tuple(CURVATURES)}, got {curvature!r}")
+    method = CURVATURES[curvature](network, likelihood)
+
+    def squared_norm(variables: Variables, inputs: Array):
+        return sum((leaf**2).sum() for leaf in jax.tree.leaves(method.covered(variables, inputs)))
+
+    def train(rng_key, variables, inputs):
+        result = network.train(rng_key, variables, inputs)
+        if prior_precision is None:
+            return result
+        return result._replace(penalty=result.penalty + 0.5 * prior_precision * squared_norm(variables, inputs))
+
+    fit_network = gradient_fit(network._replace(train=train), likelihood, optimizer, **training)
+
+    def init(rng_key, batch):
+        state = init_network(network, likelihood, rng_key, batch)
+        nothing = batch._replace(weights=jnp.zeros_like(batch.weights))
+        shapes = jax.eval_shape(method.compute, state, nothing)
+        identity = tuple(jnp.eye(*factor.shape) for factor in shapes.basis)
+        zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes.eigenvalues)
+        precision = jnp.asarray(1.0 if prior_precision is None else prior_precision)
+        return LaplaceState(*state, Curvature(zero, identity), precision)
+
+    def fit(rng_key, state: LaplaceState, batch, validation=None):
+        trained, info = fit_network(rng_key, NetworkState(state.variables, state.noise), batch, validation)
+        computed = method.compute(trained, batch)
+        norm = squared_norm(trained.variables, batch.inputs)
+        precision = best_prior_precision(computed, norm) if prior_precision is None else jnp.asarray(prior_precision)
+        outputs = deterministic_outputs(network, trained.variables, batch.inputs)
+        losses = likelihood.loss(trained.noise, outputs, batch.labels)
+        log_likelihood = -jnp.where(batch.weights > 0, losses * batch.weights, 0.0).sum()
+        diagnostics = {
+            "log_marginal_likelihood": log_likelihood + log_evidence(computed, norm, precision),
+            "prior_precision": precision,
+        }
+        fitted = LaplaceState(*trained, computed, precision)
+        return keep_if_empty(batch, state, fitted), info._replace(diagnostics=diagnostics)
+
+    def sample(rng_key, state: LaplaceState, num_samples):
+        keys = jax.random.split(rng_key, check_num_samples(num_samples, None, "laplace"))
+        return jax.vmap(lambda key: method.deviate(key, state.curvature, state.prior_precision))(keys)
+
+    def predict_last_layer(state: LaplaceState, draws, inputs):
+        embeddings = embed(network, state.variables, inputs)
+        outputs = network.readout(state.variables, embeddings)
+        features = extend(embeddings, draws.shape[1])
+        return jax.vmap(lambda draw: likelihood.predictive(state.noise, outputs + features @ draw))(draws)
+
+    def predict_all(state: LaplaceState, draws, inputs):
+        def outputs_of(params):
+            return deterministic_outputs(network, Variables(params, state.variables.statistics), inputs)
+
+        params = state.variables.params
+        if linearised:
+            outputs, push_forward = jax.linearize(outputs_of, params)
+            return map_draws(
+                network, lambda draw: likelihood.predictive(state.noise, outputs + push_forward(draw)), draws
+            )
+        return map_draws(
+            network,
+            lambda draw: likelihood.predictive(state.noise, outputs_of(jax.tree.map(jnp.add, params, draw))),
+            draws,
+        )
+
+    def covariance(state: LaplaceState, inputs_a, inputs_b):
+        num_features = state.curvature.eigenvalues.shape[0]
+        features = [extend(embed(network, state.variables, inputs), num_features) for inputs in (inputs_a, inputs_b)]
+        assert method.covariance is not None
+        return method.covariance(state.curvature, state.prior_precision, *features)
+
+    return Posterior(
+        init=init,
+        fit=fit,
+        sample=sample,
+        predict=predict_all if curvature == "diagonal" else predict_last_layer,
+        features=network_features(network),
+        covariance=None if method.covariance is None else covariance,
+        likelihood=likelihood,
+        convolutional=network.convolutional,
+    )

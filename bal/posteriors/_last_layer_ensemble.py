@@ -1,0 +1,128 @@
+"""Last-layer ensembles: one body, several last layers."""
+
+from typing import Unpack
+
+import jax
+import optax
+
+from bal.likelihoods import Likelihood
+from bal.networks import Network, Variables
+from bal.posteriors._draws import network_features
+from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_steps import NetworkState, init_network
+from bal.posteriors._last_layer import embed, readout_leaves
+from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.types import PyTree
+
+
+def last_layer_ensemble(
+    network: Network,
+    likelihood: Likelihood,
+    optimizer: optax.GradientTransformation,
+    *,
+    num_members: int,
+    **training: Unpack[TrainingSettings],
+) -> Posterior:
+    """Last layers that differ in their initial parameters, on a body that is trained by the mean of their losses.
+
+    The cheapest ensemble and the least diverse: the body is computed once, in training and in prediction, but members
+    see the same minibatches, and only what they were before training keeps them apart. Under plain gradient descent
+    each member learns ``num_members`` times slower than alone; adaptive optimisers do not mind.
+
+    Args:
+      network: its dropout is training noise only, the same for all members.
+      likelihood: what the outputs mean.
+      optimizer: any optax transformation.
+      num_members: last layers E; draws are members, without replacement.
+      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+
+    Returns:
+      A posterior whose draws are parameters of the readout.
+
+    Raises:
+      ValueError: no member, settings that cannot be, or (from ``sample``) more samples than members.
+
+    References:
+      Osband et al. 2016, Deep exploration via bootstrapped DQN, arXiv:1602.04621
+      Lee et al. 2015, Why M heads are better than one, arXiv:1511.06314
+    """
+    if num_members < 1:
+        raise ValueError(f"expected num_members of at least 1, got {num_members}")
+    network_of_members = _with_members(network, num_members)
+
+    def member_losses(noise, outputs, labels):
+        return jax.vmap(likelihood.loss, in_axes=(None, 0, None))(noise, outputs, labels).mean(axis=0)
+
+    def sample(rng_key, state: NetworkState, num_samples):
+        num_samples = check_num_samples(num_samples, num_members, "last_layer_ensemble")
+        _, members = state.variables.params
+        if num_samples == num_members:
+            return members
+        chosen = jax.random.permutation(rng_key, num_members)[:num_samples]
+        return jax.tree.map(lambda leaf: leaf[chosen], members)
+
+    def predict(state: NetworkState, draws, inputs):
+        embeddings = embed(network_of_members, state.variables, inputs)
+        outputs = _readout(network, state.variables, draws, embeddings)
+        return jax.vmap(lambda output: likelihood.predictive(state.noise, output))(outputs)
+
+    return Posterior(
+        init=lambda rng_key, batch: init_network(network_of_members, likelihood, rng_key, batch),
+        fit=gradient_fit(network_of_members, likelihood._replace(loss=member_losses), optimizer, **training),
+        sample=sample,
+        predict=predict,
+        features=network_features(network_of_members),
+        covariance=None,
+        likelihood=likelihood,
+        max_samples=num_members,
+        convolutional=network.convolutional,
+    )
+
+
+def _with_members(network: Network, num_members: int) -> Network:
+    """The network with outputs [E, n, ...]. Its parameters are those of one network, and of E readouts.
+
+    The readout of the one network stays as it was initialised, and is not used.
+    """
+
+    def init(rng_key, inputs):
+        variables = network.init(rng_key, inputs)
+        marks = readout_leaves(network, variables, inputs)
+        fresh = jax.vmap(lambda key: network.init(key, inputs).params)(jax.random.split(rng_key, num_members))
+        members = jax.tree.map(lambda mark, leaf: leaf if mark else None, marks, fresh)
+        return Variables((variables.params, members), variables.statistics)
+
+    def train(rng_key, variables, inputs):
+        body, members = variables.params
+
+        def train_one(member):
+            return network.train(rng_key, Variables(_replace(body, member), variables.statistics), inputs)
+
+        # What does not depend on the member is not batched: the body is computed once.
+        training = jax.vmap(train_one)(members)
+        first = jax.tree.map(lambda leaf: leaf[0], training)
+        return first._replace(outputs=training.outputs)
+
+    return Network(
+        init=init,
+        trunk=lambda variables, inputs: network.trunk(_body(variables), inputs),
+        head=lambda variables, hidden, rng_key: network.head(_body(variables), hidden, rng_key),
+        readout=lambda variables, embeddings: _readout(network, variables, variables.params[1], embeddings),
+        train=train,
+        convolutional=network.convolutional,
+    )
+
+
+def _body(variables: Variables) -> Variables:
+    return Variables(variables.params[0], variables.statistics)
+
+
+def _readout(network: Network, variables: Variables, members: PyTree, embeddings):
+    def read(member):
+        return network.readout(Variables(_replace(variables.params[0], member), variables.statistics), embeddings)
+
+    return jax.vmap(read)(members)
+
+
+def _replace(body: PyTree, member: PyTree) -> PyTree:
+    return jax.tree.map(lambda own, other: own if other is None else other, body, member)

@@ -1,0 +1,80 @@
+"""Mean-field variational inference: independent Gaussian weights, trained by gradients (Bayes by Backprop)."""
+
+from typing import Unpack
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from bal.likelihoods import Likelihood
+from bal.networks import Network, divergence_from_prior, draw_gaussian_weights, gaussian_weights
+from bal.posteriors._draws import network_features, predict_with_weights
+from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_steps import NetworkState, init_network
+from bal.posteriors._posterior import Posterior, check_num_samples
+
+
+def mean_field(
+    network: Network,
+    likelihood: Likelihood,
+    optimizer: optax.GradientTransformation,
+    *,
+    prior_scale: float | Float[Array, ""] = 1.0,
+    temperature: float | Float[Array, ""] = 1.0,
+    num_warmup_steps: float | Float[Array, ""] = 0.0,
+    **training: Unpack[TrainingSettings],
+) -> Posterior:
+    r"""Gaussian weights :math:`q` that minimise the negative evidence lower bound, in nats a point,
+
+    .. math:: \frac1N \Bigl( E_q \sum_i \ell_i(w) + T\, \min(1, \tfrac{t}{t_0})\, KL(q \,\|\, N(0, s^2)) \Bigr)
+
+    with the divergence in closed form. N is the number of labels, so the weight of the prior falls as they come in.
+
+    Args:
+      network: with :class:`bal.networks.VariationalDense` or ``VariationalConv`` layers, none of them in its trunk,
+        such as :func:`bal.networks.variational_mlp`. Other parameters are trained to a point.
+      likelihood: what the outputs mean.
+      optimizer: any optax transformation.
+      prior_scale: s, standard deviation of every weight under the prior.
+      temperature: T; below 1 the posterior is sharper than Bayes (the target is likelihood^(1/T) times prior).
+      num_warmup_steps: t_0, steps over which the divergence is brought in.
+      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+
+    Returns:
+      A posterior whose draws are sets of weights.
+
+    Raises:
+      ValueError: settings that cannot be, or (from ``init``) a network without Gaussian weights.
+
+    References:
+      Blundell et al. 2015, Weight uncertainty in neural networks, arXiv:1505.05424
+    """
+
+    def train(rng_key, variables, inputs):
+        result = network.train(rng_key, variables, inputs)
+        return result._replace(penalty=result.penalty + divergence_from_prior(variables.params, prior_scale))
+
+    def penalty_scale(step):
+        return temperature * jnp.minimum((step + 1) / jnp.maximum(num_warmup_steps, 1.0), 1.0)
+
+    def init(rng_key, batch):
+        state = init_network(network, likelihood, rng_key, batch)
+        if not gaussian_weights(state.variables.params):
+            raise ValueError("expected a network with variational layers for mean_field, got none in its parameters")
+        return state
+
+    def sample(rng_key, state: NetworkState, num_samples):
+        keys = jax.random.split(rng_key, check_num_samples(num_samples, None, "mean_field"))
+        return jax.vmap(lambda key: draw_gaussian_weights(key, state.variables.params))(keys)
+
+    return Posterior(
+        init=init,
+        fit=gradient_fit(network._replace(train=train), likelihood, optimizer, penalty_scale, **training),
+        sample=sample,
+        predict=predict_with_weights(network, likelihood),
+        features=network_features(network),
+        covariance=None,
+        likelihood=likelihood,
+        convolutional=network.convolutional,
+    )

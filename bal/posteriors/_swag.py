@@ -1,0 +1,147 @@
+"""SWAG: a Gaussian with the first two moments of the iterates of stochastic gradient descent."""
+
+from typing import NamedTuple, Unpack
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Int
+
+from bal.likelihoods import Likelihood
+from bal.networks import Network, Variables
+from bal.posteriors._draws import network_features, predict_networks
+from bal.posteriors._gradient_fit import TrainingSettings, without_early_stopping
+from bal.posteriors._gradient_steps import NetworkState, gradient_steps, init_network, keep_if_empty
+from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.types import PyTree
+
+
+class SWAGState(NamedTuple):
+    """Moments of the snapshots, of everything that is trained."""
+
+    variables: Variables  # the mean of the snapshots; statistics are those after the last step
+    noise: PyTree  # parameters of the likelihood, the mean too
+    variance: tuple[PyTree, PyTree]  # diagonal, of the network's and of the likelihood's parameters
+    deviations: tuple[PyTree, PyTree]  # [rank, ...] of the last snapshots from the mean at their time
+
+
+def swag(
+    network: Network,
+    likelihood: Likelihood,
+    optimizer: optax.GradientTransformation,
+    *,
+    num_snapshots: int = 20,
+    steps_between: int,
+    rank: int = 10,
+    **training: Unpack[TrainingSettings],
+) -> Posterior:
+    r"""Weights :math:`N(\bar\theta, \tfrac12 (\Sigma_\mathrm{diag} + \tfrac{1}{K-1} D D^T))` from the end of training.
+
+    After ``num_steps`` the same optimiser goes on, and a snapshot is taken after each ``steps_between`` steps; D holds
+    the deviations of the last K = ``rank`` of them from the running mean. How wide the Gaussian is follows from the
+    learning rate: constant and rather large, as in the paper. Running statistics of normalisation are those of the last
+    step for all draws.
+
+    Args:
+      network: its dropout is training noise only.
+      likelihood: what the outputs mean.
+      optimizer: any optax transformation that does not stop to move: plain SGD, with or without momentum.
+      num_snapshots: snapshots after training.
+      steps_between: optimiser steps between snapshots; an epoch in the paper.
+      rank: K, snapshots whose deviations are kept.
+      **training: see :class:`bal.posteriors.TrainingSettings`, without early stopping.
+
+    Returns:
+      A posterior whose draws are networks.
+
+    Raises:
+      ValueError: fewer than 2 snapshots, a rank outside 2 to ``num_snapshots``, or settings that cannot be.
+
+    References:
+      Maddox et al. 2019, A simple baseline for Bayesian uncertainty in deep learning, arXiv:1902.02476
+    """
+    if not 2 <= rank <= num_snapshots:
+        raise ValueError(f"expected 2 <= rank <= num_snapshots, got rank {rank} and num_snapshots {num_snapshots}")
+    if steps_between < 1:
+        raise ValueError(f"expected steps_between of at least 1, got {steps_between}")
+    num_steps, settings = without_early_stopping("swag", training)
+    steps = gradient_steps(network, likelihood, optimizer, **settings)
+
+    def init(rng_key, batch):
+        start = init_network(network, likelihood, rng_key, batch)
+        trained = (start.variables.params, start.noise)
+        deviations = jax.tree.map(lambda leaf: jnp.zeros((rank, *leaf.shape), leaf.dtype), trained)
+        return SWAGState(start.variables, start.noise, jax.tree.map(jnp.zeros_like, trained), deviations)
+
+    def fit(rng_key, state: SWAGState, batch, validation=None):
+        key_train, key_collect = jax.random.split(rng_key)
+        carry = steps.init(NetworkState(state.variables, state.noise))
+        carry, _ = steps.run(key_train, carry, batch, 0, num_steps)
+
+        def collect(collected, step):
+            carry, moments = collected
+            key, number = step
+            carry, value = steps.run(key, carry, batch, num_steps + number * steps_between, steps_between)
+            return (carry, _add_snapshot(moments, carry.trained, number)), value
+
+        zero = jax.tree.map(jnp.zeros_like, carry.trained)
+        moments = _Moments(zero, zero, jax.tree.map(jnp.zeros_like, state.deviations))
+        snapshots = (jax.random.split(key_collect, num_snapshots), jnp.arange(num_snapshots))
+        (carry, moments), values = jax.lax.scan(collect, (carry, moments), snapshots)
+        variance = jax.tree.map(lambda total: total / num_snapshots, moments.squares)
+        params, noise = moments.mean
+        fitted = SWAGState(Variables(params, carry.statistics), noise, variance, moments.deviations)
+        info = FitInfo(values[-1], jnp.full((), jnp.nan), jnp.int32(num_steps + num_snapshots * steps_between))
+        return keep_if_empty(batch, state, fitted), info
+
+    def sample(rng_key, state: SWAGState, num_samples):
+        mean = (state.variables.params, state.noise)
+
+        def draw(key):
+            key_diagonal, key_low_rank = jax.random.split(key)
+            weights = jax.random.normal(key_low_rank, (rank,)) / jnp.sqrt(2 * (rank - 1))
+            leaves, structure = jax.tree.flatten(mean)
+            keys = jax.tree.unflatten(structure, list(jax.random.split(key_diagonal, len(leaves))))
+
+            def deviate(centre, variance, deviations, key):
+                independent = jnp.sqrt(variance / 2) * jax.random.normal(key, centre.shape)
+                return centre + independent + jnp.tensordot(weights, deviations, 1)
+
+            params, noise = jax.tree.map(deviate, mean, state.variance, state.deviations, keys)
+            return NetworkState(Variables(params, state.variables.statistics), noise)
+
+        return jax.vmap(draw)(jax.random.split(rng_key, check_num_samples(num_samples, None, "swag")))
+
+    return Posterior(
+        init=init,
+        fit=fit,
+        sample=sample,
+        predict=predict_networks(network, likelihood),
+        features=network_features(network),
+        covariance=None,
+        likelihood=likelihood,
+        convolutional=network.convolutional,
+    )
+
+
+class _Moments(NamedTuple):
+    mean: tuple[PyTree, PyTree]
+    squares: tuple[PyTree, PyTree]  # sum of squared deviations from the mean
+    deviations: tuple[PyTree, PyTree]
+
+
+def _add_snapshot(moments: _Moments, snapshot: tuple[PyTree, PyTree], number: Int[Array, ""]) -> _Moments:
+    """Welford's update: the difference of two large moments would leave nothing of a small variance in float32."""
+    mean = jax.tree.map(lambda old, new: old + (new - old) / (number + 1), moments.mean, snapshot)
+    squares = jax.tree.map(
+        lambda total, new, before, after: total + (new - before) * (new - after),
+        moments.squares,
+        snapshot,
+        moments.mean,
+        mean,
+    )
+
+    def keep(deviations, new, centre):
+        return deviations.at[number % deviations.shape[0]].set(new - centre)
+
+    return _Moments(mean, squares, jax.tree.map(keep, moments.deviations, snapshot, mean))

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from numpyro.infer.autoguide import AutoNormal
 
 from bal import likelihoods, networks
 from bal.posteriors import (
@@ -13,6 +14,8 @@ from bal.posteriors import (
     deep_ensemble,
     gaussian_process,
     mc_dropout,
+    numpyro_mcmc,
+    numpyro_svi,
     point_estimate,
 )
 from bal.types import Batch, Gaussian
@@ -21,10 +24,26 @@ TRAINING = {"num_steps": 20, "minibatch_size": 8}
 CLASSIFIER = networks.mlp(num_outputs=3, hidden_sizes=(16, 8), dropout_rate=0.3)
 SGD = optax.sgd(0.1)
 
+
+def softmax_regression(inputs, labels=None):
+    import numpyro
+    from numpyro import distributions as dist
+
+    kernel = numpyro.sample("kernel", dist.Normal(0.0, 1.0).expand((inputs.shape[1], 3)).to_event(2))
+    with numpyro.plate("points", inputs.shape[0]):
+        numpyro.sample("labels", dist.Categorical(logits=inputs @ kernel), obs=labels)
+
+
 # name -> a classifier of points [4] into 3 classes
 CASES = {
     "deep_ensemble": deep_ensemble(CLASSIFIER, likelihoods.categorical(), SGD, num_members=4, **TRAINING),
     "mc_dropout": mc_dropout(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
+    "numpyro_mcmc": numpyro_mcmc(
+        softmax_regression, likelihoods.categorical(), num_warmup=30, num_draws=10, num_chains=2, max_tree_depth=4
+    ),
+    "numpyro_svi": numpyro_svi(
+        softmax_regression, AutoNormal(softmax_regression), likelihoods.categorical(), optax.adam(0.1), num_steps=50
+    ),
     "point_estimate": point_estimate(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
 }
 

@@ -3,6 +3,7 @@
 from bal.posteriors._bayesian_linear import bayesian_linear
 from bal.posteriors._bayesian_network import bayesian_network
 from bal.posteriors._deep_ensemble import deep_ensemble
+from bal.posteriors._from_samples import from_samples
 from bal.posteriors._gaussian_process import gaussian_process
 from bal.posteriors._gradient_fit import EarlyStopping, NetworkState, TrainingSettings, gradient_fit
 from bal.posteriors._mc_dropout import mc_dropout
@@ -32,6 +33,7 @@ __all__ = [
     "bayesian_network",
     "check_num_samples",
     "deep_ensemble",
+    "from_samples",
     "gaussian_process",
     "gradient_fit",
     "mc_dropout",

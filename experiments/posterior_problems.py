@@ -31,8 +31,12 @@ DEFAULTS = {
     "num_steps": 1000,
     "minibatch_size": 16,
     "num_members": 10,
+    "num_snapshots": 20,
+    "steps_between": 20,
+    "learning_rate": 0.05,
+    "draws_per_cycle": 10,
     "num_warmup": 300,
-    "num_draws": 25,
+    "num_draws": 100,
     "num_chains": 4,
     "max_tree_depth": 7,
 }

@@ -96,14 +96,18 @@ def epistemic(predictions: PyTree) -> jax.Array:
 
 def evaluate(belief: Fitted, problem: Problem, rng_key) -> dict[str, jax.Array]:
     """Metrics of the likelihood, joint negative log-likelihood of dyadic sets of 10, AUROC of points from elsewhere."""
-    likelihood = belief.posterior.likelihood
-    predictions = belief.predict(problem.test_inputs)
-    labels = problem.test_labels
-    figures = likelihood.metrics(likelihood.reduce(predictions), labels, jnp.ones(labels.shape))
-    sets = metrics.dyadic_sets(rng_key, labels.shape[0], num_sets=1000)
-    figures["joint_nll"] = metrics.joint_nll(metrics.log_likelihoods(predictions, labels), sets)
-    far = epistemic(belief.predict(problem.far_inputs))
-    return {**figures, "auroc": metrics.ood_auroc(epistemic(predictions), far)}
+    likelihood, labels = belief.posterior.likelihood, problem.test_labels
+
+    # One program: as many small ones it would take longer to compile than to fit.
+    @jax.jit
+    def figures(predictions, far_predictions):
+        named = likelihood.metrics(likelihood.reduce(predictions), labels, jnp.ones(labels.shape))
+        sets = metrics.dyadic_sets(rng_key, labels.shape[0], num_sets=1000)
+        joint = metrics.joint_nll(metrics.log_likelihoods(predictions, labels), sets)
+        auroc = metrics.ood_auroc(epistemic(predictions), epistemic(far_predictions))
+        return {**named, "joint_nll": joint, "auroc": auroc}
+
+    return figures(belief.predict(problem.test_inputs), belief.predict(problem.far_inputs))
 
 
 def _fit(posterior: Posterior, problem: Problem, settings: Settings) -> tuple[Fitted, float]:

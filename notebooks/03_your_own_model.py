@@ -33,6 +33,7 @@ import bal
 moons = bal.datasets.load("two_moons")
 # The pool has no labels: nobody has given any yet.
 dataset = bal.datasets.from_arrays(moons.pool_inputs, None, moons.test_inputs, moons.test_labels)
+dataset = jax.device_put(dataset)
 
 
 def person(indices):
@@ -92,7 +93,7 @@ def bumps(inputs, labels=None):
 
 
 sampled = bal.posteriors.numpyro_mcmc(
-    bumps, bal.likelihoods.categorical(), num_warmup=150, num_draws=25, num_chains=4, max_tree_depth=6
+    bumps, bal.likelihoods.categorical(), num_warmup=200, num_draws=100, num_chains=4, max_tree_depth=6
 )
 
 # %% [markdown]

@@ -19,6 +19,11 @@
 # label, a person (here: a function) answers, `tell` takes the answers.
 
 # %%
+import warnings
+
+# numpyro asks for a progress bar of the notebook that nothing here needs.
+warnings.filterwarnings("ignore", message="IProgress not found")
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -138,7 +143,8 @@ print({name: round(float(value), 2) for name, value in diagnostics.items()})
 # %% [markdown]
 # ## What was asked
 #
-# Numbers are the order in which labels were bought. Both models first look around, then along the border.
+# Numbers are the order in which labels were bought. Both models look around first and then along the border. The three
+# points of a batch lie close together, because BALD rates each by itself: `power_bald` would spread them.
 
 # %%
 figure, grid = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained", sharey=True)

@@ -112,7 +112,7 @@ def joint_nll(log_likelihoods: Float[Array, "S T"], sets: Int[Array, "G Z"]) -> 
 
     Example:
       >>> hedged = jnp.log(jnp.array([[0.9, 0.9], [0.1, 0.1]]))  # two functions, which agree on the two points
-      >>> float(jnp.round(jnp.exp(-joint_nll(hedged, jnp.array([[0, 1]]))), 2))
+      >>> round(float(jnp.exp(-joint_nll(hedged, jnp.array([[0, 1]])))), 2)
       0.41
 
     References:

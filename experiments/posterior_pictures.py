@@ -15,7 +15,7 @@ WIDTH, LEFT, RIGHT = 81, (-3.0, -2.5), (4.0, 3.0)
 TITLES = (
     "two moons: probability of red",
     "two moons: epistemic (BALD)",
-    "wave: mean, ±2 sd of function and label",
+    "wave: mean, ±2 sd (dark: function, light: label)",
 )
 
 

@@ -51,7 +51,7 @@ def bayesian_linear(
       >>> batch = Batch(jnp.ones((1, 1)), jnp.ones(1), jnp.ones(1))
       >>> posterior = bayesian_linear(lambda inputs: inputs, noise=1.0)
       >>> state, _ = posterior.fit(jax.random.key(0), posterior.init(jax.random.key(0), batch), batch)
-      >>> float(round(state.mean[0], 3)), float(round(posterior.moments(state, batch.inputs).variance[0], 3))
+      >>> round(float(state.mean[0]), 3), round(float(posterior.moments(state, batch.inputs).variance[0]), 3)
       (0.5, 1.5)
 
     References:

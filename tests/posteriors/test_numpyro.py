@@ -105,7 +105,10 @@ def test_a_run_with_nuts_is_one_program_of_a_key(rng_key):
     dataset = bal.datasets.from_arrays(inputs, (inputs[:, 0] > 0).astype(int), inputs, (inputs[:, 0] > 0).astype(int))
     model = bayesian_network(networks.mlp(num_outputs=2, hidden_sizes=(2,)))
     posterior = numpyro_mcmc(model, likelihoods.categorical(), **NUTS)
-    learner = bal.build(posterior, bal.strategies.bald(batch_size=2), num_initial=4, num_rounds=2)
+    # One chunk: to choose a size, the model would be traced twice more for each use of the pool.
+    learner = bal.build(
+        posterior, bal.strategies.bald(batch_size=2), num_initial=4, num_rounds=2, num_targets=1, chunk_size=20
+    )
     run = jax.jit(jax.vmap(lambda key, data: bal.run(key, learner, data), in_axes=(0, None)))
     _, info = run(jax.random.split(rng_key, 2), dataset)
     assert info.fit.diagnostics["r_hat"].shape == (2, 2)

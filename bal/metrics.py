@@ -1,15 +1,16 @@
 """How good are the predictions? Predictive distribution, labels and weights in, one number out.
 
-Every metric is a weighted mean over the points (weight 0: the point does not count), works under ``jit`` and ``vmap``,
-and takes the mean prediction of all posterior samples, not a sample.
+Most are weighted means over the points (weight 0: the point does not count) of the mean prediction of all posterior
+samples. Those of the joint predictive need the samples themselves: how their predictions of several points hang
+together is lost in the mean. All work under ``jit`` and ``vmap``.
 """
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from bal.information import finite_log
-from bal.types import Gaussian
+from bal.information import finite_log, log_mean_exp
+from bal.types import Gaussian, RngKey
 
 
 def weighted_mean(values: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
@@ -88,3 +89,66 @@ def rmse(gaussian: Gaussian, labels: Float[Array, " T"], weights: Float[Array, "
 def gaussian_nll(gaussian: Gaussian, labels: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
     """Mean negative log-density of the labels, in nats."""
     return weighted_mean(-jax.scipy.stats.norm.logpdf(labels, gaussian.mean, jnp.sqrt(gaussian.variance)), weights)
+
+
+def log_likelihoods(predictions: Float[Array, "S T C"] | Gaussian, labels: Array) -> Float[Array, "S T"]:
+    """Log-probability (or log-density) of each point's label under each posterior sample, in nats."""
+    if isinstance(predictions, Gaussian):
+        return jax.scipy.stats.norm.logpdf(labels[None], predictions.mean, jnp.sqrt(predictions.variance))
+    return jnp.take_along_axis(finite_log(predictions), labels[None, :, None], axis=-1)[..., 0]
+
+
+def joint_nll(log_likelihoods: Float[Array, "S T"], sets: Int[Array, "G Z"]) -> Float[Array, ""]:
+    r"""Mean negative log-probability of the labels of several points together, in nats a set.
+
+    .. math:: -\frac1G \sum_g \log \frac1S \sum_s \prod_{i \in g} p_s(y_i \mid x_i)
+
+    Samples that know that two points have the same label, without knowing which, are better here and not in ``nll``.
+    The mean over S samples is biased upwards: compare posteriors with the same S.
+
+    Args:
+      log_likelihoods: of each label under each sample, see :func:`log_likelihoods`.
+      sets: indices of the points of each set, such as :func:`dyadic_sets`.
+
+    Example:
+      >>> hedged = jnp.log(jnp.array([[0.9, 0.9], [0.1, 0.1]]))  # two functions, which agree on the two points
+      >>> round(float(jnp.exp(-joint_nll(hedged, jnp.array([[0, 1]])))), 2)
+      0.41
+
+    References:
+      Osband et al. 2022, The Neural Testbed, arXiv:2110.04629
+    """
+    return -log_mean_exp(log_likelihoods[:, sets].sum(axis=-1)).mean()
+
+
+def dyadic_sets(rng_key: RngKey, num_points: int, *, num_sets: int, set_size: int = 10) -> Int[Array, "G Z"]:
+    """Sets of points that repeat two points at random, so that few samples and inputs of any width show dependence.
+
+    Args:
+      rng_key: the draw.
+      num_points: points to draw from.
+      num_sets: sets G.
+      set_size: points Z of a set, with repetition.
+
+    References:
+      Osband et al. 2022, Evaluating high-order predictive distributions in deep learning, arXiv:2202.13509
+    """
+    key_anchors, key_choice = jax.random.split(rng_key)
+    anchors = jax.random.randint(key_anchors, (num_sets, 2), 0, num_points)
+    choice = jax.random.bernoulli(key_choice, shape=(num_sets, set_size))
+    return jnp.where(choice, anchors[:, :1], anchors[:, 1:])
+
+
+def ood_auroc(known: Float[Array, " T"], unknown: Float[Array, " U"]) -> Float[Array, ""]:
+    """Probability that an unknown point has a higher epistemic uncertainty than a known one; ties count half.
+
+    Args:
+      known: uncertainty (BALD, or the variance of the mean over samples) of points like the labelled ones.
+      unknown: uncertainty of points from elsewhere.
+
+    Example:
+      >>> float(ood_auroc(jnp.array([0.1, 0.2]), jnp.array([0.3, 0.4])))
+      1.0
+    """
+    scores = jnp.concatenate([known, unknown])
+    return binary_auc(scores, jnp.arange(scores.shape[0]) >= known.shape[0], jnp.ones_like(scores))

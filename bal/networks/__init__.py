@@ -1,11 +1,15 @@
 """Networks as pure functions, cut where posterior samples begin to differ: trunk, head, readout."""
 
+from bal.networks._adapter import from_functions
 from bal.networks._cnn import cnn
 from bal.networks._concrete_dropout import concrete_dropout_mlp
 from bal.networks._dropconnect import dropconnect_mlp
 from bal.networks._epinet import epinet_mlp
+from bal.networks._from_equinox import from_equinox
+from bal.networks._from_flax import from_linen, from_nnx
 from bal.networks._mlp import mlp
 from bal.networks._network import Network, Training, Variables, deterministic_outputs
+from bal.networks._resnet import resnet18
 from bal.networks._variational import (
     VariationalConv,
     VariationalDense,
@@ -21,6 +25,7 @@ NETWORKS = {
     "dropconnect_mlp": dropconnect_mlp,
     "epinet_mlp": epinet_mlp,
     "mlp": mlp,
+    "resnet18": resnet18,
     "variational_cnn": variational_cnn,
     "variational_mlp": variational_mlp,
 }
@@ -39,8 +44,13 @@ __all__ = [
     "draw_gaussian_weights",
     "dropconnect_mlp",
     "epinet_mlp",
+    "from_equinox",
+    "from_functions",
+    "from_linen",
+    "from_nnx",
     "gaussian_weights",
     "mlp",
+    "resnet18",
     "variational_cnn",
     "variational_mlp",
 ]

@@ -5,26 +5,39 @@ slower than it could; as one matrix product it is fast. On an accelerator the pl
 nothing here defines its own derivative, ``jvp``, ``vjp``, ``vmap`` and Hessian products work.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
-def convolve(inputs: Float[Array, "n h w i"], kernel: Float[Array, "a b i o"]) -> Float[Array, "n x y o"]:
-    """Convolution with stride 1 and no padding, for evaluation: its forward pass is the fast one.
+def convolve(
+    inputs: Float[Array, "n h w i"], kernel: Float[Array, "a b i o"], *, stride: int = 1, padding: int = 0
+) -> Float[Array, "n x y o"]:
+    """Convolution for evaluation: its forward pass is the fast one.
 
     Args:
       inputs: images, channels last.
       kernel: height, width, input channels, output channels.
+      stride: step between windows, along both sides.
+      padding: zeros on each of the four sides.
     """
     return jax.lax.conv_general_dilated(
-        inputs, kernel, window_strides=(1, 1), padding="VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        inputs,
+        kernel,
+        window_strides=(stride, stride),
+        padding=((padding, padding), (padding, padding)),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
 
 
-def convolve_for_training(inputs: Float[Array, "n h w i"], kernel: Float[Array, "a b i o"]) -> Float[Array, "n x y o"]:
+def convolve_for_training(
+    inputs: Float[Array, "n h w i"], kernel: Float[Array, "a b i o"], *, stride: int = 1, padding: int = 0
+) -> Float[Array, "n x y o"]:
     """The same convolution, for training: its gradient with respect to the kernel is the fast one."""
-    return jax.lax.platform_dependent(inputs, kernel, cpu=_convolve_by_product, default=convolve)
+    product, plain = (partial(fn, stride=stride, padding=padding) for fn in (_convolve_by_product, convolve))
+    return jax.lax.platform_dependent(inputs, kernel, cpu=product, default=plain)
 
 
 def max_pool(inputs: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
@@ -34,35 +47,39 @@ def max_pool(inputs: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
     return even.reshape(n, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))
 
 
-def _convolve_by_product(inputs: Array, kernel: Array) -> Array:
+def _convolve_by_product(inputs: Array, kernel: Array, *, stride: int, padding: int) -> Array:
     """One matrix product, of whichever patches are smaller in memory, which is what takes the time."""
     kernel_height, kernel_width, channels, num_outputs = kernel.shape
+    inputs = jnp.pad(inputs, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     if kernel_height * kernel_width * channels <= kernel_width * channels + kernel_height * num_outputs:
-        return _convolve_by_patches(inputs, kernel)
-    return _convolve_by_rows(inputs, kernel)
+        return _convolve_by_patches(inputs, kernel, stride)
+    return _convolve_by_rows(inputs, kernel, stride)
 
 
-def _convolve_by_patches(inputs: Array, kernel: Array) -> Array:
+def _convolve_by_patches(inputs: Array, kernel: Array, stride: int) -> Array:
     """Patches of the size of the kernel: best where there are few input channels."""
     kernel_height, kernel_width, _, num_outputs = kernel.shape
     n, height, width, _ = inputs.shape
-    out_height, out_width = height - kernel_height + 1, width - kernel_width + 1
+    out_height, out_width = (height - kernel_height) // stride + 1, (width - kernel_width) // stride + 1
+    across, down = (out_width - 1) * stride + 1, (out_height - 1) * stride + 1
     shifts = [(i, j) for i in range(kernel_height) for j in range(kernel_width)]
-    patches = jnp.concatenate([inputs[:, i : i + out_height, j : j + out_width] for i, j in shifts], axis=-1)
-    products = patches.reshape(-1, patches.shape[-1]) @ kernel.reshape(-1, num_outputs)
+    patches = [inputs[:, i : i + down : stride, j : j + across : stride] for i, j in shifts]
+    products = jnp.concatenate(patches, axis=-1).reshape(-1, kernel[..., 0].size) @ kernel.reshape(-1, num_outputs)
     return products.reshape(n, out_height, out_width, num_outputs)
 
 
-def _convolve_by_rows(inputs: Array, kernel: Array) -> Array:
+def _convolve_by_rows(inputs: Array, kernel: Array, stride: int) -> Array:
     """Patches along the width only, one matrix product for all kernel rows, then a sum of shifted rows."""
     kernel_height, kernel_width, channels, num_outputs = kernel.shape
     n, height, width, _ = inputs.shape
-    out_height, out_width = height - kernel_height + 1, width - kernel_width + 1
-    patches = jnp.concatenate([inputs[:, :, j : j + out_width] for j in range(kernel_width)], axis=-1)
+    out_height, out_width = (height - kernel_height) // stride + 1, (width - kernel_width) // stride + 1
+    across, down = (out_width - 1) * stride + 1, (out_height - 1) * stride + 1
+    patches = jnp.concatenate([inputs[:, :, j : j + across : stride] for j in range(kernel_width)], axis=-1)
     rows = kernel.transpose(1, 2, 0, 3).reshape(kernel_width * channels, kernel_height * num_outputs)
     products = (patches.reshape(-1, kernel_width * channels) @ rows).reshape(
         n, height, out_width, kernel_height, num_outputs
     )
     return sum(
-        (products[:, i : i + out_height, :, i] for i in range(1, kernel_height)), start=products[:, :out_height, :, 0]
+        (products[:, i : i + down : stride, :, i] for i in range(1, kernel_height)),
+        start=products[:, :down:stride, :, 0],
     )

@@ -1,6 +1,10 @@
 """What do we believe? Labelled points in; functions that can be drawn and evaluated anywhere out."""
 
+from bal.posteriors._bayesian_linear import bayesian_linear
+from bal.posteriors._bayesian_network import bayesian_network
 from bal.posteriors._deep_ensemble import deep_ensemble
+from bal.posteriors._from_samples import from_samples
+from bal.posteriors._gaussian_process import gaussian_process
 from bal.posteriors._gradient_features import gradient_features
 from bal.posteriors._gradient_fit import EarlyStopping, TrainingSettings, gradient_fit
 from bal.posteriors._gradient_steps import NetworkState
@@ -8,6 +12,8 @@ from bal.posteriors._laplace import laplace
 from bal.posteriors._last_layer_ensemble import last_layer_ensemble
 from bal.posteriors._mc_dropout import mc_dropout
 from bal.posteriors._mean_field import mean_field
+from bal.posteriors._numpyro_mcmc import numpyro_mcmc
+from bal.posteriors._numpyro_svi import numpyro_svi
 from bal.posteriors._point_estimate import point_estimate
 from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
 from bal.posteriors._sghmc import sghmc
@@ -15,11 +21,15 @@ from bal.posteriors._sgld import sgld
 from bal.posteriors._swag import swag
 
 POSTERIORS = {
+    "bayesian_linear": bayesian_linear,
     "deep_ensemble": deep_ensemble,
+    "gaussian_process": gaussian_process,
     "laplace": laplace,
     "last_layer_ensemble": last_layer_ensemble,
     "mc_dropout": mc_dropout,
     "mean_field": mean_field,
+    "numpyro_mcmc": numpyro_mcmc,
+    "numpyro_svi": numpyro_svi,
     "point_estimate": point_estimate,
     "sghmc": sghmc,
     "sgld": sgld,
@@ -33,14 +43,20 @@ __all__ = [
     "NetworkState",
     "Posterior",
     "TrainingSettings",
+    "bayesian_linear",
+    "bayesian_network",
     "check_num_samples",
     "deep_ensemble",
+    "from_samples",
+    "gaussian_process",
     "gradient_features",
     "gradient_fit",
     "laplace",
     "last_layer_ensemble",
     "mc_dropout",
     "mean_field",
+    "numpyro_mcmc",
+    "numpyro_svi",
     "point_estimate",
     "sghmc",
     "sgld",

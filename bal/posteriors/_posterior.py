@@ -6,7 +6,7 @@ from typing import NamedTuple
 from jaxtyping import Array, Float, Int
 
 from bal.likelihoods import Likelihood
-from bal.types import Batch, PyTree, RngKey
+from bal.types import Batch, Gaussian, PyTree, RngKey
 
 
 class FitInfo(NamedTuple):
@@ -34,6 +34,7 @@ class Posterior(NamedTuple):
     likelihood: Likelihood
     max_samples: int | None = None  # draws that exist; None: as many as wanted
     convolutional: bool = False  # see Network: decides how many seeds run at once on a CPU
+    moments: Callable[[PyTree, Array], Gaussian] | None = None  # (state, inputs) -> exact predictive [n] where closed
 
 
 def check_num_samples(num_samples: int | None, max_samples: int | None, name: str = "this posterior") -> int:
@@ -52,3 +53,10 @@ def check_num_samples(num_samples: int | None, max_samples: int | None, name: st
             "leave num_samples out to take all"
         )
     return num_samples
+
+
+def check_positive(**settings) -> None:
+    """Raise where a setting of that name is a number, not traced, and not above 0."""
+    for name, value in settings.items():
+        if isinstance(value, int | float) and value <= 0:
+            raise ValueError(f"expected {name} above 0, got {value}")

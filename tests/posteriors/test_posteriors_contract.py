@@ -5,15 +5,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from numpyro.infer.autoguide import AutoNormal
 
 from bal import likelihoods, networks
 from bal.posteriors import (
     POSTERIORS,
+    bayesian_linear,
     deep_ensemble,
+    gaussian_process,
     laplace,
     last_layer_ensemble,
     mc_dropout,
     mean_field,
+    numpyro_mcmc,
+    numpyro_svi,
     point_estimate,
     sghmc,
     sgld,
@@ -27,10 +32,26 @@ VARIATIONAL = networks.variational_mlp(num_outputs=3, hidden_sizes=(8,))
 SGD = optax.sgd(0.1)
 CHAIN = {"num_steps": 40, "minibatch_size": 8, "num_cycles": 2, "draws_per_cycle": 2, "temperature": 0.1}
 
+
+def softmax_regression(inputs, labels=None):
+    import numpyro
+    from numpyro import distributions as dist
+
+    kernel = numpyro.sample("kernel", dist.Normal(0.0, 1.0).expand((inputs.shape[1], 3)).to_event(2))
+    with numpyro.plate("points", inputs.shape[0]):
+        numpyro.sample("labels", dist.Categorical(logits=inputs @ kernel), obs=labels)
+
+
 # name -> a classifier of points [4] into 3 classes
 CASES = {
     "deep_ensemble": deep_ensemble(CLASSIFIER, likelihoods.categorical(), SGD, num_members=4, **TRAINING),
     "mc_dropout": mc_dropout(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
+    "numpyro_mcmc": numpyro_mcmc(
+        softmax_regression, likelihoods.categorical(), num_warmup=30, num_draws=10, num_chains=2, max_tree_depth=4
+    ),
+    "numpyro_svi": numpyro_svi(
+        softmax_regression, AutoNormal(softmax_regression), likelihoods.categorical(), optax.adam(0.1), num_steps=50
+    ),
     "point_estimate": point_estimate(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
     "laplace": laplace(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
     "last_layer_ensemble": last_layer_ensemble(
@@ -47,12 +68,23 @@ CASES = {
     for name, case in CASES.items()
 }
 
-cases = pytest.mark.parametrize("posterior", CASES.values(), ids=CASES.keys())
+# name -> a regression of real numbers on points [4], where a posterior has no classifier
+REGRESSION_ONLY = {
+    "bayesian_linear": bayesian_linear(noise=0.5),
+    "gaussian_process": gaussian_process(SGD, num_steps=5, noise=0.5, num_features=32),
+}
+
+ALL_CASES = CASES | REGRESSION_ONLY
+cases = pytest.mark.parametrize("posterior", ALL_CASES.values(), ids=ALL_CASES.keys())
+classifiers = pytest.mark.parametrize("posterior", CASES.values(), ids=CASES.keys())
+regressions = pytest.mark.parametrize("posterior", REGRESSION_ONLY.values(), ids=REGRESSION_ONLY.keys())
 
 
-def labelled_batch(rng_key, num_labelled=10, size=15):
+def labelled_batch(rng_key, posterior, num_labelled=10, size=15):
     inputs = jax.random.normal(rng_key, (size, 4))
     labels = (inputs[:, 0] > 0).astype(jnp.int32) + (inputs[:, 1] > 0)
+    if posterior in REGRESSION_ONLY.values():
+        labels = labels.astype(jnp.float32)
     return Batch(inputs, labels, (jnp.arange(size) < num_labelled).astype(jnp.float32))
 
 
@@ -74,33 +106,43 @@ def assert_trees_close(a, b, **tolerance):
 
 
 def test_every_registered_posterior_has_a_case():
-    assert set(CASES) == set(POSTERIORS)
+    assert not set(CASES) & set(REGRESSION_ONLY)
+    assert set(CASES) | set(REGRESSION_ONLY) == set(POSTERIORS)
 
 
-@cases
+@classifiers
 def test_predictions_are_normalised_for_each_draw_and_point(posterior, rng_key):
-    state, _ = fit(posterior, rng_key, labelled_batch(rng_key))
+    state, _ = fit(posterior, rng_key, labelled_batch(rng_key, posterior))
     log_probs = predict(posterior, rng_key, state, jax.random.normal(rng_key, (7, 4)))
     assert log_probs.shape == (num_samples(posterior), 7, 3)
     np.testing.assert_allclose(jnp.exp(log_probs).sum(axis=-1), 1.0, rtol=1e-5)
 
 
+@regressions
+def test_predictions_are_a_gaussian_for_each_draw_and_point(posterior, rng_key):
+    state, _ = fit(posterior, rng_key, labelled_batch(rng_key, posterior))
+    gaussian = predict(posterior, rng_key, state, jax.random.normal(rng_key, (7, 4)))
+    assert isinstance(gaussian, Gaussian)
+    assert gaussian.mean.shape == gaussian.variance.shape == (num_samples(posterior), 7)
+    assert (gaussian.variance > 0).all()
+
+
 @cases
 def test_fitting_improves_the_likelihood_of_the_labels(posterior, rng_key):
-    batch = labelled_batch(rng_key, 15)
+    batch = labelled_batch(rng_key, posterior, 15)
 
-    def mean_log_prob(state):
-        log_probs = posterior.likelihood.reduce(predict(posterior, rng_key, state, batch.inputs))
-        return jnp.take_along_axis(log_probs, batch.labels[:, None], axis=-1).mean()
+    def nll(state):
+        predictive = posterior.likelihood.reduce(predict(posterior, rng_key, state, batch.inputs))
+        return posterior.likelihood.metrics(predictive, batch.labels, batch.weights)["nll"]
 
     state = posterior.init(rng_key, batch)
     fitted, _ = posterior.fit(rng_key, state, batch)
-    assert mean_log_prob(fitted) > mean_log_prob(state)
+    assert nll(fitted) < nll(state)
 
 
 @cases
 def test_fit_keeps_the_structure_shapes_and_dtypes_of_the_state(posterior, rng_key):
-    batch = labelled_batch(rng_key)
+    batch = labelled_batch(rng_key, posterior)
     state = posterior.init(rng_key, batch)
     fitted, _ = posterior.fit(rng_key, state, batch)
     assert jax.tree.structure(fitted) == jax.tree.structure(state)
@@ -110,7 +152,7 @@ def test_fit_keeps_the_structure_shapes_and_dtypes_of_the_state(posterior, rng_k
 
 @cases
 def test_what_padding_rows_hold_changes_nothing(posterior, rng_key):
-    batch = labelled_batch(rng_key)
+    batch = labelled_batch(rng_key, posterior)
     padding = batch.weights == 0
     other = batch._replace(
         inputs=jnp.where(padding[:, None], 1e3, batch.inputs), labels=jnp.where(padding, 2 - batch.labels, batch.labels)
@@ -118,32 +160,35 @@ def test_what_padding_rows_hold_changes_nothing(posterior, rng_key):
     states = [fit(posterior, rng_key, each)[0] for each in (batch, other)]
     inputs = jax.random.normal(rng_key, (5, 4))
     predictions = [predict(posterior, rng_key, state, inputs) for state in states]
-    np.testing.assert_allclose(*predictions, rtol=1e-4, atol=1e-5)
+    assert_trees_close(*predictions, rtol=1e-4, atol=1e-5)
 
 
 @cases
 def test_an_empty_batch_returns_the_initial_state(posterior, rng_key):
-    batch = labelled_batch(rng_key, num_labelled=0)
+    batch = labelled_batch(rng_key, posterior, num_labelled=0)
     state = posterior.init(rng_key, batch)
     assert_trees_close(posterior.fit(rng_key, state, batch)[0], state, rtol=0)
 
 
 @cases
 def test_draws_are_fixed_functions_whatever_the_chunk(posterior, rng_key):
-    state, _ = fit(posterior, rng_key, labelled_batch(rng_key))
+    state, _ = fit(posterior, rng_key, labelled_batch(rng_key, posterior))
     draws = posterior.sample(rng_key, state, num_samples(posterior))
     inputs = jax.random.normal(rng_key, (9, 4))
     whole = posterior.predict(state, draws, inputs)
     parts = [posterior.predict(state, draws, inputs[i : i + 4]) for i in range(0, 9, 4)]
-    np.testing.assert_allclose(jnp.concatenate(parts, axis=1), whole, rtol=1e-5, atol=1e-6)
+    joined = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis=1), *parts)
+    assert_trees_close(joined, whole, rtol=1e-5, atol=2e-6)
     # A point that occurs twice is predicted twice alike: joint predictions are those of one function.
     twice = posterior.predict(state, draws, jnp.concatenate([inputs, inputs]))
-    np.testing.assert_allclose(twice[:, :9], twice[:, 9:], rtol=1e-5, atol=1e-6)
+    first = jax.tree.map(lambda leaf: leaf[:, :9], twice)
+    second = jax.tree.map(lambda leaf: leaf[:, 9:], twice)
+    assert_trees_close(first, second, rtol=1e-5, atol=2e-6)
 
 
 @cases
 def test_jit_and_vmap_over_seeds_agree_with_eager(posterior, rng_key):
-    batch = labelled_batch(rng_key)
+    batch = labelled_batch(rng_key, posterior)
     inputs = jax.random.normal(rng_key, (5, 4))
 
     def run(key):
@@ -152,27 +197,29 @@ def test_jit_and_vmap_over_seeds_agree_with_eager(posterior, rng_key):
 
     keys = jax.random.split(rng_key, 2)
     together = jax.jit(jax.vmap(run))(keys)
-    np.testing.assert_allclose(together, jnp.stack([run(key) for key in keys]), rtol=2e-3, atol=2e-4)
+    one_by_one = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[run(key) for key in keys])
+    assert_trees_close(together, one_by_one, rtol=2e-3, atol=2e-4)
 
 
 @cases
 def test_features_have_one_row_a_point(posterior, rng_key):
-    state = posterior.init(rng_key, labelled_batch(rng_key))
+    state = posterior.init(rng_key, labelled_batch(rng_key, posterior))
     for feature in posterior.features.values():
         assert feature(state, jnp.ones((6, 4))).shape[0] == 6
         assert feature(state, jnp.ones((6, 4))).ndim == 2
 
 
 @cases
-def test_labels_that_cannot_be_classes_are_refused(posterior, rng_key):
-    batch = labelled_batch(rng_key)
-    with pytest.raises(ValueError, match="integer"):
-        posterior.init(rng_key, batch._replace(labels=batch.labels.astype(jnp.float32)))
+def test_labels_of_the_wrong_kind_are_refused(posterior, rng_key):
+    batch = labelled_batch(rng_key, posterior)
+    needed, wrong = ("floating", jnp.int32) if posterior in REGRESSION_ONLY.values() else ("integer", jnp.float32)
+    with pytest.raises(ValueError, match=needed):
+        posterior.init(rng_key, batch._replace(labels=batch.labels.astype(wrong)))
 
 
 @cases
 def test_more_samples_than_there_are_or_none_where_any_number_is_legal_are_refused(posterior, rng_key):
-    state = posterior.init(rng_key, labelled_batch(rng_key))
+    state = posterior.init(rng_key, labelled_batch(rng_key, posterior))
     wrong = None if posterior.max_samples is None else posterior.max_samples + 1
     with pytest.raises(ValueError, match="num_samples"):
         posterior.sample(rng_key, state, wrong)

@@ -1,0 +1,104 @@
+"""A posterior from draws that came from anywhere: another sampler, or checkpoints of an ensemble."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from bal.likelihoods import Likelihood
+from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.types import Batch, PyTree, RngKey
+
+
+class GivenSamples(NamedTuple):
+    """Draws; each leaf has the leading axis S."""
+
+    params: PyTree
+    noise: PyTree  # parameters of the likelihood, one set for each draw
+
+
+def from_samples(
+    apply: Callable[[PyTree, Array], Array],
+    stacked_params: PyTree,
+    likelihood: Likelihood,
+    *,
+    stacked_noise: PyTree | None = None,
+) -> Posterior:
+    """A posterior that stays as it is: ``fit`` learns nothing from new labels.
+
+    Args:
+      apply: (parameters of one draw, inputs [n, ...]) -> outputs [n, ...], as the likelihood takes them.
+      stacked_params: parameters of S draws, each leaf [S, ...].
+      likelihood: what the outputs mean.
+      stacked_noise: parameters of the likelihood of each draw, such as ``{"log_variance": [S]}``; None: its initial
+        ones.
+
+    Returns:
+      A posterior with S draws.
+
+    Raises:
+      ValueError: no draw, leaves whose leading axes differ, or (from ``init``) outputs that do not fit the inputs.
+
+    Example:
+      >>> from bal.likelihoods import categorical
+      >>> posterior = from_samples(lambda w, x: x @ w, jnp.ones((5, 4, 3)), categorical())
+      >>> posterior.max_samples
+      5
+    """
+    num_draws = _num_draws({"stacked_params": stacked_params, "stacked_noise": stacked_noise})
+
+    def init(rng_key: RngKey, batch: Batch) -> GivenSamples:
+        likelihood.check_labels(batch.labels)
+        first = jax.tree.map(lambda leaf: leaf[0], stacked_params)
+        outputs = jax.eval_shape(apply, first, batch.inputs)
+        shape = getattr(outputs, "shape", None)
+        if shape is None or len(shape) < 2 or shape[0] != batch.inputs.shape[0]:
+            got = jax.tree.structure(outputs) if shape is None else list(shape)
+            raise ValueError(
+                f"expected apply to return outputs [n, ...] for inputs {list(batch.inputs.shape)}, got {got}"
+            )
+        noise = stacked_noise
+        if noise is None:
+            noise = jax.tree.map(lambda leaf: jnp.stack([leaf] * num_draws), likelihood.init(rng_key))
+        return jax.tree.map(jnp.asarray, GivenSamples(stacked_params, noise))
+
+    def fit(rng_key: RngKey, state: GivenSamples, batch: Batch, validation: Batch | None = None):
+        return state, FitInfo(jnp.full((), jnp.nan), jnp.full((), jnp.nan), jnp.int32(0))
+
+    def sample(rng_key: RngKey, state: GivenSamples, num_samples: int | None) -> GivenSamples:
+        num_samples = check_num_samples(num_samples, num_draws, "from_samples")
+        if num_samples == num_draws:
+            return state
+        chosen = jax.random.permutation(rng_key, num_draws)[:num_samples]
+        return jax.tree.map(lambda leaf: leaf[chosen], state)
+
+    def predict(state: GivenSamples, draws: GivenSamples, inputs: Array) -> PyTree:
+        return jax.vmap(lambda draw: likelihood.predictive(draw.noise, apply(draw.params, inputs)))(draws)
+
+    return Posterior(
+        init=init,
+        fit=fit,
+        sample=sample,
+        predict=predict,
+        features={},
+        covariance=None,
+        likelihood=likelihood,
+        max_samples=num_draws,
+    )
+
+
+def _num_draws(stacked: dict[str, PyTree]) -> int:
+    """The common length of the leading axes."""
+    lengths = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(stacked):
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        if not jnp.shape(leaf):
+            raise ValueError(f"expected {name} with a leading axis of draws, got a single number")
+        lengths[name] = jnp.shape(leaf)[0]
+    if not lengths or 0 in lengths.values():
+        raise ValueError(f"expected at least one draw, got the leading axes {lengths}")
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"expected the same leading axis in every leaf, got {lengths}")
+    return next(iter(lengths.values()))

@@ -1,0 +1,187 @@
+"""Exact Gaussian-process regression: a posterior over functions, without weights."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.scipy.linalg import cho_solve, solve_triangular
+from jaxtyping import Array, Float
+
+from bal.likelihoods import gaussian
+from bal.posteriors._kernels import KERNELS, KernelParams
+from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples, check_positive
+from bal.types import Batch, Gaussian, PyTree, RngKey
+
+
+class ProcessState(NamedTuple):
+    """Labelled points, hyperparameters, and what follows from both."""
+
+    kernel: KernelParams
+    noise: dict[str, Array]  # parameters of the Gaussian likelihood
+    inputs: Float[Array, "K D"]  # flat; padding is 0
+    labels: Float[Array, " K"]  # padding is 0
+    weights: Float[Array, " K"]
+    factor: Float[Array, "K K"]  # lower Cholesky factor of the labels' covariance; identity in padding
+    representer: Float[Array, " K"]  # covariance of the labels, inverted, times the labels
+
+
+class ProcessDraws(NamedTuple):
+    """Functions: a prior draw and its correction by the labels."""
+
+    prior: PyTree  # leading axis S
+    update: Float[Array, "S K"]
+
+
+def gaussian_process(
+    optimizer: optax.GradientTransformation,
+    *,
+    num_steps: int,
+    kernel: str = "rbf",
+    lengthscale: float | Float[Array, ""] = 1.0,
+    scale: float | Float[Array, ""] = 1.0,
+    noise: float | Float[Array, ""] = 0.1,
+    num_features: int = 512,
+) -> Posterior:
+    r"""A Gaussian process of mean 0, conditioned exactly; hyperparameters maximise the marginal likelihood.
+
+    .. math:: f \mid y \sim GP(k_{xX} (K + \sigma^2 I)^{-1} y,\; k_{xx'} - k_{xX} (K + \sigma^2 I)^{-1} k_{Xx'})
+
+    Centre the labels: the prior mean is 0. A row of weight w counts as w observations. Time and memory grow with the
+    size K of the label buffer, as K^3 and K^2, in each step.
+
+    Draws are pathwise (Matheron's rule): a draw from the prior, moved by what it lacks at the labels,
+
+    .. math:: f(x) + k_{xX} (K + \sigma^2 I)^{-1} (y - f(X) - \epsilon), \quad \epsilon \sim N(0, \sigma^2 I).
+
+    They **approximate**: the prior draw f is a sum of random Fourier features. Each draw has its own frequencies, so
+    mean and covariance over draws are exact and only their Gaussianity is approximate, to the order of 1/num_features.
+    With the linear kernel they are exact. ``covariance`` and ``moments`` are always exact.
+
+    Args:
+      optimizer: any optax transformation, for the logarithms of the hyperparameters.
+      num_steps: its steps in each fit, which start from the state; 0 keeps the hyperparameters.
+      kernel: "rbf", "matern32", "matern52", or "linear", which is ``scale**2 * (1 + a @ b)``.
+      lengthscale: initial, in the unit of the inputs, the same for all of them.
+      scale: initial standard deviation of the function, in the unit of the labels.
+      noise: initial standard deviation of the noise, in the unit of the labels.
+      num_features: random features of a draw.
+
+    Returns:
+      A posterior for real labels, with ``covariance`` and ``moments``. ``FitInfo.loss`` is the negative log marginal
+      likelihood in nats a point.
+
+    Raises:
+      ValueError: an unknown kernel, a scale that is not positive, or counts that cannot be.
+
+    References:
+      Rasmussen and Williams 2006, Gaussian processes for machine learning, algorithm 2.1 and chapter 5
+      Wilson et al. 2020, Efficiently sampling functions from Gaussian process posteriors, arXiv:2002.09309
+      Rahimi and Recht 2007, Random features for large-scale kernel machines
+    """
+    if kernel not in KERNELS:
+        raise ValueError(f"expected kernel to be one of {sorted(KERNELS)}, got {kernel!r}")
+    if num_steps < 0 or num_features < 1:
+        raise ValueError(
+            f"expected num_steps of at least 0 and num_features of at least 1, got {num_steps} and {num_features}"
+        )
+    check_positive(lengthscale=lengthscale, scale=scale, noise=noise)
+    functions = KERNELS[kernel]
+    likelihood = gaussian()
+
+    def condition(hyperparameters, inputs, labels, weights) -> ProcessState:
+        params, noise_params = hyperparameters
+        labelled = weights > 0
+        noise_variances = jnp.exp(noise_params["log_variance"]) / jnp.where(labelled, weights, 1.0)
+        masked = jnp.where(labelled[:, None] & labelled[None], functions.covariance(params, inputs, inputs), 0.0)
+        # Float32 cannot factor a covariance whose noise is below its rounding.
+        rounding = 4 * jnp.finfo(masked.dtype).eps * jnp.trace(masked)
+        diagonal = jnp.where(labelled, jnp.maximum(noise_variances, rounding), 1.0)
+        factor = jnp.linalg.cholesky(masked + jnp.diag(diagonal))
+        return ProcessState(params, noise_params, inputs, labels, weights, factor, cho_solve((factor, True), labels))
+
+    def init(rng_key: RngKey, batch: Batch) -> ProcessState:
+        likelihood.check_labels(batch.labels)
+        logs = [jnp.asarray(jnp.log(value), jnp.float32) for value in (lengthscale, scale, noise)]
+        hyperparameters = KernelParams(logs[0], 2 * logs[1]), {"log_variance": 2 * logs[2]}
+        inputs = jnp.zeros_like(_flat(batch.inputs))
+        return condition(hyperparameters, inputs, jnp.zeros_like(batch.labels), jnp.zeros_like(batch.weights))
+
+    def fit(rng_key: RngKey, state: ProcessState, batch: Batch, validation: Batch | None = None):
+        labelled = batch.weights > 0
+        inputs = jnp.where(labelled[:, None], _flat(batch.inputs), 0.0)
+        labels = jnp.where(labelled, batch.labels, 0.0)
+        num_labelled = labelled.sum()
+
+        def loss(hyperparameters):
+            conditioned = condition(hyperparameters, inputs, labels, batch.weights)
+            # Padding has factor 1 and label 0, so it adds to neither term.
+            log_determinant = 2 * jnp.log(jnp.diag(conditioned.factor)).sum()
+            total = labels @ conditioned.representer + log_determinant + num_labelled * jnp.log(2 * jnp.pi)
+            return 0.5 * total / jnp.maximum(num_labelled, 1)
+
+        def step(carry, _):
+            hyperparameters, optimizer_state = carry
+            updates, optimizer_state = optimizer.update(
+                jax.grad(loss)(hyperparameters), optimizer_state, hyperparameters
+            )
+            return (optax.apply_updates(hyperparameters, updates), optimizer_state), None
+
+        start = (state.kernel, state.noise)
+        (hyperparameters, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), None, length=num_steps)
+        fitted = condition(hyperparameters, inputs, labels, batch.weights)
+        fitted = jax.tree.map(lambda old, new: jnp.where(num_labelled == 0, old, new), state, fitted)
+        return fitted, FitInfo(loss(hyperparameters), jnp.full((), jnp.nan), jnp.int32(num_steps))
+
+    def sample(rng_key: RngKey, state: ProcessState, num_samples: int | None) -> ProcessDraws:
+        num_samples = check_num_samples(num_samples, None, "gaussian_process")
+        key_prior, key_noise = jax.random.split(rng_key)
+
+        def draw(key):
+            return functions.draw(key, state.kernel, num_inputs=state.inputs.shape[1], num_features=num_features)
+
+        prior = jax.vmap(draw)(jax.random.split(key_prior, num_samples))
+        labelled = state.weights > 0
+        scales = jnp.exp(0.5 * state.noise["log_variance"]) / jnp.sqrt(jnp.where(labelled, state.weights, 1.0))
+        noise = scales[None] * jax.random.normal(key_noise, (num_samples, labelled.shape[0]))
+        values = jax.vmap(lambda one: functions.evaluate(one, state.inputs))(prior)
+        residuals = jnp.where(labelled[None], state.labels[None] - values - noise, 0.0)
+        return ProcessDraws(prior, cho_solve((state.factor, True), residuals.T).T)
+
+    def predict(state: ProcessState, draws: ProcessDraws, inputs: Array) -> Gaussian:
+        inputs = _flat(inputs)
+        prior = jax.vmap(lambda one: functions.evaluate(one, inputs))(draws.prior)
+        outputs = prior + draws.update @ cross(state, inputs)
+        return likelihood.predictive(state.noise, outputs[..., None])
+
+    def cross(state: ProcessState, inputs: Float[Array, "n D"]) -> Float[Array, "K n"]:
+        covariance = functions.covariance(state.kernel, inputs, state.inputs).T
+        return jnp.where(state.weights[:, None] > 0, covariance, 0.0)
+
+    def covariance(state: ProcessState, inputs_a: Array, inputs_b: Array) -> Float[Array, "a b"]:
+        inputs_a, inputs_b = _flat(inputs_a), _flat(inputs_b)
+        whitened = [solve_triangular(state.factor, cross(state, x), lower=True) for x in (inputs_a, inputs_b)]
+        return functions.covariance(state.kernel, inputs_a, inputs_b) - whitened[0].T @ whitened[1]
+
+    def moments(state: ProcessState, inputs: Array) -> Gaussian:
+        inputs = _flat(inputs)
+        known = cross(state, inputs)
+        explained = (solve_triangular(state.factor, known, lower=True) ** 2).sum(axis=0)
+        # Rounding may explain more than there is.
+        epistemic = jnp.maximum(functions.variance(state.kernel, inputs) - explained, 0.0)
+        return Gaussian(known.T @ state.representer, epistemic + jnp.exp(state.noise["log_variance"]))
+
+    return Posterior(
+        init=init,
+        fit=fit,
+        sample=sample,
+        predict=predict,
+        features={"embedding": lambda state, inputs: _flat(inputs)},
+        covariance=covariance,
+        likelihood=likelihood,
+        moments=moments,
+    )
+
+
+def _flat(inputs: Float[Array, "n ..."]) -> Float[Array, "n D"]:
+    return inputs.reshape(inputs.shape[0], -1)

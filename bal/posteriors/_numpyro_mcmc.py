@@ -1,0 +1,167 @@
+"""Any numpyro model as a posterior, by the No-U-Turn sampler."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from bal.likelihoods import Likelihood
+from bal.posteriors._numpyro_model import (
+    Model,
+    inspect_model,
+    predict_latents,
+    sample_latents,
+    weighted_model,
+    without_padding,
+)
+from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.posteriors._r_hat import split_r_hat
+from bal.types import Batch, Gaussian, PyTree, RngKey
+
+
+def numpyro_mcmc(
+    model: Model,
+    likelihood: Likelihood,
+    *,
+    num_warmup: int,
+    num_draws: int,
+    num_chains: int = 4,
+    target_acceptance: float | Array = 0.8,
+    max_tree_depth: int = 10,
+) -> Posterior:
+    """Latent values of a numpyro model, drawn by the No-U-Turn sampler (NUTS).
+
+    The model is called as ``model(inputs, labels)`` and, to predict, as ``model(inputs, None)``. One site has
+    ``obs=labels``: Categorical for classes, Normal for real numbers. Padding is masked out of it, and a row of weight w
+    counts as w observations. Each ``fit`` starts afresh from random positions. Before the first label, draws are from
+    the prior.
+
+    ``FitInfo.diagnostics`` holds ``r_hat``, the largest of the predictions at the labelled points (1 is best, above
+    1.05 the chains disagree), ``r_hat_latents``, the largest of the latent values, which networks cannot identify, and
+    ``num_divergences`` after the warm-up (0 is best).
+
+    Args:
+      model: numpyro statements; :func:`bal.posteriors.bayesian_network` makes one of a network.
+      likelihood: categorical or Gaussian; the distribution itself comes from the model.
+      num_warmup: steps of each chain that adapt it and are discarded.
+      num_draws: draws kept of each chain.
+      num_chains: chains, which run in one ``vmap``.
+      target_acceptance: higher means smaller steps: the remedy for divergences.
+      max_tree_depth: a step has at most 2**max_tree_depth evaluations of the gradient.
+
+    Returns:
+      A posterior with ``num_chains * num_draws`` draws: dictionaries of latent values.
+
+    Raises:
+      ValueError: counts that cannot be, or (from ``init``) a model without exactly one suitable observation site.
+
+    References:
+      Hoffman and Gelman 2014, The No-U-Turn sampler, arXiv:1111.4246
+      Phan et al. 2019, Composable effects for flexible and accelerated probabilistic programming in NumPyro,
+      arXiv:1912.11554
+    """
+    if min(num_warmup, num_chains) < 1 or num_draws < 4:
+        raise ValueError(
+            f"expected num_warmup and num_chains of at least 1 and num_draws of at least 4, "
+            f"got {num_warmup}, {num_chains} and {num_draws}"
+        )
+    max_samples = num_chains * num_draws
+
+    # Compiled here, because numpyro traces anew each time: outside of jit each call would compile again.
+    @jax.jit
+    def init(rng_key: RngKey, batch: Batch) -> dict[str, Array]:
+        sites = inspect_model(model, likelihood, batch)
+
+        def draw(key):
+            return sample_latents(key, model, sites.latents, batch.inputs, batch.labels)
+
+        return jax.vmap(draw)(jax.random.split(rng_key, max_samples))
+
+    @jax.jit
+    def fit(rng_key: RngKey, state: dict[str, Array], batch: Batch, validation: Batch | None = None):
+        sites = inspect_model(model, likelihood, batch)
+        run = nuts(
+            weighted_model(model, sites.observation, batch.weights),
+            without_padding(batch),
+            num_warmup=num_warmup,
+            num_draws=num_draws,
+            target_acceptance=target_acceptance,
+            max_tree_depth=max_tree_depth,
+        )
+        chains, diverging = jax.vmap(run)(jax.random.split(rng_key, num_chains))
+        chains = {name: chains[name] for name in state}
+        fitted = jax.tree.map(lambda leaf: leaf.reshape(max_samples, *leaf.shape[2:]), chains)
+        is_empty = ~(batch.weights > 0).any()
+        fitted = jax.tree.map(lambda old, new: jnp.where(is_empty, old, new), state, fitted)
+        r_hat = _r_hat_of_predictions(predict(fitted, fitted, batch.inputs), num_chains)
+        diagnostics = {
+            "r_hat": jnp.where(is_empty, jnp.nan, jnp.where(batch.weights > 0, r_hat, 0.0).max()),
+            "r_hat_latents": jnp.stack([split_r_hat(leaf).max() for leaf in chains.values()]).max(),
+            "num_divergences": diverging.sum(),
+        }
+        nan = jnp.full((), jnp.nan)
+        return fitted, FitInfo(nan, nan, jnp.int32(num_warmup + num_draws), diagnostics)
+
+    def sample(rng_key: RngKey, state: dict[str, Array], num_samples: int | None) -> dict[str, Array]:
+        num_samples = check_num_samples(num_samples, max_samples, "numpyro_mcmc")
+        if num_samples == max_samples:
+            return state
+        chosen = jax.random.permutation(rng_key, max_samples)[:num_samples]
+        return jax.tree.map(lambda leaf: leaf[chosen], state)
+
+    def predict(state: dict[str, Array], draws: dict[str, Array], inputs: Array) -> PyTree:
+        return jax.vmap(lambda latents: predict_latents(model, latents, inputs))(draws)
+
+    return Posterior(
+        init=init,
+        fit=fit,
+        sample=sample,
+        predict=predict,
+        features={},
+        covariance=None,
+        likelihood=likelihood,
+        max_samples=max_samples,
+    )
+
+
+def nuts(
+    model: Model,
+    arguments: tuple[Array, Array],
+    *,
+    num_warmup: int,
+    num_draws: int,
+    target_acceptance: float | Array,
+    max_tree_depth: int,
+) -> Callable[[RngKey], tuple[dict[str, Array], Bool[Array, " draws"]]]:
+    """One chain as a function of a key: latent values [draws, ...], and which draws diverged."""
+    from numpyro.infer.hmc import hmc
+    from numpyro.infer.util import initialize_model
+
+    def run(rng_key: RngKey):
+        key_start, key_chain = jax.random.split(rng_key)
+        start, potential, constrain, _ = initialize_model(key_start, model, model_args=arguments, validate_grad=False)
+        init_kernel, step = hmc(potential, algo="NUTS")
+        chain = init_kernel(
+            start,
+            num_warmup,
+            target_accept_prob=target_acceptance,
+            max_tree_depth=max_tree_depth,
+            rng_key=key_chain,
+        )
+
+        def draw(chain, _):
+            chain = step(chain)
+            return chain, (chain.z, chain.diverging)
+
+        # One loop for warm-up and draws, because the sampler takes long to compile and knows by itself which it is in.
+        _, (positions, diverging) = jax.lax.scan(draw, chain, None, length=num_warmup + num_draws)
+        return jax.vmap(constrain)(jax.tree.map(lambda leaf: leaf[num_warmup:], positions)), diverging[num_warmup:]
+
+    return run
+
+
+def _r_hat_of_predictions(predictions: PyTree, num_chains: int) -> Float[Array, " K"]:
+    values = predictions.mean if isinstance(predictions, Gaussian) else jnp.exp(predictions)
+    r_hat = split_r_hat(values.reshape(num_chains, -1, *values.shape[1:]))
+    return r_hat.reshape(r_hat.shape[0], -1).max(axis=-1)

@@ -1,0 +1,127 @@
+"""Any numpyro model as a posterior, by variational inference with any guide."""
+
+import copy
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from bal.likelihoods import Likelihood
+from bal.posteriors._numpyro_model import (
+    Model,
+    check_guide,
+    inspect_model,
+    latent_names,
+    predict_latents,
+    sample_latents,
+    weighted_model,
+    without_padding,
+)
+from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.types import Batch, PyTree, RngKey
+
+
+class GuideState(NamedTuple):
+    """Parameters of a guide, and the shape of the points that it is called with."""
+
+    params: dict[str, PyTree]
+    inputs: Array  # [1, ...], zeros
+    labels: Array  # [1], zeros
+
+
+def numpyro_svi(
+    model: Model,
+    guide: Model,
+    likelihood: Likelihood,
+    optimizer: optax.GradientTransformation,
+    *,
+    num_steps: int,
+) -> Posterior:
+    r"""A numpyro guide fitted to the latent values of a numpyro model by stochastic variational inference.
+
+    .. math:: \max_q \; E_{q(z)} [\sum_i w_i \log p(y_i \mid x_i, z) + \log p(z) - \log q(z)]
+
+    Each step draws z once and sees all labels. The model is called as ``model(inputs, labels)`` and, to predict, as
+    ``model(inputs, None)``; the guide is called in the same ways, and with one point of zeros to draw from it. Fitting
+    continues from the parameters in the state.
+
+    Args:
+      model: numpyro statements with one Categorical or Normal site that has ``obs=labels``.
+      guide: a numpyro guide: ``numpyro.infer.autoguide.AutoNormal(model)``, or a function that samples the same latent
+        sites as the model. It must not be an amortised one: its draws serve all points.
+      likelihood: categorical or Gaussian; the distribution itself comes from the model.
+      optimizer: any optax transformation.
+      num_steps: optimiser steps.
+
+    Returns:
+      A posterior whose draws are dictionaries of latent values. ``FitInfo.loss`` is the negative evidence lower bound
+      in nats a point.
+
+    Raises:
+      ValueError: no step, or (from ``init``) a model without exactly one suitable observation site, or a guide whose
+        sites are not the latent sites of the model.
+
+    References:
+      Hoffman et al. 2013, Stochastic variational inference, arXiv:1206.7051
+      Kucukelbir et al. 2017, Automatic differentiation variational inference, arXiv:1603.00788
+    """
+    if num_steps < 1:
+        raise ValueError(f"expected num_steps of at least 1, got {num_steps}")
+
+    def inference(observation: str, batch: Batch):
+        from numpyro.infer import SVI, Trace_ELBO
+
+        weighted = weighted_model(model, observation, batch.weights)
+        # An automatic guide remembers its first call. A copy for each trace keeps tracers out of the caller's object.
+        return SVI(weighted, copy.deepcopy(guide), optimizer, Trace_ELBO())
+
+    # Compiled here, because numpyro traces anew each time: outside of jit each call would compile again.
+    @jax.jit
+    def init(rng_key: RngKey, batch: Batch) -> GuideState:
+        sites = inspect_model(model, likelihood, batch)
+        check_guide(copy.deepcopy(guide), sites, batch)
+        svi = inference(sites.observation, batch)
+        params = svi.get_params(svi.init(rng_key, *without_padding(batch)))
+        return GuideState(params, jnp.zeros_like(batch.inputs[:1]), jnp.zeros_like(batch.labels[:1]))
+
+    @jax.jit
+    def fit(rng_key: RngKey, state: GuideState, batch: Batch, validation: Batch | None = None):
+        points = without_padding(batch)
+        svi = inference(inspect_model(model, likelihood, batch).observation, batch)
+        start = svi.init(rng_key, *points, init_params=state.params)
+        end, losses = jax.lax.scan(lambda svi_state, _: svi.update(svi_state, *points), start, None, length=num_steps)
+        num_labelled = (batch.weights > 0).sum()
+        params = jax.tree.map(
+            lambda old, new: jnp.where(num_labelled == 0, old, new), state.params, svi.get_params(end)
+        )
+        loss = losses[-1] / jnp.maximum(num_labelled, 1)
+        return state._replace(params=params), FitInfo(loss, jnp.full((), jnp.nan), jnp.int32(num_steps))
+
+    @partial(jax.jit, static_argnums=2)
+    def sample(rng_key: RngKey, state: GuideState, num_samples: int | None) -> dict[str, Array]:
+        from numpyro import handlers
+
+        num_samples = check_num_samples(num_samples, None, "numpyro_svi")
+        fitted = handlers.substitute(copy.deepcopy(guide), data=state.params)
+        names = latent_names(model, state.inputs, state.labels)
+
+        def draw(key):
+            return sample_latents(key, fitted, names, state.inputs, state.labels)
+
+        return jax.vmap(draw)(jax.random.split(rng_key, num_samples))
+
+    def predict(state: GuideState, draws: dict[str, Array], inputs: Array) -> PyTree:
+        return jax.vmap(lambda latents: predict_latents(model, latents, inputs))(draws)
+
+    return Posterior(
+        init=init,
+        fit=fit,
+        sample=sample,
+        predict=predict,
+        features={},
+        covariance=None,
+        likelihood=likelihood,
+    )

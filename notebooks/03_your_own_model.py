@@ -1,0 +1,159 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Your own model, your own labels
+#
+# `bal` needs two things from a model: functions that predict, and draws of them. This notebook brings a network from
+# **Equinox** and a statistical model from **numpyro**, and labels that come from outside: `ask` says which points to
+# label, a person (here: a function) answers, `tell` takes the answers.
+
+# %%
+import warnings
+
+# numpyro asks for a progress bar of the notebook that nothing here needs.
+warnings.filterwarnings("ignore", message="IProgress not found")
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import optax
+
+import bal
+
+moons = bal.datasets.load("two_moons")
+# The pool has no labels: nobody has given any yet.
+dataset = bal.datasets.from_arrays(moons.pool_inputs, None, moons.test_inputs, moons.test_labels)
+dataset = jax.device_put(dataset)
+
+
+def person(indices):
+    """Who looks at the points and says what they are. Replace it by a form, a laboratory, a colleague."""
+    return moons.pool_labels[np.asarray(indices)]
+
+
+# %% [markdown]
+# ## A network from Equinox
+#
+# `from_equinox` takes a function of a key that makes the module. The module is called with one point, as Equinox
+# modules are. Everything that `bal` does with networks now works with it; here, a deep ensemble.
+
+
+# %%
+class Network(eqx.Module):
+    layers: list
+
+    def __init__(self, rng_key):
+        keys = jax.random.split(rng_key, 3)
+        sizes = [(2, 32), (32, 32), (32, 2)]
+        self.layers = [eqx.nn.Linear(a, b, key=key) for (a, b), key in zip(sizes, keys, strict=True)]
+
+    def __call__(self, point):
+        for layer in self.layers[:-1]:
+            point = jax.nn.tanh(layer(point))
+        return self.layers[-1](point)
+
+
+ensemble = bal.posteriors.deep_ensemble(
+    bal.networks.from_equinox(Network, num_outputs=2),
+    bal.likelihoods.categorical(),
+    optax.adamw(1e-2),
+    num_members=8,
+    num_steps=300,
+    minibatch_size=16,
+)
+
+# %% [markdown]
+# ## A model from numpyro
+#
+# A numpyro model is a function of inputs and labels with one site that has `obs=labels`. Points that are not labelled
+# yet are masked out by `bal`; the model need not know of them. Here: logistic regression on random bumps, with a scale
+# that is itself unknown, sampled by NUTS.
+
+# %%
+centres = jnp.asarray(np.random.default_rng(0).uniform([-1.5, -1.0], [2.5, 1.5], (20, 2)), jnp.float32)
+
+
+def bumps(inputs, labels=None):
+    squared = ((inputs[:, None] - centres[None]) ** 2).sum(axis=-1)
+    scale = numpyro.sample("scale", dist.HalfNormal(5.0))
+    weights = numpyro.sample("weights", dist.Normal(0.0, 1.0).expand((20,)).to_event(1))
+    logit = scale * jnp.exp(-2 * squared) @ weights
+    with numpyro.plate("points", inputs.shape[0]):
+        numpyro.sample("label", dist.Categorical(logits=jnp.stack([-logit / 2, logit / 2], axis=-1)), obs=labels)
+
+
+sampled = bal.posteriors.numpyro_mcmc(
+    bumps, bal.likelihoods.categorical(), num_warmup=200, num_draws=100, num_chains=4, max_tree_depth=6
+)
+
+# %% [markdown]
+# ## Ask and tell
+#
+# The same loop serves both. The first points are chosen at random and labelled by the person; after that the model
+# says where it knows least. Points chosen are pool indices.
+
+# %%
+NUM_INITIAL, BATCH_SIZE, NUM_ROUNDS = 4, 3, 6
+
+
+def label_with(posterior, rng_key):
+    learner = bal.build(
+        posterior, bal.strategies.bald(batch_size=BATCH_SIZE), num_initial=NUM_INITIAL, num_rounds=NUM_ROUNDS
+    )
+    first = jax.random.permutation(rng_key, len(dataset.pool_inputs))[:NUM_INITIAL]
+    state = learner.init(rng_key, dataset, initial=(first, jnp.asarray(person(first))))
+    ask = jax.jit(learner.ask)
+    history = []
+    for _ in range(NUM_ROUNDS):
+        state, info = ask(rng_key, state, dataset)
+        history.append((int(info.num_labelled), float(info.metrics["accuracy"])))
+        asked = info.selection.indices
+        state = learner.tell(state, asked, jnp.asarray(person(asked)))
+    return state, info, history
+
+
+results = {}
+for name, posterior in {"Equinox ensemble": ensemble, "numpyro, NUTS": sampled}.items():
+    results[name] = label_with(posterior, jax.random.key(0))
+    print(name, " ".join(f"{count}: {accuracy:.2f}" for count, accuracy in results[name][2]))
+
+# %% [markdown]
+# The sampler reports whether its chains agree. Above 1.05, or with divergences, raise `num_warmup` or
+# `target_acceptance`.
+
+# %%
+diagnostics = results["numpyro, NUTS"][1].fit.diagnostics
+print({name: round(float(value), 2) for name, value in diagnostics.items()})
+
+# %% [markdown]
+# ## What was asked
+#
+# Numbers are the order in which labels were bought. Both models look around first and then along the border. The three
+# points of a batch lie close together, because BALD rates each by itself: `power_bald` would spread them.
+
+# %%
+figure, grid = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained", sharey=True)
+for axes, (name, (state, _, history)) in zip(grid, results.items(), strict=True):
+    axes.scatter(*moons.pool_inputs.T, color="0.85", s=6)
+    bought = np.asarray(state.pool.indices)
+    colours = np.where(np.asarray(state.pool.labels) == 1, "tab:red", "tab:blue")
+    axes.scatter(*moons.pool_inputs[bought].T, c=colours, s=90)
+    for order, point in enumerate(moons.pool_inputs[bought]):
+        axes.annotate(str(order + 1), point, ha="center", va="center", color="white", fontsize=7)
+    axes.set_title(f"{name}: accuracy {history[-1][1]:.2f} with {history[-1][0]} labels")
+plt.show()

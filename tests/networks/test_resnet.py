@@ -1,0 +1,73 @@
+"""ResNet-18: its size, its batch statistics, and that it trains in the shared loop under vmap."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from bal import likelihoods, networks
+from bal.networks import deterministic_outputs
+from bal.networks._convolution import convolve, convolve_for_training
+from bal.posteriors import deep_ensemble
+from bal.types import Batch
+
+
+def test_it_has_the_parameters_of_the_paper():
+    network = networks.resnet18(num_outputs=10)
+    variables = jax.eval_shape(lambda: network.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3))))
+    # The usual figure for CIFAR-10.
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables.params)) == 11_173_962
+
+
+def test_it_trains_in_an_ensemble_with_batch_statistics_of_each_member(rng_key):
+    labels = jnp.arange(16) % 2
+    images = 0.3 * jax.random.normal(rng_key, (16, 8, 8, 1)) + labels[:, None, None, None]
+    network = networks.resnet18(num_outputs=2, width=2)
+    posterior = deep_ensemble(
+        network,
+        likelihoods.categorical(),
+        optax.adam(0.01),
+        num_members=2,
+        num_steps=40,
+        minibatch_size=8,
+        members_at_once=2,
+    )
+
+    @jax.jit
+    def run(batch):
+        state, _ = posterior.fit(rng_key, posterior.init(rng_key, batch), batch)
+        member = jax.tree.map(lambda leaf: leaf[0], state.variables)
+        few = deterministic_outputs(network, member, images[:3])
+        return state, posterior.predict(state, state, images), likelihoods.categorical().predictive((), few)
+
+    state, log_probs, few = run(Batch(images, labels, jnp.ones(16)))
+    means = state.variables.statistics["stem"]["norm"]["mean"]
+    assert means.shape == (2, 2)
+    assert jnp.abs(means[0] - means[1]).max() > 1e-3
+    predictive = posterior.likelihood.reduce(log_probs)
+    assert (predictive.argmax(axis=-1) == labels).mean() > 0.8
+    # A prediction does not depend on the batch it is made in.
+    np.testing.assert_allclose(few, log_probs[0, :3], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (1, 2)])
+def test_both_forms_of_a_strided_padded_convolution_are_equal(size, stride, rng_key):
+    images, kernel = jax.random.normal(rng_key, (2, 7, 8, 3)), jax.random.normal(rng_key, (size, size, 3, 4))
+    settings = {"stride": stride, "padding": size // 2}
+
+    def total(convolution, kernel):
+        return jnp.sin(convolution(images, kernel, **settings)).sum()
+
+    np.testing.assert_allclose(
+        convolve_for_training(images, kernel, **settings), convolve(images, kernel, **settings), rtol=1e-4, atol=1e-5
+    )
+    gradients = [jax.grad(total, argnums=1)(fn, kernel) for fn in (convolve_for_training, convolve)]
+    np.testing.assert_allclose(*gradients, rtol=1e-3, atol=1e-4)
+
+
+def test_images_that_are_too_small_and_sizes_that_cannot_be_are_named(rng_key):
+    with pytest.raises(ValueError, match=r"at least 8x8, got inputs of shape \[n, 4, 4, 1\]"):
+        networks.resnet18(num_outputs=2).init(rng_key, jnp.zeros((1, 4, 4, 1)))
+    with pytest.raises(ValueError, match="width of at least 1"):
+        networks.resnet18(num_outputs=2, width=0)

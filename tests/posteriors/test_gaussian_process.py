@@ -1,0 +1,138 @@
+"""Exact Gaussian processes against dense NumPy in float64; pathwise draws against the exact moments."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from bal.posteriors import bayesian_linear, gaussian_process
+from bal.types import Batch
+
+LENGTHSCALE, SCALE, NOISE = 0.8, 1.3, 0.3
+FIXED = {"num_steps": 0, "lengthscale": LENGTHSCALE, "scale": SCALE, "noise": NOISE}
+KERNELS = ("linear", "matern32", "matern52", "rbf")
+
+
+def regression(rng_key, num_labelled=10, size=14):
+    key_inputs, key_labels = jax.random.split(rng_key)
+    inputs = jax.random.uniform(key_inputs, (size, 2), minval=-2.0, maxval=2.0)
+    labels = jnp.sin(2 * inputs[:, 0]) + inputs[:, 1] + NOISE * jax.random.normal(key_labels, (size,))
+    return Batch(inputs, labels, (jnp.arange(size) < num_labelled).astype(jnp.float32))
+
+
+def fit(posterior, rng_key, batch):
+    return posterior.fit(rng_key, posterior.init(rng_key, batch), batch)
+
+
+def kernel_oracle(kernel, a, b):
+    r = np.sqrt(((a[:, None] - b[None]) ** 2).sum(axis=-1)) / LENGTHSCALE
+    return (
+        SCALE**2
+        * {
+            "linear": lambda: 1 + a @ b.T,
+            "matern32": lambda: (1 + np.sqrt(3) * r) * np.exp(-np.sqrt(3) * r),
+            "matern52": lambda: (1 + np.sqrt(5) * r + 5 / 3 * r**2) * np.exp(-np.sqrt(5) * r),
+            "rbf": lambda: np.exp(-(r**2) / 2),
+        }[kernel]()
+    )
+
+
+def oracle(kernel, batch, inputs):
+    """Mean, epistemic covariance and negative log marginal likelihood of the labelled rows."""
+    rows = np.asarray(batch.weights) > 0
+    known, labels = np.asarray(batch.inputs, np.float64)[rows], np.asarray(batch.labels, np.float64)[rows]
+    inputs = np.asarray(inputs, np.float64)
+    covariance = kernel_oracle(kernel, known, known) + NOISE**2 * np.eye(len(known))
+    cross = kernel_oracle(kernel, inputs, known)
+    posterior = kernel_oracle(kernel, inputs, inputs) - cross @ np.linalg.solve(covariance, cross.T)
+    loss = labels @ np.linalg.solve(covariance, labels) + np.linalg.slogdet(2 * np.pi * covariance)[1]
+    return cross @ np.linalg.solve(covariance, labels), posterior, loss / 2 / len(labels)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_posterior_equals_a_dense_computation_in_float64(kernel, rng_key):
+    batch = regression(rng_key)
+    posterior = gaussian_process(optax.sgd(0.1), kernel=kernel, **FIXED)
+    state, info = fit(posterior, rng_key, batch)
+    inputs = jax.random.normal(rng_key, (7, 2))
+    mean, covariance, loss = oracle(kernel, batch, inputs)
+    gaussian = posterior.moments(state, inputs)
+    np.testing.assert_allclose(gaussian.mean, mean, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(gaussian.variance, np.diag(covariance) + NOISE**2, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(posterior.covariance(state, inputs, inputs), covariance, atol=1e-4)
+    np.testing.assert_allclose(info.loss, loss, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_pathwise_draws_have_the_exact_mean_and_covariance_within_monte_carlo_error(kernel, rng_key):
+    num_samples = 4000
+    batch = regression(rng_key)
+    posterior = gaussian_process(optax.sgd(0.1), kernel=kernel, num_features=64, **FIXED)
+    state, _ = fit(posterior, rng_key, batch)
+    inputs = jax.random.normal(rng_key, (5, 2))
+    mean, covariance, _ = oracle(kernel, batch, inputs)
+    draws = posterior.predict(state, posterior.sample(rng_key, state, num_samples), inputs).mean
+    spread = np.sqrt(np.diag(covariance))
+    # The covariance of the draws is exact for any number of features: each has its own frequencies. Six standard errors
+    # of Gaussian moments leave room for tails that are a little heavier than Gaussian.
+    assert (np.abs(draws.mean(axis=0) - mean) < 6 * spread / np.sqrt(num_samples)).all()
+    error = 6 * np.outer(spread, spread) * np.sqrt(2 / num_samples)
+    assert (np.abs(np.cov(draws, rowvar=False) - covariance) < error).all()
+
+
+def test_a_linear_kernel_is_bayesian_linear_regression(rng_key):
+    batch = regression(rng_key)
+    process = gaussian_process(optax.sgd(0.1), kernel="linear", **FIXED)
+    linear = bayesian_linear(noise=NOISE, prior_scale=SCALE)
+    inputs = jax.random.normal(rng_key, (5, 2))
+    moments, covariances, scores = [], [], []
+    for posterior in (process, linear):
+        state, _ = fit(posterior, rng_key, batch)
+        moments.append(posterior.moments(state, inputs))
+        covariances.append(posterior.covariance(state, inputs, inputs))
+        # BALD of a Gaussian.
+        scores.append(0.5 * jnp.log1p(jnp.diag(covariances[-1]) / NOISE**2))
+    np.testing.assert_allclose(moments[0].mean, moments[1].mean, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(moments[0].variance, moments[1].variance, rtol=1e-3)
+    np.testing.assert_allclose(*covariances, atol=2e-4)
+    np.testing.assert_allclose(*scores, atol=1e-3)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_marginal_likelihood_rises_and_its_gradient_is_finite_at_equal_points(kernel, rng_key):
+    batch = regression(rng_key)
+    batch = batch._replace(inputs=batch.inputs.at[1].set(batch.inputs[0]))
+    fixed = gaussian_process(optax.adam(0.05), kernel=kernel, num_steps=0)
+    learned = gaussian_process(optax.adam(0.05), kernel=kernel, num_steps=30)
+    (_, before), (state, after) = (fit(posterior, rng_key, batch) for posterior in (fixed, learned))
+    assert after.loss < before.loss
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+
+
+def test_padding_adds_nothing_to_the_marginal_likelihood(rng_key):
+    batch = regression(rng_key)
+    posterior = gaussian_process(optax.adam(0.05), num_steps=10)
+    few = jax.tree.map(lambda leaf: leaf[:10], batch)
+    states, infos = zip(*(fit(posterior, rng_key, each) for each in (batch, few)), strict=True)
+    np.testing.assert_allclose(infos[0].loss, infos[1].loss, rtol=1e-4)
+    np.testing.assert_allclose(states[0].kernel, states[1].kernel, rtol=1e-3, atol=1e-4)
+
+
+def test_a_noise_free_process_still_factors_in_float32(rng_key):
+    inputs = jnp.linspace(-1, 1, 40)[:, None]
+    batch = Batch(inputs, jnp.sin(3 * inputs[:, 0]), jnp.ones(40))
+    posterior = gaussian_process(optax.sgd(0.1), num_steps=0, noise=1e-6)
+    state, _ = fit(posterior, rng_key, batch)
+    np.testing.assert_allclose(posterior.moments(state, inputs).mean, batch.labels, atol=1e-2)
+    draws = posterior.predict(state, posterior.sample(rng_key, state, 5), inputs)
+    np.testing.assert_allclose(draws.mean, jnp.tile(batch.labels[None], (5, 1)), atol=5e-2)
+
+
+def test_bad_settings_are_named():
+    with pytest.raises(ValueError, match=r"one of \['linear', 'matern32', 'matern52', 'rbf'\], got 'cosine'"):
+        gaussian_process(optax.sgd(0.1), num_steps=1, kernel="cosine")
+    with pytest.raises(ValueError, match=r"lengthscale above 0, got 0.0"):
+        gaussian_process(optax.sgd(0.1), num_steps=1, lengthscale=0.0)
+    with pytest.raises(ValueError, match=r"num_steps of at least 0"):
+        gaussian_process(optax.sgd(0.1), num_steps=-1)

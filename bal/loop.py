@@ -98,6 +98,8 @@ def build(
 
     def init(rng_key: RngKey | Keys, dataset: Dataset, initial: tuple[Array, Array] | None = None) -> LoopState:
         keys = _as_keys(rng_key)
+        # NumPy arrays, which data sets from files are, know no traced indices.
+        dataset = jax.tree.map(jnp.asarray, dataset)
         _check_dataset(dataset, budget, pool_subset_size)
         indices, labels = initial_labels(
             keys.initial, dataset, initial, num_initial=num_initial, initial_set=initial_set
@@ -124,6 +126,7 @@ def build(
 
     def ask(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
         keys = Keys(*(jax.random.fold_in(key, state.round) for key in _as_keys(rng_key)))
+        dataset = jax.tree.map(jnp.asarray, dataset)
         batch = pools.labelled_batch(state.pool, dataset.pool_inputs)
         belief, fit_info = fit(keys, posterior, state, state.posterior, batch, dataset.validation)
         predict = draw(keys, posterior, belief)
@@ -164,7 +167,8 @@ def build(
             raise ValueError("expected pool_labels for step and run, got None: use ask, then tell with your own labels")
         state, info = ask(rng_key, state, dataset)
         chosen = info.selection.indices
-        return tell(state, chosen, dataset.pool_labels.at[chosen].get(mode="fill", fill_value=0)), info
+        labels = jnp.asarray(dataset.pool_labels).at[chosen].get(mode="fill", fill_value=0)
+        return tell(state, chosen, labels), info
 
     return ActiveLearner(init, ask, tell, skip, step, num_rounds)
 

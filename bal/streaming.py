@@ -1,5 +1,6 @@
 """Functions of points, streamed: chunks whose size follows from a memory budget, divided over devices."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -92,8 +93,8 @@ def bytes_a_point(fn: Callable[[Array], PyTree], inputs: Array) -> int:
 def _array_sizes(jaxpr: Jaxpr):
     for equation in jaxpr.eqns:
         for variable in equation.outvars:
-            aval = variable.aval
-            yield aval.size * aval.dtype.itemsize if hasattr(aval, "size") else 0
+            shape, dtype = getattr(variable.aval, "shape", None), getattr(variable.aval, "dtype", None)
+            yield 0 if shape is None or dtype is None else math.prod(shape) * dtype.itemsize
         for parameter in equation.params.values():
             for inner in parameter if isinstance(parameter, tuple | list) else (parameter,):
                 if isinstance(inner, ClosedJaxpr):

@@ -1,6 +1,5 @@
 """The problems of ``experiments.posteriors``, and how any registered posterior is set up for them."""
 
-import inspect
 from typing import NamedTuple
 
 import jax
@@ -9,8 +8,9 @@ import numpy as np
 import optax
 
 import bal
-from bal.posteriors import POSTERIORS, Posterior, bayesian_network
+from bal.posteriors import Posterior
 from bal.types import Batch
+from experiments.models import construct, is_classifier, probabilistic_program
 
 
 class Problem(NamedTuple):
@@ -49,6 +49,11 @@ def overrides(name: str, problem: Problem) -> dict:
         "bayesian_linear": {"feature_fn": _bumps, "noise": problem.noise},
         "gaussian_process": {"optimizer": optax.adam(0.05), "num_steps": 200, "lengthscale": 0.5},
         "numpyro_svi": {"optimizer": optax.adam(0.01), "num_steps": 4000},
+        # Gaussian weights have their own layers. The divergence is tempered, as a network of this width needs.
+        "mean_field": {
+            "network": bal.networks.variational_mlp(num_outputs=problem.num_outputs, hidden_sizes=(64, 64)),
+            "temperature": 0.1,
+        },
     }.get(name, {})
 
 
@@ -63,22 +68,10 @@ def build(name: str, problem: Problem, settings: dict | None = None) -> Posterio
     Raises:
       ValueError: a required parameter for which there is no default.
     """
-    parameters = inspect.signature(POSTERIORS[name]).parameters
     # A posterior that does not take a likelihood has its own, the Gaussian one.
-    if "likelihood" not in parameters and problem.noise is None:
+    if not is_classifier(name) and problem.noise is None:
         return None
-    values = {**_pieces(problem, parameters), **DEFAULTS, **overrides(name, problem), **(settings or {})}
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    wanted = {*parameters, *(("num_steps", "minibatch_size") if takes_any else ())}
-    required = [
-        key
-        for key, parameter in parameters.items()
-        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
-    ]
-    missing = [key for key in required if key not in values]
-    if missing:
-        raise ValueError(f"expected defaults for the settings {missing} of posterior {name!r}: add them to DEFAULTS")
-    return POSTERIORS[name](**{key: value for key, value in values.items() if key in wanted})
+    return construct(name, {**_pieces(name, problem), **DEFAULTS, **overrides(name, problem), **(settings or {})})
 
 
 def problems() -> dict[str, Problem]:
@@ -86,19 +79,17 @@ def problems() -> dict[str, Problem]:
     return {problem.name: problem for problem in (_digits(), _two_moons(), _waves())}
 
 
-def _pieces(problem: Problem, parameters) -> dict:
+def _pieces(name: str, problem: Problem) -> dict:
     likelihood = bal.likelihoods.categorical() if problem.noise is None else bal.likelihoods.gaussian(initial_noise=0.3)
     network = bal.networks.mlp(num_outputs=problem.num_outputs, hidden_sizes=(64, 64), dropout_rate=0.1)
-    pieces = {"network": network, "likelihood": likelihood, "optimizer": optax.adamw(5e-3, weight_decay=1e-3)}
-    if "model" in parameters:
-        # Sampling all weights is slow: a smaller network, whose prior is wide enough to bend.
-        small = bal.networks.mlp(num_outputs=problem.num_outputs, hidden_sizes=(16, 16))
-        pieces["model"] = bayesian_network(small, prior_scale=2.0, noise=problem.noise)
-    if "guide" in parameters:
-        from numpyro.infer.autoguide import AutoNormal
-
-        pieces["guide"] = AutoNormal(pieces["model"], init_scale=0.05)
-    return pieces
+    # Sampling all weights is slow: a smaller network, whose prior is wide enough to bend.
+    small = bal.networks.mlp(num_outputs=problem.num_outputs, hidden_sizes=(16, 16))
+    return {
+        "network": network,
+        "likelihood": likelihood,
+        "optimizer": optax.adamw(5e-3, weight_decay=1e-3),
+        **probabilistic_program(name, small, prior_scale=2.0, noise=problem.noise),
+    }
 
 
 def _bumps(inputs):
@@ -114,7 +105,7 @@ def _digits() -> Problem:
     inputs, labels = dataset.pool_inputs[dataset.pool_labels < 8], dataset.pool_labels[dataset.pool_labels < 8]
     known = dataset.test_labels < 8
     test = dataset.test_inputs[known], dataset.test_labels[known]
-    return _problem("digits", inputs[:80], labels[:80], *test, dataset.test_inputs[~known], num_outputs=8)
+    return _problem("digits", inputs[:80], labels[:80], test, dataset.test_inputs[~known], num_outputs=8)
 
 
 def _two_moons() -> Problem:
@@ -122,10 +113,10 @@ def _two_moons() -> Problem:
     dataset = bal.datasets.load("two_moons")
     points = np.random.default_rng(0).uniform([-3.0, -2.5], [4.0, 3.0], (1000, 2))
     distance = np.linalg.norm(points[:, None] - np.asarray(dataset.pool_inputs)[None], axis=-1).min(axis=1)
-    labelled = dataset.pool_inputs[:40], dataset.pool_labels[:40]
-    return _problem(
-        "two_moons", *labelled, dataset.test_inputs, dataset.test_labels, points[distance > 0.75], num_outputs=2
-    )
+    assert dataset.pool_labels is not None
+    test = dataset.test_inputs, dataset.test_labels
+    inputs, labels = dataset.pool_inputs[:40], dataset.pool_labels[:40]
+    return _problem("two_moons", inputs, labels, test, points[distance > 0.75], num_outputs=2)
 
 
 def _waves() -> Problem:
@@ -137,11 +128,12 @@ def _waves() -> Problem:
         return inputs, np.sin(4 * inputs[:, 0]) + 0.1 * generator.normal(size=size)
 
     far = np.concatenate([np.linspace(-2, -1.2, 50), np.linspace(-0.15, 0.15, 20), np.linspace(1.2, 2, 50)])[:, None]
-    return _problem("waves", *draw(24), *draw(200), far, num_outputs=1, noise=0.1)
+    inputs, labels = draw(24)
+    return _problem("waves", inputs, labels, draw(200), far, num_outputs=1, noise=0.1)
 
 
-def _problem(name, inputs, labels, test_inputs, test_labels, far_inputs, *, num_outputs, noise=None) -> Problem:
+def _problem(name, inputs, labels, test, far_inputs, *, num_outputs, noise=None) -> Problem:
     dtype = jnp.int32 if noise is None else jnp.float32
     batch = Batch(jnp.asarray(inputs, jnp.float32), jnp.asarray(labels, dtype), jnp.ones(len(labels)))
-    test = jnp.asarray(test_inputs, jnp.float32), jnp.asarray(test_labels, dtype)
-    return Problem(name, batch, *test, jnp.asarray(far_inputs, jnp.float32), num_outputs, noise)
+    test_inputs, test_labels = jnp.asarray(test[0], jnp.float32), jnp.asarray(test[1], dtype)
+    return Problem(name, batch, test_inputs, test_labels, jnp.asarray(far_inputs, jnp.float32), num_outputs, noise)

@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -77,7 +77,7 @@ def main(settings: Settings) -> pd.DataFrame:
                 continue
             belief, seconds = _fit(posterior, problem, settings)
             fitted[problem.name, name] = belief
-            figures = {**evaluate(belief, problem, jax.random.key(settings.seed)), "seconds": seconds}
+            figures: dict[str, Any] = {**evaluate(belief, problem, jax.random.key(settings.seed)), "seconds": seconds}
             rows += [(problem.name, name, metric, float(value)) for metric, value in figures.items()]
             console.print(f"{problem.name} {name}: {seconds:.1f} s")
     frame = pd.DataFrame(rows, columns=["dataset", "posterior", "metric", "value"])

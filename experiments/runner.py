@@ -47,7 +47,7 @@ def run_grid(settings: Settings) -> tuple[Settings, list[Unit]]:
     """
     settings = _join_folder(replace(settings, seeds_at_once=seeds_at_once(settings)))
     dataset = load_dataset(settings)
-    num_classes = int(max(dataset.pool_labels.max(), dataset.test_labels.max())) + 1
+    num_classes = max(int(np.max(np.asarray(labels))) for labels in (dataset.pool_labels, dataset.test_labels)) + 1
     learners = {name: build_learner(settings, name, num_classes) for name in settings.strategies}
     for learner in learners.values():
         # Tracing meets every static mistake, and is quick beside compiling.
@@ -56,7 +56,7 @@ def run_grid(settings: Settings) -> tuple[Settings, list[Unit]]:
     _write_settings(settings)
     size = settings.seeds_at_once or 1
     groups = [list(range(first, first + size)) for first in range(0, settings.num_seeds, size)]
-    units = []
+    units: list[Unit] = []
     with _progress() as progress:
         task = progress.add_task("starting", total=len(learners) * len(groups) * settings.num_rounds)
         for name, learner in learners.items():
@@ -95,12 +95,12 @@ def _run_unit(settings: Settings, name: str, group: list[int], program: _Program
     with ocp.CheckpointManager(folder, options=ocp.CheckpointManagerOptions(max_to_keep=1)) as manager:
         infos, seconds = [], []
         if manager.latest_step() is not None:
-            info_tree = jax.tree.structure(jax.eval_shape(program.step, keys, state, program.dataset)[1])
+            info_shape = jax.eval_shape(program.step, keys, state, program.dataset)[1]
             saved = manager.restore(manager.latest_step(), args=ocp.args.StandardRestore())
             state = _resume(state, saved["state"])
             seconds = np.asarray(saved["seconds"]).tolist()
             rounds = range(len(seconds))
-            infos = [info_tree.unflatten([np.asarray(leaf)[done] for leaf in saved["info"]]) for done in rounds]
+            infos = [_unflatten(info_shape, [np.asarray(leaf)[done] for leaf in saved["info"]]) for done in rounds]
         for done in range(len(infos), settings.num_rounds):
             state, info, elapsed = program.run_step(keys, state)
             _check_round(info, name, done, group)
@@ -116,7 +116,7 @@ def _run_unit(settings: Settings, name: str, group: list[int], program: _Program
 
 def _resume(fresh: bal.LoopState, leaves: list) -> bal.LoopState:
     """The saved state with room for the labels of more rounds, where more are wanted now."""
-    saved = jax.tree.structure(fresh).unflatten([jnp.asarray(leaf) for leaf in leaves])
+    saved = _unflatten(fresh, [jnp.asarray(leaf) for leaf in leaves])
     budget = fresh.pool.indices.shape[1]
 
     def fit_in(old: jax.Array, new: jax.Array) -> jax.Array:
@@ -129,6 +129,10 @@ def _resume(fresh: bal.LoopState, leaves: list) -> bal.LoopState:
         posterior=jax.tree.map(fit_in, saved.posterior, fresh.posterior),
         evaluation=jax.tree.map(fit_in, saved.evaluation, fresh.evaluation),
     )
+
+
+def _unflatten(like, leaves: list):
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
 
 def _check_round(info: bal.StepInfo, name: str, done: int, group: list[int]) -> None:

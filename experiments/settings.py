@@ -10,6 +10,7 @@ import optax
 
 import bal
 from bal.posteriors import EarlyStopping, Posterior
+from experiments.models import FACTORIES, construct, is_classifier, probabilistic_program
 
 # A folder may be extended along these; everything else must stay as it is.
 EXTENDS = ("strategies", "num_seeds", "num_rounds")
@@ -48,6 +49,8 @@ class Settings:
     """Report the metrics of this posterior, fitted on the same labels; of the acquiring one where left out."""
     num_members: int = 5
     """Networks in an ensemble."""
+    temperature: float = 1.0
+    """Weight of the prior's divergence (mean_field) or of the noise (sgld, sghmc); below 1 is a cold posterior."""
     num_samples: int | None = None
     """Posterior samples; where left out, all that the posterior has, or 32 where it has as many as wanted."""
 
@@ -113,20 +116,32 @@ def seed_key(settings: Settings, seed: int) -> bal.types.RngKey:
 
 def build_posterior(settings: Settings, name: str, num_classes: int) -> Posterior:
     """A posterior by name, on the network and with the training that the settings describe."""
-    check_name("posterior", name, bal.posteriors.POSTERIORS)
-    more = {"deep_ensemble": {"num_members": settings.num_members}}.get(name, {})
+    check_name("posterior", name, FACTORIES)
+    if not is_classifier(name):
+        raise ValueError(
+            f"expected a posterior over classes for {settings.dataset!r}, got {name!r}, which is a regression"
+        )
     decay = settings.weight_decay
     stopping = None if settings.patience is None else EarlyStopping(settings.patience, settings.evaluate_every)
-    return bal.posteriors.POSTERIORS[name](
-        _network(settings, num_classes),
-        bal.likelihoods.categorical(),
-        _optimizer(settings),
-        num_steps=settings.num_steps,
-        minibatch_size=settings.minibatch_size,
-        weight_decay=(lambda num_labelled: decay / num_labelled) if decay else 0.0,
-        early_stopping=stopping,
-        **more,
-    )
+    network = _network(settings, name, num_classes)
+    values = {
+        "network": network,
+        "likelihood": bal.likelihoods.categorical(),
+        "optimizer": _optimizer(settings),
+        "learning_rate": settings.learning_rate,
+        "num_steps": settings.num_steps,
+        "minibatch_size": settings.minibatch_size,
+        "weight_decay": (lambda num_labelled: decay / num_labelled) if decay else 0.0,
+        "early_stopping": stopping,
+        "num_members": settings.num_members,
+        "temperature": settings.temperature,
+        "steps_between": max(1, settings.num_steps // 20),
+        "num_warmup": settings.num_steps,
+        "num_draws": 25,
+        "num_chains": 4,
+        **probabilistic_program(name, network, prior_scale=1.0, noise=None),
+    }
+    return construct(name, values)
 
 
 def build_learner(settings: Settings, strategy: str, num_classes: int) -> bal.ActiveLearner:
@@ -165,7 +180,12 @@ def check_name(kind: str, name: str, known) -> None:
         raise ValueError(f"expected the name of a {kind}, got {name!r}: nearest are {', '.join(nearest)}")
 
 
-def _network(settings: Settings, num_classes: int) -> bal.networks.Network:
+def _network(settings: Settings, posterior: str, num_classes: int) -> bal.networks.Network:
+    if posterior == "mean_field":
+        # Gaussian weights have their own layers, in the place of dropout.
+        if settings.network == "mlp":
+            return bal.networks.variational_mlp(num_outputs=num_classes, hidden_sizes=settings.hidden_sizes)
+        return bal.networks.variational_cnn(num_outputs=num_classes)
     if settings.network == "mlp":
         return bal.networks.mlp(
             num_outputs=num_classes, hidden_sizes=settings.hidden_sizes, dropout_rate=settings.dropout_rate

@@ -1,5 +1,7 @@
 """Data sets from arrays, checked on the host before anything runs."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import ArrayLike
 
@@ -30,13 +32,12 @@ def from_arrays(
       >>> from_arrays(np.zeros((4, 2)), [0, 1, 0, 1]).pool_inputs.shape
       (4, 2)
     """
-    fields = {
-        "pool_inputs": _inputs(pool_inputs),
-        "pool_labels": None if pool_labels is None else _labels(pool_labels),
-        "test_inputs": None if test_inputs is None else _inputs(test_inputs),
-        "test_labels": None if test_labels is None else _labels(test_labels),
-    }
-    dataset = Dataset(**fields)
+    dataset = Dataset(
+        pool_inputs=_inputs(pool_inputs),
+        pool_labels=None if pool_labels is None else _labels(pool_labels),
+        test_inputs=None if test_inputs is None else _inputs(test_inputs),
+        test_labels=None if test_labels is None else _labels(test_labels),
+    )
     check_dataset(dataset, num_classes=num_classes)
     return dataset
 
@@ -75,14 +76,14 @@ def _check_labels(name: str, labels: np.ndarray, num_classes: int | None) -> Non
         raise ValueError(f"expected classes from 0 to {num_classes - 1} in {name}, got {labels.max()}")
 
 
-def _inputs(values: ArrayLike) -> np.ndarray:
+def _inputs(values: ArrayLike) -> Any:
     array = np.asarray(values)
     if array.dtype == object or not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
         raise ValueError(f"expected inputs of a numeric dtype, got {array.dtype}")
     return array.astype(np.float32)
 
 
-def _labels(values: ArrayLike) -> np.ndarray:
+def _labels(values: ArrayLike) -> Any:
     array = np.asarray(values)
     if np.issubdtype(array.dtype, np.floating):
         return array.astype(np.float32)

@@ -88,7 +88,7 @@ def hold_out_validation(rng_key: RngKey, dataset: Dataset, *, num_validation: in
     labels = _pool_labels(dataset)
     kept = _choose(rng_key, len(labels), len(labels) - num_validation, "the pool without num_validation")
     held_out = np.setdiff1d(np.arange(len(labels)), kept)
-    validation = Batch(dataset.pool_inputs[held_out], dataset.pool_labels[held_out], jnp.ones(len(held_out)))
+    validation = Batch(dataset.pool_inputs[held_out], jnp.asarray(labels[held_out]), jnp.ones(len(held_out)))
     return _take_pool(dataset, kept)._replace(validation=validation)
 
 

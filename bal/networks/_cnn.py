@@ -88,7 +88,7 @@ class _GalCNN(nnx.Module):
     def readout(self, embeddings):
         return self.last(embeddings)
 
-    def train(self, rng_key: RngKey, inputs):
+    def training_pass(self, rng_key: RngKey, inputs):
         key_dense, key_last = jax.random.split(rng_key)
         hidden = jax.nn.relu(self.second.train_step(jax.nn.relu(self.first.train_step(inputs))))
         hidden = max_pool(hidden).reshape(inputs.shape[0], -1)
@@ -123,7 +123,7 @@ class _BatchBaldCNN(nnx.Module):
     def readout(self, embeddings):
         return self.last(embeddings)
 
-    def train(self, rng_key: RngKey, inputs):
+    def training_pass(self, rng_key: RngKey, inputs):
         key_first, key_second, key_dense = jax.random.split(rng_key, 3)
         hidden = jax.nn.relu(max_pool(self.first.train_step(inputs)))
         hidden = self.second.train_step(hidden * self._channel_masks(key_first, hidden))

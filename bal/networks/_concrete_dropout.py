@@ -78,7 +78,7 @@ class _ConcreteMLP(nnx.Module):
     def readout(self, embeddings: Float[Array, "n D"]) -> Float[Array, "n P"]:
         return self.layers[-1](embeddings)
 
-    def train(self, rng_key: RngKey, inputs: Float[Array, "n ..."]):  # type: ignore[override]
+    def training_pass(self, rng_key: RngKey, inputs: Float[Array, "n ..."]):
         hidden = self.trunk(inputs)
         for number, layer in enumerate(self.layers):
             logit = self.rate_logits[number]

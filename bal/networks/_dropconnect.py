@@ -69,7 +69,7 @@ class _DropConnectMLP(nnx.Module):
     def readout(self, embeddings: Float[Array, "n D"]) -> Float[Array, "n P"]:
         return self.last(embeddings)
 
-    def train(self, rng_key: RngKey, inputs: Float[Array, "n ..."]):  # type: ignore[override]
+    def training_pass(self, rng_key: RngKey, inputs: Float[Array, "n ..."]):
         hidden = self.trunk(inputs)
         for number, layer in enumerate(self.hidden):
             shape = (hidden.shape[0], *layer.kernel.shape)

@@ -90,7 +90,7 @@ class _EpinetMLP(nnx.Module):
         width = self.last.kernel.shape[0]
         return self.last(embeddings[:, :width]) + embeddings[:, width:]
 
-    def train(self, rng_key: RngKey, inputs: Float[Array, "n ..."]):  # type: ignore[override]
+    def training_pass(self, rng_key: RngKey, inputs: Float[Array, "n ..."]):
         hidden = self.trunk(inputs)
         indices = jax.random.normal(rng_key, (inputs.shape[0], self.index_size))
         return self.last(hidden[:, : self.last.kernel.shape[0]]) + self._change(hidden, indices), {}

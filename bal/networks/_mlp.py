@@ -54,17 +54,19 @@ class _MLP(nnx.Module):
         return jax.nn.relu(self.first(inputs.reshape(inputs.shape[0], -1)))
 
     def head(self, hidden: Float[Array, "n W"], rng_key: RngKey | None) -> Float[Array, "n D"]:
-        keys = [None] * (len(self.hidden) + 1) if rng_key is None else jax.random.split(rng_key, len(self.hidden) + 1)
+        if rng_key is None:
+            for layer in self.hidden:
+                hidden = jax.nn.relu(layer.sample(hidden, None))
+            return hidden
+        keys = jax.random.split(rng_key, len(self.hidden) + 1)
         for layer, key in zip(self.hidden, keys, strict=False):
             hidden = jax.nn.relu(layer.sample(hidden, key))
-        if rng_key is None:
-            return hidden
         return hidden * dropout_mask(keys[-1], hidden.shape[1:], self.dropout_rate)[None]
 
     def readout(self, embeddings: Float[Array, "n D"]) -> Float[Array, "n P"]:
         return self.last(embeddings)
 
-    def train(self, rng_key: RngKey, inputs: Float[Array, "n ..."]):
+    def training_pass(self, rng_key: RngKey, inputs: Float[Array, "n ..."]):
         keys = jax.random.split(rng_key, len(self.hidden) + 1)
         hidden = self.trunk(inputs)
         for layer, key in zip(self.hidden, keys, strict=False):

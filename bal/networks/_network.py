@@ -53,7 +53,7 @@ def deterministic_outputs(network: Network, variables: Variables, inputs: Array)
 def network_from_module(
     create: Callable[[tuple[int, ...], nnx.Rngs], Any], *, template_shape: tuple[int, ...], convolutional: bool = False
 ) -> Network:
-    """Pure functions from an NNX module with the methods ``trunk``, ``head``, ``readout`` and ``train``.
+    """Pure functions from an NNX module with the methods ``trunk``, ``head``, ``readout`` and ``training_pass``.
 
     Args:
       create: (shape of one input, rngs) -> module.
@@ -73,7 +73,7 @@ def network_from_module(
 
     def train(rng_key, variables, inputs):
         module = merge(variables)
-        outputs, features = module.train(rng_key, inputs)
+        outputs, features = module.training_pass(rng_key, inputs)
         return Training(outputs, split(module).statistics, jnp.zeros(()), features)
 
     def trunk(variables, inputs):

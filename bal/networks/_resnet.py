@@ -101,5 +101,5 @@ class _ResNet18(nnx.Module):
     def readout(self, embeddings):
         return self.last(embeddings)
 
-    def train(self, rng_key: RngKey, inputs):
+    def training_pass(self, rng_key: RngKey, inputs):
         return self.last(self.embed(inputs, training=True)), {}

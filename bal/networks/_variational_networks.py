@@ -94,7 +94,7 @@ class _VariationalMLP(nnx.Module):
     def readout(self, embeddings):
         return self.last.sample(embeddings, None)
 
-    def train(self, rng_key: RngKey, inputs):  # type: ignore[override]
+    def training_pass(self, rng_key: RngKey, inputs):
         keys = jax.random.split(rng_key, len(self.hidden) + 1)
         hidden = self.trunk(inputs)
         for layer, key in zip(self.hidden, keys, strict=False):
@@ -122,7 +122,7 @@ class _VariationalCNN(nnx.Module):
     def readout(self, embeddings):
         return self.last.sample(embeddings, None)
 
-    def train(self, rng_key: RngKey, inputs):  # type: ignore[override]
+    def training_pass(self, rng_key: RngKey, inputs):
         keys = jax.random.split(rng_key, 4)
         hidden = jax.nn.relu(self.first.train_step(inputs, keys[0]))
         hidden = max_pool(jax.nn.relu(self.second.train_step(hidden, keys[1])))

@@ -7,6 +7,7 @@ import structlog
 import torch
 from baal.bayesian.dropout import MCDropoutModule
 from baal.modelwrapper import ModelWrapper, TrainingArgs
+from numpy.typing import ArrayLike
 from torch import nn
 from torch.utils.data import TensorDataset
 
@@ -48,7 +49,7 @@ def baal_wrapper(network: nn.Module, *, caching: bool, **arguments) -> ModelWrap
     return ModelWrapper(bayesian, args)
 
 
-def tensors(inputs: np.ndarray, labels: np.ndarray) -> TensorDataset:
+def tensors(inputs: ArrayLike, labels: ArrayLike) -> TensorDataset:
     """Images channels first, as PyTorch has them."""
     images = torch.from_numpy(np.ascontiguousarray(np.moveaxis(np.asarray(inputs), -1, 1)))
     return TensorDataset(images, torch.from_numpy(np.asarray(labels).astype(np.int64)))

@@ -51,7 +51,7 @@ def main(settings: Settings) -> None:
         network, bal.likelihoods.categorical(), optax.adamw(1e-3), num_steps=1, minibatch_size=8
     )
     rng_key = jax.random.key(0)
-    state = posterior.init(rng_key, bal.Batch(images[:1], jnp.zeros(1, jnp.int32), jnp.ones(1)))
+    state = posterior.init(rng_key, bal.Batch(jnp.asarray(images[:1]), jnp.zeros(1, jnp.int32), jnp.ones(1)))
 
     @jax.jit
     def score(rng_key, state, inputs):

@@ -1,5 +1,7 @@
 """Networks: the parts are one network, draws are shared by all points, derivatives of every kind work."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from bal.networks import NETWORKS, cnn, deterministic_outputs, mlp
 from bal.networks._convolution import convolve, convolve_for_training, max_pool
 from bal.networks._dropout import DropoutLinear, dropout_mask
 
-# name -> (network, shape of one input)
+# Networks whose draws are dropout masks: name -> (network, shape of one input). The others have files of their own.
 CASES = {
     "mlp": (mlp(num_outputs=3, hidden_sizes=(8, 6), dropout_rate=0.3), (4,)),
     "gal": (cnn(num_outputs=3, variant="gal"), (10, 10, 1)),
@@ -27,8 +29,23 @@ def outputs(network, variables, inputs, rng_key):
     return network.readout(variables, network.head(variables, network.trunk(variables, inputs), rng_key))
 
 
-def test_every_registered_network_has_a_case():
-    assert {name if name in NETWORKS else "cnn" for name in CASES} == set(NETWORKS)
+# registered name -> where it is tested
+TESTED = {
+    "cnn": "test_networks",
+    "concrete_dropout_mlp": "test_noisy_networks",
+    "dropconnect_mlp": "test_noisy_networks",
+    "epinet_mlp": "test_noisy_networks",
+    "mlp": "test_networks",
+    "resnet18": "test_resnet",
+    "variational_cnn": "test_variational",
+    "variational_mlp": "test_variational",
+}
+
+
+def test_every_registered_network_is_tested_somewhere():
+    assert set(TESTED) == set(NETWORKS)
+    for name, module in TESTED.items():
+        assert f"{name}(" in (Path(__file__).parent / f"{module}.py").read_text(), name
 
 
 @cases

@@ -6,6 +6,8 @@ from pathlib import Path
 # Most of the tests' time is compilation, and many tests compile the same program; child processes find it here too.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+# And programs run for milliseconds here: less optimisation makes them slower and the tests faster.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Four devices on one CPU: what is divided over devices is tested everywhere.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
 

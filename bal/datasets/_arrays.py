@@ -29,7 +29,7 @@ def from_arrays(
       ValueError: names the field that holds NaN or infinity, a label out of range, or a shape that does not fit.
 
     Example:
-      >>> from_arrays(np.zeros((4, 2)), [0, 1, 0, 1]).pool_inputs.shape
+      >>> from_arrays(np.zeros((4, 2)), np.array([0, 1, 0, 1])).pool_inputs.shape
       (4, 2)
     """
     dataset = Dataset(

@@ -1,12 +1,12 @@
 """Stochastic-gradient MCMC against the known posterior of a linear-Gaussian model."""
 
-import closed_form
 import jax
 import numpy as np
 import pytest
 
 from bal import likelihoods
 from bal.posteriors import sghmc, sgld
+from tests.posteriors import closed_form
 
 LINEAR = closed_form.linear_network()
 METHODS = {"sgld": (sgld, {}), "sghmc": (sghmc, {"friction": 0.2})}

@@ -1,6 +1,5 @@
 """Laplace equals the closed form where there is one, its curvatures equal the Hessian, and draws follow it."""
 
-import closed_form
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from bal import likelihoods, networks
 from bal.posteriors import laplace
 from bal.types import Batch
+from tests.posteriors import closed_form
 
 ONCE = {"num_steps": 1, "minibatch_size": 4}
 STILL = optax.sgd(0.0)  # training leaves the parameters where they are

@@ -1,6 +1,5 @@
 """Mean-field variational inference agrees with the closed form up to its factorisation."""
 
-import closed_form
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 
 from bal import likelihoods, networks
 from bal.posteriors import mean_field
+from tests.posteriors import closed_form
 
 BAYESIAN_LINEAR = networks.variational_mlp(num_outputs=1, hidden_sizes=())
 

@@ -1,6 +1,5 @@
 """SWAG has the moments of the snapshots, and draws have the moments that it states."""
 
-import closed_form
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +10,7 @@ from bal import likelihoods
 from bal.posteriors import swag
 from bal.posteriors._gradient_steps import gradient_steps
 from bal.posteriors._swag import _add_snapshot, _Moments
+from tests.posteriors import closed_form
 
 LINEAR = closed_form.linear_network()
 SETTINGS = {"num_snapshots": 6, "steps_between": 5, "rank": 4, "num_steps": 10, "minibatch_size": 8}

@@ -66,8 +66,12 @@ def full(network: Network, likelihood: Likelihood) -> CurvatureMethod:
         return Curvature(eigenvalues.reshape(num_features, num_outputs), (basis,))
 
     def deviate(rng_key, curvature, prior_precision):
-        noise = _noise(rng_key, curvature.eigenvalues, prior_precision)
-        return (curvature.basis[0] @ noise.reshape(-1)).reshape(noise.shape)
+        # The symmetric root: the draw then does not depend on how eigenvectors of near eigenvalues are turned, which
+        # rounding decides.
+        basis = curvature.basis[0]
+        noise = jax.random.normal(rng_key, curvature.eigenvalues.shape)
+        turned = (basis.T @ noise.reshape(-1)).reshape(noise.shape)
+        return (basis @ _scale(turned, curvature.eigenvalues, prior_precision).reshape(-1)).reshape(noise.shape)
 
     def covariance(curvature, prior_precision, features_a, features_b):
         num_features, num_outputs = curvature.eigenvalues.shape
@@ -90,7 +94,8 @@ def kronecker(network: Network, likelihood: Likelihood) -> CurvatureMethod:
 
     def deviate(rng_key, curvature, prior_precision):
         basis_in, basis_out = curvature.basis
-        return basis_in @ _noise(rng_key, curvature.eigenvalues, prior_precision) @ basis_out.T
+        turned = basis_in.T @ jax.random.normal(rng_key, curvature.eigenvalues.shape) @ basis_out
+        return basis_in @ _scale(turned, curvature.eigenvalues, prior_precision) @ basis_out.T
 
     def covariance(curvature, prior_precision, features_a, features_b):
         # The basis of the outputs is orthogonal: in the sum over outputs it drops out.
@@ -126,7 +131,10 @@ def diagonal(network: Network, likelihood: Likelihood) -> CurvatureMethod:
     def deviate(rng_key, curvature, prior_precision):
         leaves, structure = jax.tree.flatten(curvature.eigenvalues)
         keys = jax.random.split(rng_key, len(leaves))
-        noises = [_noise(key, leaf, prior_precision) for key, leaf in zip(keys, leaves, strict=True)]
+        noises = [
+            _scale(jax.random.normal(key, leaf.shape), leaf, prior_precision)
+            for key, leaf in zip(keys, leaves, strict=True)
+        ]
         return jax.tree.unflatten(structure, noises)
 
     return CurvatureMethod(lambda variables, inputs: variables.params, compute, deviate, None)
@@ -180,5 +188,5 @@ def _eigh(matrix: Float[Array, "P P"]) -> tuple[Float[Array, " P"], Float[Array,
     return jnp.maximum(eigenvalues, 0.0), basis
 
 
-def _noise(rng_key: RngKey, eigenvalues: Array, prior_precision: Array) -> Array:
-    return jax.random.normal(rng_key, eigenvalues.shape) / jnp.sqrt(eigenvalues + prior_precision)
+def _scale(noise: Array, eigenvalues: Array, prior_precision: Array) -> Array:
+    return noise / jnp.sqrt(eigenvalues + prior_precision)

@@ -30,7 +30,7 @@ class PoolView(NamedTuple):
     predict: Callable[[Array], PyTree]  # inputs [n, ...] -> predictions [S, n, ...], the same S functions everywhere
     features: dict[str, Callable[[Array], Array]]  # name -> inputs [n, ...] -> [n, D]
     covariance: Callable[[Array, Array], Array] | None  # (inputs_a, inputs_b) -> [a, b]
-    map: Callable[[Callable[[Array], PyTree]], PyTree]  # (inputs_chunk -> leaves [n, ...]) -> leaves [N, ...]
+    map: Callable[..., PyTree]  # (inputs_chunk -> leaves [n, ...], inputs=None: the pool) -> leaves [N, ...]
 
 
 def pool_view(
@@ -86,5 +86,12 @@ def to_pool_indices(selection: Selection, subset: Int[Array, " n"] | None, datas
     return selection._replace(indices=subset.at[selection.indices].get(mode="fill", fill_value=num_points))
 
 
-def _map_inputs(inputs: Array, fn: Callable[[Array], PyTree], *, chunk_size: int | None, mesh: Mesh | None) -> PyTree:
-    return stream(fn, inputs, chunk_size=chunk_size, mesh=mesh)
+def _map_inputs(
+    pool_inputs: Array,
+    fn: Callable[[Array], PyTree],
+    inputs: Array | None = None,
+    *,
+    chunk_size: int | None,
+    mesh: Mesh | None,
+) -> PyTree:
+    return stream(fn, pool_inputs if inputs is None else inputs, chunk_size=chunk_size, mesh=mesh)

@@ -1,12 +1,14 @@
-"""A posterior that fits and compiles in no time, for tests of what surrounds posteriors."""
+"""Posteriors that fit and compile in no time, for tests of what surrounds posteriors."""
 
 import jax
 import jax.numpy as jnp
 
-from bal.likelihoods import categorical
+from bal.likelihoods import categorical, gaussian
 from bal.posteriors import FitInfo, Posterior
+from bal.types import Gaussian
 
 NUM_CLASSES = 3
+NOISE = 0.25  # variance of an observation of the linear function
 
 
 def class_means() -> Posterior:
@@ -20,7 +22,7 @@ def class_means() -> Posterior:
         members = jax.nn.one_hot(batch.labels, NUM_CLASSES) * batch.weights[:, None]
         counts = members.sum(axis=0)[:, None]
         means = jnp.where(counts > 0, members.T @ batch.inputs / jnp.maximum(counts, 1), state)
-        return means, FitInfo(jnp.zeros(()), jnp.full((), jnp.nan), jnp.int32(0))
+        return means, _fit_info()
 
     def sample(rng_key, state, num_samples):
         return state[None] + 0.5 * jax.random.normal(rng_key, (num_samples, *state.shape))
@@ -31,3 +33,36 @@ def class_means() -> Posterior:
 
     features = {"embedding": lambda state, inputs: inputs @ state.T}
     return Posterior(init, fit, sample, predict, features, None, categorical())
+
+
+def linear_regression(*, closed: bool) -> Posterior:
+    """Bayesian linear regression with a standard normal prior; its covariance is told or kept to itself."""
+
+    def init(rng_key, batch):
+        gaussian().check_labels(batch.labels)
+        return jnp.zeros(batch.inputs.shape[-1]), jnp.eye(batch.inputs.shape[-1])
+
+    def fit(rng_key, state, batch, validation=None):
+        weighted = batch.inputs * batch.weights[:, None]
+        precision = jnp.eye(batch.inputs.shape[-1]) + weighted.T @ batch.inputs / NOISE
+        covariance = jnp.linalg.inv(precision)
+        return (covariance @ (weighted.T @ batch.labels) / NOISE, covariance), _fit_info()
+
+    def sample(rng_key, state, num_samples):
+        mean, covariance = state
+        noise = jax.random.normal(rng_key, (num_samples, *mean.shape))
+        return mean[None] + noise @ jnp.linalg.cholesky(covariance).T
+
+    def predict(state, draws, inputs):
+        mean = draws @ inputs.T
+        return Gaussian(mean, jnp.full_like(mean, NOISE))
+
+    def covariance(state, inputs_a, inputs_b):
+        return inputs_a @ state[1] @ inputs_b.T
+
+    features = {"embedding": lambda state, inputs: inputs}
+    return Posterior(init, fit, sample, predict, features, covariance if closed else None, gaussian())
+
+
+def _fit_info() -> FitInfo:
+    return FitInfo(jnp.zeros(()), jnp.full((), jnp.nan), jnp.int32(0))

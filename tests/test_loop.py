@@ -41,8 +41,9 @@ def assert_same(a, b, **tolerance):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, **tolerance), a, b)
 
 
-def test_every_strategy_runs_and_keeps_the_invariants_of_the_pool():
-    for name, factory in STRATEGIES.items():
+def test_a_run_keeps_the_invariants_of_the_pool():
+    for name in ("random", "bald", "batch_bald"):  # tests/test_strategies.py has the others
+        factory = STRATEGIES[name]
         learner = build(factory(batch_size=3))
         state, info = jax.jit(lambda key, learner=learner: bal.run(key, learner, DATASET))(jax.random.key(1))
         assert info.num_labelled.tolist() == [6, 9, 12, 15], name

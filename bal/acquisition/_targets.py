@@ -6,6 +6,7 @@ these messages, also where shapes are checked.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
@@ -27,8 +28,10 @@ def normalise_weights(target_weights: Array | None, num_targets: int, dtype: jnp
     if target_weights.shape != (num_targets,):
         raise ValueError(f"expected target_weights of shape [{num_targets}], got {list(target_weights.shape)}")
     if not isinstance(target_weights, jax.core.Tracer):
-        if not (target_weights >= 0).all():
-            raise ValueError(f"expected target_weights of at least 0, got {float(target_weights.min()):.4g}")
-        if not (target_weights > 0).any():
+        # In NumPy: where something else is being traced, JAX would trace the comparison of known values too.
+        known = np.asarray(target_weights)
+        if not (known >= 0).all():
+            raise ValueError(f"expected target_weights of at least 0, got {float(known.min()):.4g}")
+        if not (known > 0).any():
             raise ValueError("expected target_weights with at least one above 0, got none")
     return (target_weights / target_weights.sum()).astype(dtype)

@@ -25,6 +25,7 @@ from bal.selection._lcmd import lcmd
 from bal.selection._max_det import max_det
 from bal.selection._max_dist import max_dist
 from bal.selection._prob_cover import prob_cover
+from bal.selection._purity import purity_radius
 from bal.selection._selection import Selection
 from bal.selection._top_k import gumbel_top_k, top_k, uniform
 from bal.selection._typiclust import typiclust
@@ -75,6 +76,7 @@ __all__ = [
     "max_det",
     "max_dist",
     "prob_cover",
+    "purity_radius",
     "top_k",
     "typiclust",
     "uniform",

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from bal.types import PyTree
@@ -45,14 +46,15 @@ def check_labelled(points: PyTree, **labelled: PyTree) -> None:
 def check_not_negative(**arrays: Array) -> None:
     """Raise ``ValueError`` where a concrete array holds a negative value or NaN."""
     for name, array in arrays.items():
-        if is_concrete(array) and not (array >= 0).all():
-            raise ValueError(f"expected {name} of at least 0, got {float(jnp.min(array)):.4g}")
+        # In NumPy: where something else is being traced, JAX would trace the comparison of known values too.
+        if is_concrete(array) and not (np.asarray(array) >= 0).all():
+            raise ValueError(f"expected {name} of at least 0, got {np.asarray(array).min():.4g}")
 
 
 def check_positive(**values: float | Array) -> None:
     """Raise ``ValueError`` where a concrete number is not above 0."""
     for name, value in values.items():
-        if is_concrete(value) and not value > 0:
+        if is_concrete(value) and not np.asarray(value) > 0:
             raise ValueError(f"expected {name} above 0, got {float(value):.4g}")
 
 

@@ -47,8 +47,8 @@ def prob_cover(
       embeddings: one row a point, best of a self-supervised encoder.
       available: True where a point may be chosen; these are also the points to cover.
       batch_size: number of points B.
-      radius: of the balls, :math:`\delta`, in the unit of the embeddings. The paper takes the largest one at which 95 %
-        of the balls hold points of one k-means cluster only.
+      radius: of the balls, :math:`\delta`, in the unit of the embeddings. The paper takes
+        :func:`bal.selection.purity_radius`.
       center_embeddings: the labelled set; None where there is none yet.
       center_weights: weight 0 is padding, whose contents change nothing. None counts every row.
 

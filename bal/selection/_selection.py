@@ -15,6 +15,8 @@ class Selection(NamedTuple):
     indices: Int[Array, " B"]  # N, the number of points, where nothing was left to choose
     scores: Float[Array, " B"]  # score, or marginal gain, when chosen; -inf where nothing was left
     num_invalid: Int[Array, ""]  # available points whose score was NaN; they are never chosen
+    # Whether looking at some of the points only is known to have changed nothing; None where the rule looked at all.
+    certified: Bool[Array, ""] | None = None
 
 
 def check_batch_size(batch_size: int, num_points: int) -> None:

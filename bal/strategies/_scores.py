@@ -1,51 +1,15 @@
-"""Glue between posteriors and selection: what to ask of the posterior, and which rule to apply to the answer."""
+"""Strategies of one score a point: the best ones, or a sample weighted by score."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
 
-import jax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array
 
 from bal import acquisition, selection
 from bal.selection import Selection
-from bal.types import Gaussian, RngKey
+from bal.strategies._strategy import Strategy, categorical, predict, score_strategy
+from bal.types import RngKey
 from bal.view import PoolView
-
-
-class Strategy(NamedTuple):
-    """How to choose a batch."""
-
-    batch_size: int
-    select: Callable[[RngKey, PoolView], Selection]
-    needs: tuple[str, ...] = ()  # posterior features that it uses
-    privileged: bool = False  # True only for controls that read labels nobody has yet
-
-
-Rule = Callable[[RngKey, Float[Array, " N"], Bool[Array, " N"]], Selection]
-
-
-def score_strategy(score: Callable[[Array], Array], rule: Rule, *, batch_size: int) -> Strategy:
-    """A score of categorical predictions, streamed over the pool, and a rule that looks at one score a point.
-
-    Args:
-      score: log_probs [S, n, C] -> [n].
-      rule: (rng_key, scores [N], available [N]) -> Selection.
-      batch_size: points that the rule chooses.
-
-    Raises:
-      ValueError: (when traced) the predictions are not categorical.
-    """
-
-    def select(rng_key: RngKey, view: PoolView) -> Selection:
-        def score_chunk(inputs: Array) -> Array:
-            predictions = view.predict(inputs)
-            if isinstance(predictions, Gaussian):
-                raise ValueError("expected categorical predictions for this strategy, got Gaussian ones")
-            return score(predictions)
-
-        return rule(rng_key, view.map(score_chunk), view.available)
-
-    return Strategy(batch_size, select)
 
 
 def random(*, batch_size: int) -> Strategy:
@@ -58,11 +22,11 @@ def random(*, batch_size: int) -> Strategy:
 
 
 def _best(score: Callable[[Array], Array], batch_size: int) -> Strategy:
-    return score_strategy(score, jax.tree_util.Partial(selection.top_k, batch_size=batch_size), batch_size=batch_size)
+    return score_strategy(score, partial(selection.top_k, batch_size=batch_size), batch_size=batch_size)
 
 
 def _sampled(kind: str, beta: float | Array, batch_size: int) -> Strategy:
-    rule = jax.tree_util.Partial(selection.gumbel_top_k, batch_size=batch_size, kind=kind, beta=beta)
+    rule = partial(selection.gumbel_top_k, batch_size=batch_size, kind=kind, beta=beta)
     return score_strategy(acquisition.bald, rule, batch_size=batch_size)
 
 
@@ -96,6 +60,25 @@ def bald(*, batch_size: int) -> Strategy:
     return _best(acquisition.bald, batch_size)
 
 
+def vote_entropy(*, batch_size: int) -> Strategy:
+    """The points on which the votes of posterior samples are most spread; see :func:`bal.acquisition.vote_entropy`."""
+    return _best(acquisition.vote_entropy, batch_size)
+
+
+def epig(*, batch_size: int) -> Strategy:
+    """The points whose labels say most about those at the targets, each by itself; see :func:`bal.acquisition.epig`."""
+
+    def select(rng_key: RngKey, view: PoolView) -> Selection:
+        targets = categorical(predict(view, view.target_inputs))
+
+        def score(inputs: Array) -> Array:
+            return acquisition.epig(categorical(view.predict(inputs)), targets, view.target_weights)
+
+        return selection.top_k(rng_key, view.map(score), view.available, batch_size=batch_size)
+
+    return Strategy(batch_size, select)
+
+
 def power_bald(*, batch_size: int, beta: float | Array = 8.0) -> Strategy:
     """Points sampled in proportion to BALD to the power ``beta``; see :func:`bal.selection.gumbel_top_k`.
 
@@ -115,17 +98,3 @@ def softrank_bald(*, batch_size: int, beta: float | Array = 1.0) -> Strategy:
     Ranks separate strongly: above 1, batches repeat themselves (Kirsch et al. 2023).
     """
     return _sampled("softrank", beta, batch_size)
-
-
-STRATEGIES: dict[str, Callable[..., Strategy]] = {
-    "random": random,
-    "bald": bald,
-    "least_confidence": least_confidence,
-    "margin": margin,
-    "max_entropy": max_entropy,
-    "mean_std": mean_std,
-    "power_bald": power_bald,
-    "softmax_bald": softmax_bald,
-    "softrank_bald": softrank_bald,
-    "variation_ratio": variation_ratio,
-}

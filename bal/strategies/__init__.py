@@ -1,0 +1,92 @@
+"""Glue between posteriors and selection: what to ask of the posterior, and which rule to apply to the answer.
+
+Each strategy is a factory of ``batch_size``. One that needs classes refuses Gaussian predictions, and the other way
+round; those of embeddings alone take both.
+"""
+
+from collections.abc import Callable
+
+from bal.strategies._coverage import k_center, k_means, lcmd, max_dist, prob_cover, typiclust
+from bal.strategies._gaussian import epistemic_variance, gaussian_bald, gaussian_epig
+from bal.strategies._joint import acs_fw, batch_bald, batch_epig, class_balanced
+from bal.strategies._last_layer import badge, bait, max_det
+from bal.strategies._scores import (
+    bald,
+    epig,
+    least_confidence,
+    margin,
+    max_entropy,
+    mean_std,
+    power_bald,
+    random,
+    softmax_bald,
+    softrank_bald,
+    variation_ratio,
+    vote_entropy,
+)
+from bal.strategies._strategy import Strategy, score_strategy
+
+STRATEGIES: dict[str, Callable[..., Strategy]] = {
+    "acs_fw": acs_fw,
+    "badge": badge,
+    "bait": bait,
+    "bald": bald,
+    "batch_bald": batch_bald,
+    "batch_epig": batch_epig,
+    "class_balanced": class_balanced,
+    "epig": epig,
+    "epistemic_variance": epistemic_variance,
+    "gaussian_bald": gaussian_bald,
+    "gaussian_epig": gaussian_epig,
+    "k_center": k_center,
+    "k_means": k_means,
+    "lcmd": lcmd,
+    "least_confidence": least_confidence,
+    "margin": margin,
+    "max_det": max_det,
+    "max_dist": max_dist,
+    "max_entropy": max_entropy,
+    "mean_std": mean_std,
+    "power_bald": power_bald,
+    "prob_cover": prob_cover,
+    "random": random,
+    "softmax_bald": softmax_bald,
+    "softrank_bald": softrank_bald,
+    "typiclust": typiclust,
+    "variation_ratio": variation_ratio,
+    "vote_entropy": vote_entropy,
+}
+
+__all__ = [
+    "STRATEGIES",
+    "Strategy",
+    "acs_fw",
+    "badge",
+    "bait",
+    "bald",
+    "batch_bald",
+    "batch_epig",
+    "class_balanced",
+    "epig",
+    "epistemic_variance",
+    "gaussian_bald",
+    "gaussian_epig",
+    "k_center",
+    "k_means",
+    "lcmd",
+    "least_confidence",
+    "margin",
+    "max_det",
+    "max_dist",
+    "max_entropy",
+    "mean_std",
+    "power_bald",
+    "prob_cover",
+    "random",
+    "score_strategy",
+    "softmax_bald",
+    "softrank_bald",
+    "typiclust",
+    "variation_ratio",
+    "vote_entropy",
+]

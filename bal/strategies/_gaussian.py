@@ -1,0 +1,68 @@
+"""Strategies of Gaussian predictions: from the posterior's own covariance where it is closed, else from its draws."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bal import acquisition, selection
+from bal.selection import Selection
+from bal.strategies._strategy import Strategy, gaussian, predict
+from bal.types import Gaussian, RngKey
+from bal.view import PoolView
+
+
+def epistemic_variance(*, batch_size: int) -> Strategy:
+    """The points whose mean is known least; see :func:`bal.acquisition.epistemic_variance`."""
+    return _of_variances(acquisition.epistemic_variance, lambda variance, noise: variance, batch_size)
+
+
+def gaussian_bald(*, batch_size: int) -> Strategy:
+    """The points whose labels say most about the function; see :func:`bal.acquisition.gaussian_bald`."""
+    return _of_variances(acquisition.gaussian_bald, acquisition.covariance_bald, batch_size)
+
+
+def gaussian_epig(*, batch_size: int) -> Strategy:
+    """The points whose labels say most about those at the targets; see :func:`bal.acquisition.gaussian_epig`."""
+
+    def select(rng_key: RngKey, view: PoolView) -> Selection:
+        targets = gaussian(predict(view, view.target_inputs))
+        if view.covariance is not None:
+            target_variance = _variances(view.covariance, view.target_inputs) + targets.variance.mean(axis=0)
+
+        def score(inputs: Array) -> Array:
+            predictions = gaussian(view.predict(inputs))
+            if view.covariance is None:
+                return acquisition.gaussian_epig(predictions, targets, view.target_weights)
+            return acquisition.covariance_epig(
+                view.covariance(inputs, view.target_inputs),
+                _variances(view.covariance, inputs) + predictions.variance.mean(axis=0),
+                target_variance,
+                view.target_weights,
+            )
+
+        return selection.top_k(rng_key, view.map(score), view.available, batch_size=batch_size)
+
+    return Strategy(batch_size, select)
+
+
+def _of_variances(
+    of_draws: Callable[[Gaussian], Array], closed: Callable[[Array, Array], Array], batch_size: int
+) -> Strategy:
+    """The best by a score of draws; where the covariance is closed, by one of latent variance and noise variance."""
+
+    def select(rng_key: RngKey, view: PoolView) -> Selection:
+        def score(inputs: Array) -> Array:
+            predictions = gaussian(view.predict(inputs))
+            if view.covariance is None:
+                return of_draws(predictions)
+            return closed(_variances(view.covariance, inputs), predictions.variance.mean(axis=0))
+
+        return selection.top_k(rng_key, view.map(score), view.available, batch_size=batch_size)
+
+    return Strategy(batch_size, select)
+
+
+def _variances(covariance: Callable[[Array, Array], Array], inputs: Array) -> Float[Array, " n"]:
+    # Rounding can leave a variance that is all but 0 below it.
+    return jnp.maximum(selection.covariance_kernel(covariance).diagonal(inputs), 0.0)

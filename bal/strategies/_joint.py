@@ -1,0 +1,149 @@
+"""Strategies that choose a batch by what its points say together, from joint predictions."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from bal import acquisition, selection
+from bal.information import log_mean_exp
+from bal.selection import Selection
+from bal.strategies._strategy import Strategy, categorical, predict
+from bal.types import RngKey
+from bal.view import PoolView
+
+JointRule = Callable[[RngKey, Float[Array, "S N C"], Bool[Array, " N"]], Selection]
+
+
+def batch_bald(*, batch_size: int, num_configurations: int = 10_000, num_candidates: int = 5_000) -> Strategy:
+    """The batch whose labels together say most about the model; see :func:`bal.selection.batch_bald`.
+
+    BALD is streamed over the pool, and the rule sees the points of the largest one. A gain never exceeds BALD, so where
+    each chosen gain is at least the best BALD left out, the rule would have chosen the same from the whole pool:
+    ``Selection.certified`` says whether it was so.
+
+    Args:
+      batch_size: points to choose.
+      num_configurations: joint labels that a gain is averaged over.
+      num_candidates: points whose joint predictions are held.
+
+    Raises:
+      ValueError: fewer candidates than ``batch_size``, or (when traced) predictions that are not categorical.
+    """
+    _check_candidates(num_candidates, batch_size)
+
+    def select(rng_key: RngKey, view: PoolView) -> Selection:
+        def rule(rng_key: RngKey, log_probs: Array, available: Array) -> Selection:
+            return selection.batch_bald(
+                rng_key, log_probs, available, batch_size=batch_size, num_configurations=num_configurations
+            )
+
+        return _among_candidates(rng_key, view, acquisition.bald, rule, num_candidates)
+
+    return Strategy(batch_size, select)
+
+
+def batch_epig(*, batch_size: int, num_configurations: int = 100, num_candidates: int = 200) -> Strategy:
+    """The batch whose labels together say most about those at the targets; see :func:`bal.selection.batch_epig`.
+
+    The rule sees the points of the largest EPIG, which is the gain of the first choice. What bounds a later gain is
+    BALD, as in :func:`bal.strategies.batch_bald`, but loosely: seldom is such a batch certified to be that of the whole
+    pool.
+
+    Args:
+      batch_size: points to choose.
+      num_configurations: joint labels that a gain is averaged over. The time grows with their number, that of the
+        candidates and that of the targets.
+      num_candidates: points whose joint predictions are held.
+
+    Raises:
+      ValueError: fewer candidates than ``batch_size``, or (when traced) predictions that are not categorical.
+    """
+    _check_candidates(num_candidates, batch_size)
+
+    def select(rng_key: RngKey, view: PoolView) -> Selection:
+        targets = categorical(predict(view, view.target_inputs))
+
+        def rule(rng_key: RngKey, log_probs: Array, available: Array) -> Selection:
+            return selection.batch_epig(
+                rng_key,
+                log_probs,
+                targets,
+                available,
+                batch_size=batch_size,
+                num_configurations=num_configurations,
+                target_weights=view.target_weights,
+            )
+
+        def rank(log_probs: Array) -> Array:
+            return acquisition.epig(log_probs, targets, view.target_weights)
+
+        return _among_candidates(rng_key, view, rank, rule, num_candidates)
+
+    return Strategy(batch_size, select)
+
+
+def acs_fw(*, batch_size: int) -> Strategy:
+    """A batch whose log-likelihood is close to that of the whole pool; see :func:`bal.selection.acs_fw`."""
+
+    def select(rng_key: RngKey, view: PoolView) -> Selection:
+        features = view.map(lambda inputs: selection.log_likelihood_features(categorical(view.predict(inputs))))
+        return selection.acs_fw(rng_key, features, view.available, batch_size=batch_size)
+
+    return Strategy(batch_size, select)
+
+
+def class_balanced(*, batch_size: int) -> Strategy:
+    """BALD, but equally many labels of each class, by the predicted one; see :func:`bal.selection.class_balanced`."""
+
+    def select(rng_key: RngKey, view: PoolView) -> Selection:
+        def score(inputs: Array) -> tuple[Array, Array]:
+            log_probs = categorical(view.predict(inputs))
+            return acquisition.bald(log_probs), log_mean_exp(log_probs)
+
+        scores, mean = view.map(score)
+        num_classes = mean.shape[1]
+        return selection.class_balanced(
+            rng_key,
+            scores,
+            mean.argmax(axis=1),
+            view.available,
+            batch_size=batch_size,
+            num_classes=num_classes,
+            class_counts=jax.ops.segment_sum(view.labelled.weights, view.labelled.labels, num_classes),
+        )
+
+    return Strategy(batch_size, select)
+
+
+def _among_candidates(
+    rng_key: RngKey, view: PoolView, rank: Callable[[Array], Array], rule: JointRule, num_candidates: int
+) -> Selection:
+    """The choice of a rule among the points of the largest rank, and whether BALD shows the others to be no better."""
+    key_candidates, key_rule = jax.random.split(rng_key)
+    num_points = view.inputs.shape[0]
+    if num_candidates >= num_points:
+        chosen = rule(key_rule, categorical(predict(view, view.inputs)), view.available)
+        return chosen._replace(certified=jnp.ones((), bool))
+
+    def score(inputs: Array) -> tuple[Array, Array]:
+        log_probs = categorical(view.predict(inputs))
+        return rank(log_probs), acquisition.bald(log_probs)
+
+    ranks, bald = view.map(score)
+    candidates = selection.top_k(key_candidates, ranks, view.available, batch_size=num_candidates)
+    inputs = view.inputs.at[candidates.indices].get(mode="fill", fill_value=0)
+    chosen = rule(key_rule, categorical(predict(view, inputs)), candidates.indices < num_points)
+    left_out = (view.available & ~jnp.isnan(ranks)).at[candidates.indices].set(False, mode="drop")
+    return Selection(
+        indices=candidates.indices.at[chosen.indices].get(mode="fill", fill_value=num_points),
+        scores=chosen.scores,
+        num_invalid=candidates.num_invalid,
+        certified=(chosen.scores >= jnp.where(left_out, bald, -jnp.inf).max()).all(),
+    )
+
+
+def _check_candidates(num_candidates: int, batch_size: int) -> None:
+    if num_candidates < batch_size:
+        raise ValueError(f"expected num_candidates of at least batch_size {batch_size}, got {num_candidates}")

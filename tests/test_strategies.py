@@ -1,0 +1,187 @@
+"""What every named strategy promises, through the loop. A new strategy is tested by being registered."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.tree_util import Partial
+
+import bal
+from bal import pool as pools
+from bal.strategies import STRATEGIES
+from bal.view import pool_view
+from tests.prototypes import class_means, linear_regression
+
+NUM_POINTS, BATCH_SIZE = 40, 3
+POSTERIORS = {
+    "classes": class_means(),
+    "closed": linear_regression(closed=True),
+    "draws": linear_regression(closed=False),
+}
+OF_GAUSSIANS = {"epistemic_variance", "gaussian_bald", "gaussian_epig"}
+OF_ANY = {"bait", "k_center", "k_means", "lcmd", "max_det", "max_dist", "random", "typiclust"}
+CASES = {name: "draws" if name in OF_GAUSSIANS else "classes" for name in STRATEGIES}
+# Where the covariance is closed these take another way.
+CLOSED = {f"{name}, closed": "closed" for name in (*sorted(OF_GAUSSIANS), "max_det")}
+cases = pytest.mark.parametrize(("case", "kind"), [*CASES.items(), *CLOSED.items()])
+
+
+def problem(kind):
+    key_labels, key_noise, key_test = jax.random.split(jax.random.key(7), 3)
+    classes = jax.random.randint(key_labels, (NUM_POINTS,), 0, 3)
+    inputs = 3 * jax.nn.one_hot(classes, 3) + jax.random.normal(key_noise, (NUM_POINTS, 3))
+    labels = classes if kind == "classes" else inputs.sum(axis=1)
+    return bal.Dataset(inputs, labels, target_inputs=inputs[:5] + 0.1 * jax.random.normal(key_test, (5, 3)))
+
+
+@functools.cache
+def view_of(kind, chunk_size=None):
+    """What a strategy sees of the first round."""
+    posterior, dataset = POSTERIORS[kind], problem(kind)
+    pool = pools.empty_pool(NUM_POINTS, 6, (), dataset.pool_labels.dtype)
+    pool = pools.add_labels(pool, jnp.arange(4), dataset.pool_labels[:4])
+    batch = pools.labelled_batch(pool, dataset.pool_inputs)
+    state, _ = posterior.fit(jax.random.key(0), posterior.init(jax.random.key(1), batch), batch)
+    draws = posterior.sample(jax.random.key(2), state, 8)
+    return pool_view(
+        jax.random.key(3),
+        dataset,
+        pool,
+        batch,
+        Partial(posterior.predict, state, draws),
+        features={name: Partial(feature, state) for name, feature in posterior.features.items()},
+        covariance=None if posterior.covariance is None else Partial(posterior.covariance, state),
+        pool_subset_size=None,
+        num_targets=5,
+        chunk_size=chunk_size,
+        mesh=None,
+    )[0]
+
+
+@cases
+def test_rounds_on_pool_subsets_keep_the_invariants_under_vmap(case, kind):
+    dataset = problem(kind)
+    strategy = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE)
+    learner = bal.build(
+        POSTERIORS[kind], strategy, num_samples=8, num_initial=0, num_rounds=13, pool_subset_size=16, chunk_size=7
+    )
+    keys = jax.random.split(jax.random.key(1), 2)
+    start = jax.vmap(learner.init, in_axes=(0, None))(keys, dataset)
+    step = jax.jit(jax.vmap(learner.step, in_axes=(0, 0, None)))
+    state = start
+    for done in range(1, 14):
+        before = state.pool.available
+        state, info = step(keys, state, dataset)
+        for seed in range(2):
+            # In the end a subset has absent points in it, which are never chosen.
+            assert before[seed][info.selection.indices[seed]].all()
+            held = state.pool.indices[seed, : done * BATCH_SIZE]
+            assert len(set(held.tolist())) == done * BATCH_SIZE
+            np.testing.assert_array_equal(state.pool.labels[seed, : done * BATCH_SIZE], dataset.pool_labels[held])
+        assert (info.selection.num_invalid == 0).all()
+
+    nan = jnp.arange(NUM_POINTS) % 2 == 0
+    spoilt = dataset._replace(pool_inputs=jnp.where(nan[:, None], jnp.nan, dataset.pool_inputs))
+    chosen = step(keys, start, spoilt)[1].selection
+    if case != "random":  # it looks at no point
+        assert (chosen.num_invalid > 0).all()
+        assert (chosen.indices % 2 == 1).all()
+
+
+@cases
+def test_chunks_do_not_change_the_choice(case, kind):
+    # Not compiled as a whole, so that both calls share the program of the rule.
+    select = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE).select
+    whole, chunked = (select(jax.random.key(0), view_of(kind, chunk_size)) for chunk_size in (None, 7))
+    assert chunked.indices.tolist() == whole.indices.tolist()
+    np.testing.assert_allclose(chunked.scores, whole.scores, rtol=1e-4, atol=1e-6)
+
+
+def test_strategies_refuse_predictions_of_the_other_kind():
+    for name, factory in STRATEGIES.items():
+        wrong = "classes" if name in OF_GAUSSIANS else "draws"
+        select = factory(batch_size=2).select
+        if name in OF_ANY:
+            jax.eval_shape(select, jax.random.key(0), view_of("draws"))
+        else:
+            with pytest.raises(ValueError, match="expected (categorical|Gaussian) predictions"):
+                jax.eval_shape(select, jax.random.key(0), view_of(wrong))
+
+
+def test_strategies_of_embeddings_say_so_before_anything_runs():
+    bare = class_means()._replace(features={})
+    for name in ("badge", "bait", "k_center", "k_means", "lcmd", "max_dist", "prob_cover", "typiclust"):
+        with pytest.raises(ValueError, match="embedding"):
+            bal.build(bare, STRATEGIES[name](batch_size=2), num_samples=4, num_initial=2, num_rounds=1)
+    view = view_of("classes")._replace(features={})
+    with pytest.raises(ValueError, match="closed covariance or the feature 'embedding'"):
+        STRATEGIES["max_det"](batch_size=2).select(jax.random.key(0), view)
+
+
+@pytest.mark.parametrize("name", ["batch_bald", "batch_epig"])
+def test_candidates_give_the_choice_of_the_whole_pool_where_they_are_certified(name):
+    view = view_of("classes")
+    whole, few, many = (
+        STRATEGIES[name](batch_size=BATCH_SIZE, num_candidates=count).select(jax.random.key(0), view)
+        for count in (NUM_POINTS, BATCH_SIZE, 30)
+    )
+    assert bool(whole.certified)
+    assert bool(many.certified)
+    assert not bool(few.certified)
+    assert many.indices.tolist() == whole.indices.tolist()
+    np.testing.assert_allclose(many.scores, whole.scores, rtol=1e-5)
+    # The first choice is that of the largest gain, whatever the number of candidates.
+    assert few.indices[0] == whole.indices[0]
+    with pytest.raises(ValueError, match="num_candidates"):
+        STRATEGIES[name](batch_size=3, num_candidates=2)
+
+
+def test_labelled_points_are_centres():
+    view = view_of("classes")
+    strategy = bal.strategies.k_center(batch_size=BATCH_SIZE)
+    chosen = strategy.select(jax.random.key(0), view)
+    embeddings = np.asarray(view.features["embedding"](view.inputs), np.float64)
+    distances = np.linalg.norm(embeddings[:, None] - embeddings[None, :4], axis=-1).min(axis=1)
+    assert chosen.indices[0] == distances.argmax()
+    np.testing.assert_allclose(chosen.scores[0], distances.max(), rtol=1e-5)
+
+
+def test_weights_of_targets_change_the_choice():
+    for name, kind in (("epig", "classes"), ("gaussian_epig", "draws"), ("gaussian_epig", "closed")):
+        view = view_of(kind)
+        select = STRATEGIES[name](batch_size=5).select
+        scores = [
+            select(jax.random.key(0), view._replace(target_weights=jnp.eye(5)[target])).scores for target in (0, 1)
+        ]
+        assert not np.allclose(*scores)
+
+
+def test_closed_covariances_are_what_many_draws_converge_to():
+    closed, draws = view_of("closed"), view_of("draws")
+    state = closed.covariance.args[0]
+    many = POSTERIORS["draws"].sample(jax.random.key(5), state, 100_000)
+    draws = draws._replace(predict=Partial(POSTERIORS["draws"].predict, state, many))
+    for name in sorted(OF_GAUSSIANS):
+        select = STRATEGIES[name](batch_size=5).select
+        exact, sampled = (select(jax.random.key(0), view) for view in (closed, draws))
+        np.testing.assert_allclose(exact.scores, sampled.scores, rtol=0.03)
+
+
+def test_max_det_of_a_closed_covariance_starts_at_the_point_of_the_largest_gaussian_bald():
+    view = view_of("closed")
+    batch = bal.strategies.max_det(batch_size=4).select(jax.random.key(0), view)
+    single = bal.strategies.gaussian_bald(batch_size=1).select(jax.random.key(0), view)
+    assert batch.indices[0] == single.indices[0]
+    np.testing.assert_allclose(batch.scores[0], single.scores[0], rtol=1e-4)
+    assert (jnp.diff(batch.scores) <= 1e-6).all()
+
+
+def test_class_balanced_evens_out_the_labels_that_are_there():
+    view = view_of("classes")
+    # Of class 0 there are many labels already, so the other two classes are asked for.
+    labelled = view.labelled._replace(labels=jnp.zeros(6, jnp.int32), weights=jnp.ones(6))
+    chosen = bal.strategies.class_balanced(batch_size=6).select(jax.random.key(0), view._replace(labelled=labelled))
+    predicted = bal.information.log_mean_exp(view.predict(view.inputs)).argmax(axis=1)
+    assert sorted(predicted[chosen.indices].tolist()) == [1, 1, 1, 2, 2, 2]

@@ -71,7 +71,7 @@ def two_moons_round(*, num_labelled: int = 8, resolution: int = 120) -> Round:
         mesh=None,
     )
     low, high = positions.min(axis=0) - 0.3, positions.max(axis=0) + 0.3
-    ticks = tuple(np.linspace(a, b, resolution) for a, b in zip(low, high, strict=True))
+    ticks = np.linspace(low[0], high[0], resolution), np.linspace(low[1], high[1], resolution)
     plane = jnp.stack(jnp.meshgrid(*ticks), axis=-1)
     log_probs = predict(waves(plane.reshape(-1, 2)))
     probability = jnp.exp(log_probs).mean(axis=0)[:, 1].reshape(plane.shape[:2])

@@ -25,6 +25,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "error")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _forget_programs():
+    """Thousands of compiled programs would fill the memory of a small machine."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def rng_key():
     return jax.random.key(0)

@@ -58,7 +58,9 @@ def main(settings: Settings) -> None:
         start = time.perf_counter()
         program(state, inputs).block_until_ready()
         seconds[count] = time.perf_counter() - start
-        temporary = program.memory_analysis().temp_size_in_bytes
+        memory = program.memory_analysis()
+        assert memory is not None
+        temporary = memory.temp_size_in_bytes
         print(
             f"{count} images: {seconds[count]:.1f} s, {1e6 * seconds[count] / count:.0f} us a point, temporary arrays "
             f"{temporary / 2**20:.0f} MiB, peak of the process up by {(peak_bytes() - before) / 2**20:.0f} MiB "

@@ -131,7 +131,8 @@ def test_candidates_give_the_choice_of_the_whole_pool_where_they_are_certified(n
     assert bool(many.certified)
     assert not bool(few.certified)
     assert many.indices.tolist() == whole.indices.tolist()
-    np.testing.assert_allclose(many.scores, whole.scores, rtol=1e-5)
+    # A gain is a difference of entropies of about 1 nat.
+    np.testing.assert_allclose(many.scores, whole.scores, atol=1e-6)
     # The first choice is that of the largest gain, whatever the number of candidates.
     assert few.indices[0] == whole.indices[0]
     with pytest.raises(ValueError, match="num_candidates"):

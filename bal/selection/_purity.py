@@ -62,5 +62,6 @@ def purity_radius(
     squares = jax.lax.map(to_another_cluster, jnp.arange(num_points), batch_size=min(CHUNK, num_points))
     smallest_first = jnp.sort(jnp.where(allowed, jnp.sqrt(squares), jnp.inf))
     num_impure = jnp.floor((1 - purity) * allowed.sum()).astype(jnp.int32)
-    # A ball holds what lies on its surface.
-    return jnp.nextafter(smallest_first[num_impure], jnp.zeros(()))
+    radius = smallest_first[num_impure]
+    # A ball holds what lies on its surface; the number before infinity is finite.
+    return jnp.where(jnp.isinf(radius), radius, jnp.nextafter(radius, jnp.zeros(())))

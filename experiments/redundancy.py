@@ -2,8 +2,9 @@
 
     python -m experiments.redundancy --dataset digits --output results/redundancy
 
-The pool is repeated with noise (Repeated-MNIST, Kirsch et al. 2019). Among the best points by BALD are copies of one another;
-rules that look at the batch, or that sample, do not ask for the same thing twice. An interrupted run is continued.
+The pool is repeated with noise (Repeated-MNIST, Kirsch et al. 2019). Among the best points by BALD are
+copies of one another; rules that look at the batch, or that sample, seldom ask for the same thing twice. An interrupted
+run is continued.
 """
 
 import sys

@@ -66,6 +66,6 @@ def split_keys(rng_key: RngKey) -> Keys:
     return Keys(*jax.random.split(rng_key, len(Keys._fields)))
 
 
-def is_concrete(*arrays: Array) -> bool:
+def is_concrete(*arrays: float | Array) -> bool:
     """Whether the values of all these arrays can be read: False in compiled code, where they are being traced."""
     return not any(isinstance(array, jax.core.Tracer) for array in arrays)

@@ -36,15 +36,16 @@ def greedy(
     """
     num_points = allowed.shape[0]
     order = jax.random.permutation(rng_key, num_points)
+    # Where each rank of the order is: looked up, since an argmax costs a CPU several passes of a maximum.
+    positions = jnp.zeros(num_points, jnp.int32).at[order].set(jnp.arange(num_points, dtype=jnp.int32))
 
     def choose(carry, step):
         state, left = carry
         gains = gain(state)
         gains = jnp.where(left & ~jnp.isnan(gains), gains, -jnp.inf)
         best = gains.max()
-        ties = left & (gains == best)
-        first = jnp.argmax(jnp.where(ties, order, -1))
-        index = jnp.where(ties[first], first, num_points).astype(jnp.int32)
+        rank = jnp.where(left & (gains == best), order, -1).max()
+        index = jnp.where(rank >= 0, positions[rank], num_points)
         return (update(state, step, index), left.at[index].set(False, mode="drop")), (index, best)
 
     (state, _), (indices, gains) = jax.lax.scan(choose, (state, allowed), jnp.arange(batch_size))

@@ -1,10 +1,11 @@
 """Seeding of k-means: points at random, likelier the farther they are from those before."""
 
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from bal.selection._greedy import greedy
 from bal.selection._kernels import Kernel
@@ -30,16 +31,17 @@ def k_means_plus_plus(
     key_ties, key_draws = jax.random.split(rng_key)
     points, allowed, num_invalid = usable(available, features)
     diagonal = kernel.diagonal(points)
-    keys = jax.random.split(key_draws, batch_size)
+    uniforms = jax.random.uniform(key_draws, (batch_size,), diagonal.dtype)
 
     def distances(nearest):
         return jnp.where(jnp.isinf(nearest.squared_distances), diagonal, nearest.squared_distances)
 
     def gain(carry):
         state, step = carry
-        # The largest of log weights with Gumbel noise is a draw in proportion to the weights; log 0 is never drawn.
-        noise = jax.random.gumbel(keys[step], diagonal.shape, diagonal.dtype)
-        return jnp.log(distances(state.nearest)) + jnp.where(step == 0, 0.0, noise)
+        weights = jnp.where(allowed, distances(state.nearest), 0.0)
+        drawn = _draw(uniforms[step], weights)
+        is_drawn = (jnp.arange(len(weights)) == drawn) & (weights > 0)
+        return jnp.where(step == 0, weights, jnp.where(is_drawn, 0.0, -jnp.inf))
 
     def update(carry, step, index):
         state, _ = carry
@@ -52,3 +54,24 @@ def k_means_plus_plus(
     )
     scores = jnp.where(indices < available.shape[0], state.scores, -jnp.inf)
     return Selection(indices, scores, num_invalid)
+
+
+def _draw(uniform: Float[Array, ""], weights: Float[Array, " N"]) -> Int[Array, ""]:
+    """An index in proportion to its weight: first a block of points, then a point of it.
+
+    Sums over blocks are many times faster than noise for each point, or than one long cumulative sum.
+    """
+    size = math.isqrt(weights.shape[0] - 1) + 1
+    blocks = jnp.pad(weights, (0, -weights.shape[0] % size)).reshape(-1, size)
+    sums = blocks.sum(axis=1)
+    block, rest = _first_above(uniform * sums.sum(), sums)
+    return block * size + _first_above(rest, blocks[block])[0]
+
+
+def _first_above(target: Float[Array, ""], weights: Float[Array, " n"]) -> tuple[Int[Array, ""], Float[Array, ""]]:
+    """The first index whose cumulative weight exceeds the target, and what of the target is left for it."""
+    before = jnp.cumsum(weights) - weights
+    # Rounding must draw no weight of 0, and may leave nothing above the target: then it is the last of the others.
+    candidates = (weights > 0) & (before <= target)
+    index = jnp.where(candidates, jnp.arange(len(weights)), 0).max()
+    return index, target - before[index]

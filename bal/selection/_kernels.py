@@ -7,45 +7,61 @@ factors under ``OUTER``, or a posterior's closed covariance under :func:`covaria
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from bal.selection._points import blank, check_labelled, check_positive, is_concrete
-from bal.types import PyTree
+from bal.selection._points import blank, check_labelled, check_positive
+from bal.types import PyTree, is_concrete
 
 
 class Kernel(NamedTuple):
     """A kernel as three pure functions of points, a pytree with a leading axis N. Each is a ``Partial``, a pytree."""
 
     diagonal: Callable[[PyTree], Float[Array, " N"]]  # k(x, x) of each point
-    column: Callable[[PyTree, PyTree], Float[Array, " N"]]  # k(x, z) of each point and one other
-    squared_distance: Callable[[PyTree, PyTree], Float[Array, " N"]]  # k(x, x) + k(z, z) - 2 k(x, z)
+    columns: Callable[[PyTree, PyTree], Float[Array, "N m"]]  # k(x, z) of each point and each of a few others
+    squared_distances: Callable[[PyTree, PyTree], Float[Array, "N m"]]  # k(x, x) + k(z, z) - 2 k(x, z)
 
 
 def _linear_diagonal(points):
     return jnp.square(points).sum(axis=1)
 
 
-def _linear_column(points, other):
-    return points @ other
+def _linear_columns(points, others):
+    return points @ others.T
 
 
-def _linear_distance(points, other):
-    # The sum of squared differences is exactly 0 for a duplicate; the expanded form leaves rounding there.
-    return jnp.square(points - other[None]).sum(axis=1)
+def _linear_distances(points, others):
+    if others.shape[0] == 1:
+        # The sum of squared differences is exactly 0 for a duplicate; the expanded form leaves rounding there.
+        return jnp.square(points - others).sum(axis=1)[:, None]
+    # Around their mean, so that rounding is relative to how far points lie apart and not to how far from the origin.
+    mean = others.mean(axis=0, keepdims=True)
+    return _expanded_distances(_linear_diagonal, _linear_columns, points - mean, others - mean)
 
 
-LINEAR = Kernel(Partial(_linear_diagonal), Partial(_linear_column), Partial(_linear_distance))
-
-
-def _distance(diagonal, own, column):
+def _expanded_distances(diagonal, columns, points, others):
     """Squared distances from inner products; what is left of a difference of equal numbers is rounding, so 0."""
-    squares = diagonal + own - 2 * column
-    return jnp.where(squares <= 16 * jnp.finfo(squares.dtype).eps * (diagonal + own), 0.0, squares)
+    sums = diagonal(points)[:, None] + diagonal(others)[None]
+    squares = sums - 2 * columns(points, others)
+    return jnp.where(squares <= 16 * jnp.finfo(squares.dtype).eps * sums, 0.0, squares)
+
+
+LINEAR = Kernel(Partial(_linear_diagonal), Partial(_linear_columns), Partial(_linear_distances))
+
+
+def distances_from_products(
+    diagonal: Float[Array, " N"], other_diagonal: Float[Array, " m"], columns: Float[Array, "N m"]
+) -> Float[Array, "N m"]:
+    """Squared distances from inner products; what is left of a difference of equal numbers is rounding, so 0."""
+    sums = diagonal[:, None] + other_diagonal[None]
+    squares = sums - 2 * columns
+    return jnp.where(squares <= 16 * jnp.finfo(squares.dtype).eps * sums, 0.0, squares)
 
 
 def _outer_diagonal(points):
@@ -53,20 +69,19 @@ def _outer_diagonal(points):
     return _linear_diagonal(left) * _linear_diagonal(right)
 
 
-def _outer_column(points, other):
-    return _linear_column(points[0], other[0]) * _linear_column(points[1], other[1])
+def _outer_columns(points, others):
+    return _linear_columns(points[0], others[0]) * _linear_columns(points[1], others[1])
 
 
-def _outer_distance(points, other):
+def _outer_distances(points, others):
     # Exact differences of the factors would need several sums over each row, which XLA's compiler for the CPU fuses
-    # into one loop that takes ten times as long as these matrix-vector products.
-    own = jnp.square(other[0]).sum() * jnp.square(other[1]).sum()
-    return _distance(_outer_diagonal(points), own, _outer_column(points, other))
+    # into one loop that takes ten times as long as these matrix products.
+    return _expanded_distances(_outer_diagonal, _outer_columns, points, others)
 
 
 # Points are pairs (a [N, C], h [N, D]) that stand for the features a (x) h [N, C * D], which never exist: the gradient
 # of a last layer for its inputs h and the derivatives a of the loss by the outputs.
-OUTER = Kernel(Partial(_outer_diagonal), Partial(_outer_column), Partial(_outer_distance))
+OUTER = Kernel(Partial(_outer_diagonal), Partial(_outer_columns), Partial(_outer_distances))
 
 
 def _covariance_diagonal(covariance, points):
@@ -77,14 +92,8 @@ def _covariance_diagonal(covariance, points):
     return jax.vmap(one)(points)
 
 
-def _covariance_column(covariance, points, other):
-    return covariance(points, jax.tree.map(lambda leaf: leaf[None], other))[:, 0]
-
-
-def _covariance_distance(covariance, points, other):
-    own = _covariance_diagonal(covariance, jax.tree.map(lambda leaf: leaf[None], other))
-    diagonal = _covariance_diagonal(covariance, points)
-    return _distance(diagonal, own[0], _covariance_column(covariance, points, other))
+def _covariance_distances(covariance, points, others):
+    return _expanded_distances(partial(_covariance_diagonal, covariance), covariance, points, others)
 
 
 def covariance_kernel(covariance: Callable[[PyTree, PyTree], Float[Array, "a b"]]) -> Kernel:
@@ -100,11 +109,7 @@ def covariance_kernel(covariance: Callable[[PyTree, PyTree], Float[Array, "a b"]
       [1.0, 1.0]
     """
     covariance = covariance if isinstance(covariance, Partial) else Partial(covariance)
-    return Kernel(
-        Partial(_covariance_diagonal, covariance),
-        Partial(_covariance_column, covariance),
-        Partial(_covariance_distance, covariance),
-    )
+    return Kernel(Partial(_covariance_diagonal, covariance), covariance, Partial(_covariance_distances, covariance))
 
 
 def _matrix_lookup(matrix, rows, columns):
@@ -126,14 +131,15 @@ def matrix_kernel(covariance: Float[Array, "N N"]) -> Kernel:
       ValueError: expected covariance to be positive semi-definite, got eigenvalue -1: add jitter 1.1 to its diagonal
     """
     if is_concrete(covariance):
-        if not jnp.allclose(covariance, covariance.T, rtol=1e-4, atol=1e-6):
+        # In NumPy: where something else is being traced, JAX would trace the comparison of known values too.
+        known = np.asarray(covariance)
+        if not np.allclose(known, known.T, rtol=1e-4, atol=1e-6):
             raise ValueError("expected covariance to be symmetric, got a matrix that is not")
-        eigenvalues = jnp.linalg.eigvalsh(covariance)
-        rounding = covariance.shape[0] * float(jnp.finfo(covariance.dtype).eps) * float(jnp.abs(eigenvalues).max())
-        if float(eigenvalues[0]) < -rounding:
+        eigenvalues = np.linalg.eigvalsh(known)
+        if eigenvalues[0] < -len(known) * np.finfo(known.dtype).eps * np.abs(eigenvalues).max():
             raise ValueError(
-                f"expected covariance to be positive semi-definite, got eigenvalue {float(eigenvalues[0]):.4g}: "
-                f"add jitter {-1.1 * float(eigenvalues[0]):.4g} to its diagonal"
+                f"expected covariance to be positive semi-definite, got eigenvalue {eigenvalues[0]:.4g}: "
+                f"add jitter {-1.1 * eigenvalues[0]:.4g} to its diagonal"
             )
     return covariance_kernel(Partial(_matrix_lookup, covariance))
 
@@ -172,6 +178,11 @@ def condition(
     check_labelled(features, labelled_features=labelled_features, labelled_weights=labelled_weights)
     check_positive(noise=noise)
     weights = jnp.ones_like(labelled_features[:, 0]) if labelled_weights is None else labelled_weights
+    return _condition(features, labelled_features, weights, noise)
+
+
+@jax.jit
+def _condition(features, labelled_features, weights, noise):
     labelled = blank(labelled_features, weights > 0) * jnp.sqrt(weights)[:, None]
     precision = jnp.eye(features.shape[1], dtype=features.dtype) + labelled.T @ labelled / noise
     factor = jnp.linalg.cholesky(precision)

@@ -15,7 +15,7 @@ from bal.types import PyTree, RngKey
 
 class _State(NamedTuple):
     variances: Float[Array, " N"]  # of the latent function, given the points chosen so far
-    factors: Float[Array, "B N"]  # rows of the pivoted Cholesky factor of K + noise I
+    factors: Float[Array, "B ..."]  # rows [N] of the pivoted Cholesky factor of K + noise I, or their directions [D]
 
 
 def max_det(
@@ -32,8 +32,8 @@ def max_det(
     .. math:: I(y_A; f) = \tfrac12 \log\det\left(I + \tfrac{1}{\sigma^2} K_{AA}\right)
 
     The gain of a point is half the log of 1 + its variance given the batch so far over the noise; the greedy order is
-    that of the pivoted Cholesky decomposition of :math:`K + \sigma^2 I`. It holds B columns of the kernel, each
-    evaluated when its point is chosen. Scaling each feature row by the point's quality makes it greedy inference for a
+    that of the pivoted Cholesky decomposition of :math:`K + \sigma^2 I`. Columns of the kernel are evaluated when their
+    point is chosen. Scaling each feature row by the point's quality makes it greedy inference for a
     determinantal point process.
 
     Args:
@@ -62,27 +62,36 @@ def max_det(
     check_batch_size(batch_size, available.shape[0])
     check_rows(available.shape[0], features=features)
     check_positive(noise=noise)
-    return _max_det(rng_key, features, available, noise, kernel, batch_size=batch_size)
+    linear = kernel is LINEAR
+    return _max_det(rng_key, features, available, noise, kernel, batch_size=batch_size, linear=linear)
 
 
-@jax.jit(static_argnames="batch_size")
-def _max_det(rng_key, features, available, noise, kernel, *, batch_size):
+@jax.jit(static_argnames=("batch_size", "linear"))
+def _max_det(rng_key, features, available, noise, kernel, *, batch_size, linear):
     points, allowed, num_invalid = usable(available, features)
     diagonal = kernel.diagonal(points)
     # Where K + noise I has no positive diagonal the kernel is no covariance, and no gain is a number.
     broken = allowed & ~(diagonal + noise > 0)
 
-    def gain(state):
-        return 0.5 * jnp.log1p(state.variances / noise)
-
     def update(state, step, index):
-        column = kernel.column(points, row(points, index)) - row(state.factors.T, index) @ state.factors
+        chosen = row(points, index)
         pivot = jnp.sqrt(row(state.variances, index) + noise)
-        factor = column / pivot
+        if linear:
+            # A factor is then linear in the features: the inner products with one direction, and B rows of D numbers
+            # are read in a step instead of B rows of N.
+            stored = (chosen - state.factors @ chosen @ state.factors) / pivot
+            factor = points @ stored
+        else:
+            column = kernel.columns(points, jax.tree.map(lambda leaf: leaf[None], chosen))[:, 0]
+            stored = factor = (column - row(state.factors.T, index) @ state.factors) / pivot
         # Rounding can leave the variance of a copy of a chosen point just below 0.
         variances = jnp.maximum(state.variances - jnp.square(factor), 0.0)
-        return _State(variances, state.factors.at[step].set(factor))
+        return _State(variances, state.factors.at[step].set(stored))
 
-    state = _State(jnp.maximum(diagonal, 0.0), jnp.zeros((batch_size, diagonal.shape[0]), diagonal.dtype))
-    indices, gains, _ = greedy(rng_key, allowed & ~broken, state, gain=gain, update=update, batch_size=batch_size)
+    width = points.shape[1] if linear else diagonal.shape[0]
+    state = _State(jnp.maximum(diagonal, 0.0), jnp.zeros((batch_size, width), diagonal.dtype))
+    indices, variances, _ = greedy(
+        rng_key, allowed & ~broken, state, gain=lambda state: state.variances, update=update, batch_size=batch_size
+    )
+    gains = jnp.where(variances >= 0, 0.5 * jnp.log1p(jnp.maximum(variances, 0.0) / noise), -jnp.inf)
     return Selection(indices, gains, num_invalid + broken.sum())

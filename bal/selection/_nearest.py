@@ -7,8 +7,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from bal.selection._kernels import Kernel
-from bal.selection._points import blank, row
+from bal.selection._points import blank
 from bal.types import PyTree
+
+# Centres whose distances to all points are found at a time, as one matrix product.
+CENTERS_AT_ONCE = 128
 
 
 class Nearest(NamedTuple):
@@ -26,7 +29,7 @@ def no_centers(kernel: Kernel, points: PyTree) -> Nearest:
 
 def add_center(kernel: Kernel, points: PyTree, nearest: Nearest, center: PyTree, number: Int[Array, ""]) -> Nearest:
     """Points that are closer to the new centre than to all earlier ones change over to it."""
-    distances = kernel.squared_distance(points, center)
+    distances = kernel.squared_distances(points, jax.tree.map(lambda leaf: leaf[None], center))[:, 0]
     closer = distances < nearest.squared_distances
     return Nearest(jnp.where(closer, distances, nearest.squared_distances), jnp.where(closer, number, nearest.centers))
 
@@ -44,9 +47,20 @@ def nearest_centers(
     num_centers = jax.tree.leaves(centers)[0].shape[0]
     kept = jnp.ones(num_centers, bool) if weights is None else weights > 0
     centers = blank(centers, kept)
+    block_size = min(num_centers, CENTERS_AT_ONCE)
 
-    def add(number, nearest):
-        added = add_center(kernel, points, nearest, row(centers, number), number)
-        return jax.tree.map(lambda new, old: jnp.where(kept[number], new, old), added, nearest)
+    def add_block(number, nearest):
+        # The last block goes back over centres that are done, which changes nothing.
+        first = jnp.minimum(number * block_size, num_centers - block_size)
+        block, counted = jax.tree.map(
+            lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, block_size), (centers, kept)
+        )
+        squares = jnp.where(counted[None], kernel.squared_distances(points, block), jnp.inf)
+        distances = squares.min(axis=1)
+        closer = distances < nearest.squared_distances
+        return Nearest(
+            jnp.where(closer, distances, nearest.squared_distances),
+            jnp.where(closer, first + squares.argmin(axis=1), nearest.centers),
+        )
 
-    return jax.lax.fori_loop(0, num_centers, add, nearest)
+    return jax.lax.fori_loop(0, -(-num_centers // block_size), add_block, nearest)

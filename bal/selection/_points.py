@@ -5,12 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from bal.types import PyTree
-
-
-def is_concrete(array: float | Array) -> bool:
-    """Whether the values can be read on the host; under ``jit`` and ``vmap`` only shapes are known."""
-    return not isinstance(array, jax.core.Tracer)
+from bal.types import PyTree, is_concrete
 
 
 def check_rows(num_points: int, **points: PyTree) -> None:

@@ -20,14 +20,20 @@ from bal.selection._points import check_labelled, check_rows
 
 
 def dense(kernel, points, num_points):
-    rows = [kernel.column(points, jax.tree.map(lambda leaf, i=i: leaf[i], points)) for i in range(num_points)]
-    return np.stack(rows)
+    columns = np.asarray(kernel.columns(points, points))
+    assert columns.shape == (num_points, num_points)
+    return columns
 
 
 def distances(kernel, points, num_points):
-    return np.stack(
-        [kernel.squared_distance(points, jax.tree.map(lambda leaf, i=i: leaf[i], points)) for i in range(num_points)]
-    )
+    """One centre at a time, and all at once, which must agree."""
+    alone = [
+        kernel.squared_distances(points, jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], points))[:, 0]
+        for i in range(num_points)
+    ]
+    rounding = 1e-6 * float(kernel.diagonal(points).max())
+    np.testing.assert_allclose(kernel.squared_distances(points, points), np.stack(alone, axis=1), atol=rounding)
+    return np.stack(alone)
 
 
 @pytest.fixture
@@ -61,11 +67,11 @@ def test_duplicates_are_at_a_distance_of_exactly_zero(factors):
 
 
 def test_no_program_of_the_factored_kernel_holds_the_features(factors):
-    point = jax.tree.map(lambda leaf: leaf[0], factors)
-    for function, args in ((OUTER.diagonal, (factors,)), (OUTER.column, (factors, point))):
+    point = jax.tree.map(lambda leaf: leaf[:1], factors)
+    for function, args in ((OUTER.diagonal, (factors,)), (OUTER.columns, (factors, point))):
         sizes = [value.aval.size for eqn in jax.make_jaxpr(function)(*args).eqns for value in eqn.outvars]
         assert max(sizes, default=0) <= 7 * 5
-    program = jax.make_jaxpr(OUTER.squared_distance)(factors, point)
+    program = jax.make_jaxpr(OUTER.squared_distances)(factors, point)
     assert max(value.aval.size for eqn in program.eqns for value in eqn.outvars) <= 7 * 5
 
 
@@ -139,6 +145,9 @@ def test_an_indefinite_matrix_is_refused_with_the_jitter_that_repairs_it():
         matrix_kernel(jnp.array([[1.0, 0.5], [0.0, 1.0]]))
     # Under jit the values are not known; the rules then keep to the points whose variance is positive.
     jax.jit(lambda matrix: matrix_kernel(matrix).diagonal(jnp.arange(2)))(broken)
+    # A matrix of known values is checked there too.
+    with pytest.raises(ValueError, match="jitter 1.1"):
+        jax.jit(lambda scale: scale * matrix_kernel(broken).diagonal(jnp.arange(2)))(2.0)
 
 
 def test_shapes_and_numbers_that_make_no_sense_are_refused():

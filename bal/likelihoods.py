@@ -22,6 +22,7 @@ class Likelihood(NamedTuple):
     loss: Callable[[PyTree, Array, Array], Float[Array, " n"]]  # (params, outputs, labels) -> nats, one an example
     predictive: Callable[[PyTree, Array], PyTree]  # (params, outputs) -> predictions of one draw
     reduce: Callable[[PyTree], PyTree]  # predictions [S, ...] -> the predictive distribution of all draws
+    nll: Callable[[PyTree, Array], Float[Array, " n"]]  # (predictive, labels) -> nats, one a point: how wrong it was
     metrics: Callable[[PyTree, Array, Array], dict[str, Array]]  # (predictive, labels, weights) -> scalars
     check_labels: Callable[[Any], None]  # raises ValueError where labels have a dtype or rank that cannot be
 
@@ -57,6 +58,7 @@ def categorical() -> Likelihood:
         loss=loss,
         predictive=lambda params, outputs: jax.nn.log_softmax(outputs),
         reduce=log_mean_exp,
+        nll=metrics.losses,
         metrics=evaluate,
         check_labels=check_labels,
     )
@@ -92,7 +94,7 @@ def gaussian(*, initial_noise: float = 1.0) -> Likelihood:
     def evaluate(predictive, labels, weights):
         return {
             "rmse": metrics.rmse(predictive, labels, weights),
-            "nll": metrics.gaussian_nll(predictive, labels, weights),
+            "nll": metrics.nll(predictive, labels, weights),
         }
 
     def check_labels(labels):
@@ -107,6 +109,7 @@ def gaussian(*, initial_noise: float = 1.0) -> Likelihood:
         loss=loss,
         predictive=predictive,
         reduce=reduce,
+        nll=metrics.losses,
         metrics=evaluate,
         check_labels=check_labels,
     )

@@ -1,6 +1,7 @@
 """The active-learning loop as pure functions: a whole run is one compiled program of a key and a data set."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -10,12 +11,12 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Int
 
 from bal import pool as pools
+from bal.evaluation import evaluate, losses
 from bal.initial import check_initial_set, initial_labels
 from bal.pool import PoolState
 from bal.posteriors import FitInfo, Posterior, check_num_samples
 from bal.selection import Selection
 from bal.strategies import Strategy
-from bal.streaming import stream
 from bal.types import Batch, Dataset, Keys, PyTree, RngKey, split_keys
 from bal.view import pool_view, to_pool_indices
 
@@ -100,7 +101,7 @@ def build(
         keys = _as_keys(rng_key)
         # NumPy arrays, which data sets from files are, know no traced indices.
         dataset = jax.tree.map(jnp.asarray, dataset)
-        _check_dataset(dataset, budget, pool_subset_size)
+        _check_dataset(dataset, budget, pool_subset_size, strategy)
         indices, labels = initial_labels(
             keys.initial, dataset, initial, num_initial=num_initial, initial_set=initial_set
         )
@@ -135,7 +136,8 @@ def build(
             evaluated = evaluation_posterior
             evaluation, evaluation_info = fit(keys, evaluated, state, state.evaluation, batch, dataset.validation)
             evaluated_predict = draw(keys, evaluated, evaluation)
-        metrics = _evaluate(evaluated, evaluated_predict, dataset, chunk_size, mesh)
+        evaluated_state = belief if evaluation_posterior is None else evaluation
+        metrics = evaluate(evaluated, evaluated_state, evaluated_predict, dataset, chunk_size=chunk_size, mesh=mesh)
 
         view, subset = pool_view(
             keys.targets,
@@ -149,6 +151,7 @@ def build(
             num_targets=num_targets,
             chunk_size=chunk_size,
             mesh=mesh,
+            privileged_loss=Partial(partial(losses, posterior.likelihood), predict) if strategy.privileged else None,
         )
         selection = to_pool_indices(strategy.select(keys.selection, view), subset, dataset)
         info = StepInfo(state.pool.num_labelled, selection, metrics, fit_info, evaluation_info)
@@ -195,16 +198,6 @@ def _as_keys(rng_key: RngKey | Keys) -> Keys:
     return rng_key if isinstance(rng_key, Keys) else split_keys(rng_key)
 
 
-def _evaluate(posterior: Posterior, predict, dataset: Dataset, chunk_size: int | None, mesh: Mesh | None):
-    if dataset.test_inputs is None or dataset.test_labels is None:
-        return {}
-    likelihood = posterior.likelihood
-    predictive = stream(
-        lambda chunk: likelihood.reduce(predict(chunk)), dataset.test_inputs, chunk_size=chunk_size, mesh=mesh
-    )
-    return likelihood.metrics(predictive, dataset.test_labels, jnp.ones(dataset.test_labels.shape))
-
-
 def _check_settings(posterior, strategy, num_initial, num_rounds, initial_set, num_targets) -> None:
     if num_initial < 0 or num_rounds < 1 or num_targets < 1:
         raise ValueError(
@@ -222,7 +215,9 @@ def _check_settings(posterior, strategy, num_initial, num_rounds, initial_set, n
         )
 
 
-def _check_dataset(dataset: Dataset, budget: int, pool_subset_size: int | None) -> None:
+def _check_dataset(dataset: Dataset, budget: int, pool_subset_size: int | None, strategy: Strategy) -> None:
+    if strategy.privileged and dataset.pool_labels is None:
+        raise ValueError("expected pool_labels for a privileged strategy, which reads labels nobody has yet, got None")
     num_points = dataset.pool_inputs.shape[0]
     if budget > num_points:
         raise ValueError(

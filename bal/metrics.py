@@ -24,10 +24,16 @@ def accuracy(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: 
     return weighted_mean((log_probs.argmax(axis=-1) == labels).astype(log_probs.dtype), weights)
 
 
-def nll(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
-    """Mean negative log-probability of the labels, in nats; a probability of 0 counts ``-LOG_ZERO``."""
-    picked = jnp.take_along_axis(finite_log(log_probs), labels[:, None], axis=-1)[:, 0]
-    return weighted_mean(-picked, weights)
+def losses(predictive: Float[Array, "T C"] | Gaussian, labels: Array) -> Float[Array, " T"]:
+    """Negative log-probability (or log-density) of each label, in nats; a probability of 0 counts ``-LOG_ZERO``."""
+    if isinstance(predictive, Gaussian):
+        return -jax.scipy.stats.norm.logpdf(labels, predictive.mean, jnp.sqrt(predictive.variance))
+    return -jnp.take_along_axis(finite_log(predictive), labels[:, None], axis=-1)[:, 0]
+
+
+def nll(predictive: Float[Array, "T C"] | Gaussian, labels: Array, weights: Float[Array, " T"]) -> Float[Array, ""]:
+    """Mean of the :func:`losses`: negative log-probability (or log-density) of the labels, in nats."""
+    return weighted_mean(losses(predictive, labels), weights)
 
 
 def brier(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
@@ -81,21 +87,46 @@ def binary_auc(
     return (positives * (wins + wins_and_ties) / 2).sum() / (positives.sum() * negatives.sum())
 
 
+def spearman(a: Float[Array, " T"], b: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
+    r"""Rank correlation of two quantities: how well one orders the points as the other does, between -1 and 1.
+
+    .. math:: \rho = \frac{\mathrm{cov}(R(a), R(b))}{\sigma_{R(a)}\, \sigma_{R(b)}}
+
+    Tied points share the mean of their ranks. A weight counts a point so many times, and 0 leaves it out. nan where all
+    values of one quantity are the same.
+
+    Example:
+      >>> float(spearman(jnp.array([1.0, 2.0, 9.0]), jnp.array([0.1, 0.2, 0.3]), jnp.ones(3)))
+      1.0
+
+    References:
+      Spearman 1904, The proof and measurement of association between two things
+    """
+    centred = [ranks - weighted_mean(ranks, weights) for ranks in (_ranks(a, weights), _ranks(b, weights))]
+    covariance, variance_a, variance_b = (
+        weighted_mean(centred[i] * centred[j], weights) for i, j in ((0, 1), (0, 0), (1, 1))
+    )
+    return covariance / jnp.sqrt(variance_a * variance_b)
+
+
+def _ranks(values: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, " T"]:
+    """Weight of the points below each, and half of that at it, as a share of all."""
+    values = jnp.where(weights > 0, values, 0.0)
+    order = jnp.argsort(values)
+    ordered = values[order]
+    total = jnp.concatenate([jnp.zeros(1), jnp.cumsum(weights[order])])
+    below, not_above = (total[jnp.searchsorted(ordered, values, side=side)] for side in ("left", "right"))
+    return (below + not_above) / (2 * total[-1])
+
+
 def rmse(gaussian: Gaussian, labels: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
     """Root of the mean squared error of the predictive mean, in the unit of the labels."""
     return jnp.sqrt(weighted_mean((gaussian.mean - labels) ** 2, weights))
 
 
-def gaussian_nll(gaussian: Gaussian, labels: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
-    """Mean negative log-density of the labels, in nats."""
-    return weighted_mean(-jax.scipy.stats.norm.logpdf(labels, gaussian.mean, jnp.sqrt(gaussian.variance)), weights)
-
-
 def log_likelihoods(predictions: Float[Array, "S T C"] | Gaussian, labels: Array) -> Float[Array, "S T"]:
     """Log-probability (or log-density) of each point's label under each posterior sample, in nats."""
-    if isinstance(predictions, Gaussian):
-        return jax.scipy.stats.norm.logpdf(labels[None], predictions.mean, jnp.sqrt(predictions.variance))
-    return jnp.take_along_axis(finite_log(predictions), labels[None, :, None], axis=-1)[..., 0]
+    return -jax.vmap(losses, in_axes=(0, None))(predictions, labels)
 
 
 def joint_nll(log_likelihoods: Float[Array, "S T"], sets: Int[Array, "G Z"]) -> Float[Array, ""]:

@@ -19,7 +19,7 @@ from bal.types import Batch, Dataset, PyTree, RngKey
 class PoolView(NamedTuple):
     """What a strategy sees of a round. A pytree: its functions are ``jax.tree_util.Partial``.
 
-    Labels of the pool are not in it, except those that are known: ``labelled``.
+    Labels of the pool are not in it, except those that are known, ``labelled``, and for privileged strategies.
     """
 
     inputs: Array  # [N, ...]
@@ -31,6 +31,8 @@ class PoolView(NamedTuple):
     features: dict[str, Callable[[Array], Array]]  # name -> inputs [n, ...] -> [n, D]
     covariance: Callable[[Array, Array], Array] | None  # (inputs_a, inputs_b) -> [a, b]
     map: Callable[..., PyTree]  # (inputs_chunk -> leaves [n, ...], inputs=None: the pool) -> leaves [N, ...]
+    labels: Array | None = None  # [N, ...] of the pool, for privileged strategies only
+    loss: Callable[[Array, Array], Array] | None = None  # (inputs [n, ...], labels [n, ...]) -> nats [n], with them
 
 
 def pool_view(
@@ -46,19 +48,23 @@ def pool_view(
     num_targets: int,
     chunk_size: int | None,
     mesh: Mesh | None,
+    privileged_loss: Callable[[Array, Array], Array] | None = None,
 ) -> tuple[PoolView, Int[Array, " n"] | None]:
     """The view of one round, and the pool indices of its points where it shows a random subset of the available ones.
 
-    Targets that the data set does not give are drawn from the original pool; never from the test set.
+    Targets that the data set does not give are drawn from the original pool; never from the test set. Labels of the
+    pool are in the view only where the loss that needs them is given.
     """
     key_subset, key_targets = jax.random.split(rng_key)
     subset = None
     inputs, available = dataset.pool_inputs, pool.available
+    labels = None if privileged_loss is None else dataset.pool_labels
     num_points = inputs.shape[0]
     if pool_subset_size is not None:
         subset = uniform(key_subset, available, batch_size=pool_subset_size).indices
         inputs = inputs.at[subset].get(mode="fill", fill_value=0)
         available = available.at[subset].get(mode="fill", fill_value=False)
+        labels = None if labels is None else labels.at[subset].get(mode="fill", fill_value=0)
     target_inputs, target_weights = dataset.target_inputs, dataset.target_weights
     if target_inputs is None:
         target_inputs = dataset.pool_inputs[jax.random.permutation(key_targets, num_points)[:num_targets]]
@@ -74,6 +80,8 @@ def pool_view(
         features=features,
         covariance=covariance,
         map=Partial(partial(_map_inputs, chunk_size=chunk_size, mesh=mesh), inputs),
+        labels=labels,
+        loss=privileged_loss,
     )
     return view, subset
 

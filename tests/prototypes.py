@@ -31,7 +31,7 @@ def class_means() -> Posterior:
         distances = ((inputs[None, :, None] - draws[:, None]) ** 2).sum(axis=-1)
         return jax.nn.log_softmax(-distances)
 
-    features = {"embedding": lambda state, inputs: inputs @ state.T}
+    features = {"embedding": lambda state, inputs: inputs @ state.T, "predicted_loss": _predicted_loss}
     return Posterior(init, fit, sample, predict, features, None, categorical())
 
 
@@ -60,8 +60,12 @@ def linear_regression(*, closed: bool) -> Posterior:
     def covariance(state, inputs_a, inputs_b):
         return inputs_a @ state[1] @ inputs_b.T
 
-    features = {"embedding": lambda state, inputs: inputs}
+    features = {"embedding": lambda state, inputs: inputs, "predicted_loss": _predicted_loss}
     return Posterior(init, fit, sample, predict, features, covariance if closed else None, gaussian())
+
+
+def _predicted_loss(state, inputs):
+    return inputs[:, :1]
 
 
 def _fit_info() -> FitInfo:

@@ -25,7 +25,8 @@ ALLOWED = {
     "refit": {"types"},
     "view": {"types", "pool", "selection", "streaming"},
     "strategies": {"types", "information", "acquisition", "selection", "view"},
-    "loop": {"types", "pool", "initial", "refit", "posteriors", "selection", "strategies", "streaming", "view"},
+    "evaluation": {"types", "metrics", "likelihoods", "posteriors", "streaming"},
+    "loop": {"types", "evaluation", "pool", "initial", "refit", "posteriors", "selection", "strategies", "view"},
     "datasets": {"types"},
 }
 # package -> the only room that may import it at the top of a file

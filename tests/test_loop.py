@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 from jax.sharding import Mesh
+from scipy.stats import spearmanr
 
 import bal
 from bal.strategies import STRATEGIES
@@ -132,6 +133,54 @@ def test_labels_are_read_for_the_points_chosen_only():
     assert again.pool.indices.tolist() == state.pool.indices.tolist()
 
 
+def test_only_a_privileged_strategy_sees_the_labels_of_the_pool():
+    def spy(privileged):
+        def select(rng_key, view):
+            seen.append(view)
+            return bal.strategies.random(batch_size=3).select(rng_key, view)
+
+        return bal.Strategy(3, select, privileged=privileged)
+
+    for pool_subset_size in (None, 7):
+        seen = []
+        for privileged in (False, True):
+            learner = build(spy(privileged), pool_subset_size=pool_subset_size)
+            learner.ask(jax.random.key(0), learner.init(jax.random.key(0), DATASET), DATASET)
+        common, privileged_view = seen
+        assert common.labels is None
+        assert common.loss is None
+        # Labels are those of the points shown.
+        inputs = np.asarray(DATASET.pool_inputs)
+        rows = [np.flatnonzero((inputs == point).all(axis=1))[0] for point in np.asarray(privileged_view.inputs)]
+        assert privileged_view.labels.tolist() == DATASET.pool_labels[jnp.array(rows)].tolist()
+        # Nor are they hidden anywhere else in the view.
+        assert not any(
+            leaf.dtype == DATASET.pool_labels.dtype and leaf.shape == DATASET.pool_labels.shape
+            for leaf in jax.tree.leaves(common)
+        )
+
+
+def test_a_privileged_strategy_needs_labels_of_the_pool():
+    learner = build(bal.strategies.true_loss(batch_size=3))
+    first = (jnp.arange(6), DATASET.pool_labels[:6])
+    with pytest.raises(ValueError, match="privileged"):
+        learner.init(jax.random.key(0), DATASET._replace(pool_labels=None), initial=first)
+
+
+def test_the_rank_correlation_of_predicted_and_true_loss_is_recorded_in_each_round():
+    info = jax.jit(lambda key: bal.run(key, build(), DATASET)[1])(jax.random.key(0))
+    assert info.metrics["loss_rank_correlation"].shape == (4,)
+    state = build().init(jax.random.key(0), DATASET)
+    state, first = build().ask(jax.random.key(0), state, DATASET)
+    draws = MEANS.sample(jax.random.fold_in(bal.split_keys(jax.random.key(0)).samples, 0), state.posterior, 4)
+    log_probs = MEANS.likelihood.reduce(MEANS.predict(state.posterior, draws, DATASET.test_inputs))
+    true = -np.asarray(log_probs)[np.arange(20), np.asarray(DATASET.test_labels)]
+    expected = spearmanr(DATASET.test_inputs[:, 0], true).statistic
+    np.testing.assert_allclose(first.metrics["loss_rank_correlation"], expected, rtol=1e-4, atol=1e-5)
+    bare = build(posterior=MEANS._replace(features={}), num_rounds=1)
+    assert "loss_rank_correlation" not in bal.run(jax.random.key(0), bare, DATASET)[1].metrics
+
+
 def test_the_test_set_does_not_touch_the_acquisition():
     learner = build()
     run = jax.jit(lambda data: bal.run(jax.random.key(0), learner, data)[0].pool.indices)
@@ -237,7 +286,7 @@ def test_skipped_points_are_never_asked_for():
         ({"initial_set": "stratified"}, "balanced"),
         ({"pool_subset_size": 2}, "pool_subset_size"),
         ({"strategy": bal.strategies.bald(batch_size=0)}, "batch_size"),
-        ({"strategy": bal.strategies.bald(batch_size=3)._replace(needs=("predicted_loss",))}, "predicted_loss"),
+        ({"strategy": bal.strategies.bald(batch_size=3)._replace(needs=("gradient",))}, "gradient"),
         ({"posterior": ENSEMBLE, "num_samples": 4}, "num_samples between 1 and 3"),
     ],
 )

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from sklearn.metrics import log_loss, roc_auc_score
 
 from bal import likelihoods, metrics
@@ -71,7 +72,7 @@ def test_gaussian_metrics_equal_their_formulas():
     labels = jnp.array([1.0, 3.0])
     np.testing.assert_allclose(metrics.rmse(gaussian, labels, jnp.ones(2)), np.sqrt((1 + 4) / 2), rtol=1e-6)
     expected = np.mean(0.5 * np.log(2 * np.pi * np.array([1, 4])) + 0.5 * np.array([1.0, 4 / 4]))
-    np.testing.assert_allclose(metrics.gaussian_nll(gaussian, labels, jnp.ones(2)), expected, rtol=1e-6)
+    np.testing.assert_allclose(metrics.nll(gaussian, labels, jnp.ones(2)), expected, rtol=1e-6)
 
 
 def test_the_mixture_of_gaussian_draws_has_the_variance_of_both_kinds(rng_key):
@@ -88,6 +89,35 @@ def test_losses_are_negative_log_probabilities_of_the_labels(rng_key):
     gaussian = likelihoods.gaussian(initial_noise=2.0)
     loss = gaussian.loss(gaussian.init(rng_key), jnp.array([[1.0]]), jnp.array([2.0]))
     np.testing.assert_allclose(loss[0], 0.5 * np.log(2 * np.pi * 4) + 0.5 / 4, rtol=1e-6)
+
+
+def test_spearman_equals_scipy_with_ties_and_leaves_out_padding(rng_key):
+    rng = np.random.default_rng(0)
+    for levels in (5, 1000):  # many ties, few ties
+        a = rng.integers(0, levels, 200)
+        b = np.where(rng.random(200) < 0.5, a, rng.integers(0, levels, 200))
+        weights = (np.arange(200) < 150).astype(np.float32)
+        a[160], b[170] = 10**6, -(10**6)
+        expected = spearmanr(a[:150], b[:150]).statistic
+        arrays = [jnp.asarray(x, jnp.float32) for x in (a, b, weights)]
+        np.testing.assert_allclose(metrics.spearman(*arrays), expected, rtol=1e-5)
+        spoilt = jnp.where(arrays[2] > 0, arrays[0], jnp.nan)
+        np.testing.assert_allclose(metrics.spearman(spoilt, *arrays[1:]), expected, rtol=1e-5)
+
+
+def test_spearman_knows_order_only():
+    values, ones = jnp.array([0.3, -2.0, 5.0, 1.0]), jnp.ones(4)
+    np.testing.assert_allclose(metrics.spearman(values, jnp.exp(values), ones), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(metrics.spearman(values, -values, ones), -1.0, rtol=1e-6)
+    assert jnp.isnan(metrics.spearman(values, ones, ones))
+
+
+def test_spearman_counts_a_point_as_often_as_its_weight_says():
+    a, b = jnp.array([1.0, 2.0, 3.0, 4.0]), jnp.array([2.0, 1.0, 4.0, 3.0])
+    weights = jnp.array([1, 3, 2, 1])
+    repeated = [jnp.repeat(values, weights) for values in (a, b)]
+    expected = spearmanr(*repeated).statistic
+    np.testing.assert_allclose(metrics.spearman(a, b, weights.astype(jnp.float32)), expected, rtol=1e-5)
 
 
 def test_labels_of_the_wrong_kind_are_refused():

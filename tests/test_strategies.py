@@ -1,6 +1,7 @@
 """What every named strategy promises, through the loop. A new strategy is tested by being registered."""
 
 import functools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from jax.tree_util import Partial
 
 import bal
 from bal import pool as pools
+from bal.evaluation import losses
 from bal.strategies import STRATEGIES
 from bal.view import pool_view
 from tests.prototypes import class_means, linear_regression
@@ -21,7 +23,9 @@ POSTERIORS = {
     "draws": linear_regression(closed=False),
 }
 OF_GAUSSIANS = {"epistemic_variance", "gaussian_bald", "gaussian_epig"}
-OF_ANY = {"bait", "k_center", "k_means", "lcmd", "max_det", "max_dist", "random", "typiclust"}
+OF_ANY = {
+    "bait", "k_center", "k_means", "lcmd", "learning_loss", "max_det", "max_dist", "random", "true_loss", "typiclust",
+}  # fmt: skip
 CASES = {name: "draws" if name in OF_GAUSSIANS else "classes" for name in STRATEGIES}
 # Where the covariance is closed these take another way.
 CLOSED = {f"{name}, closed": "closed" for name in (*sorted(OF_GAUSSIANS), "max_det")}
@@ -57,6 +61,8 @@ def view_of(kind, chunk_size=None):
         num_targets=5,
         chunk_size=chunk_size,
         mesh=None,
+        # Given to all of them here; that the loop does not is tested in tests/test_loop.py.
+        privileged_loss=Partial(partial(losses, posterior.likelihood), Partial(posterior.predict, state, draws)),
     )[0]
 
 
@@ -177,6 +183,24 @@ def test_max_det_of_a_closed_covariance_starts_at_the_point_of_the_largest_gauss
     assert batch.indices[0] == single.indices[0]
     np.testing.assert_allclose(batch.scores[0], single.scores[0], rtol=1e-4)
     assert (jnp.diff(batch.scores) <= 1e-6).all()
+
+
+def test_learning_loss_and_true_loss_take_the_largest_predicted_and_true_losses():
+    for kind in ("classes", "draws"):
+        view, dataset = view_of(kind), problem(kind)
+        predictive = POSTERIORS[kind].likelihood.reduce(view.predict(view.inputs))
+        if kind == "classes":
+            true = -np.asarray(predictive)[np.arange(NUM_POINTS), np.asarray(dataset.pool_labels)]
+        else:
+            squared = (np.asarray(dataset.pool_labels) - predictive.mean) ** 2 / predictive.variance
+            true = 0.5 * np.log(2 * np.pi * np.asarray(predictive.variance)) + 0.5 * squared
+        for name, values in (("true_loss", true), ("learning_loss", np.asarray(view.inputs[:, 0]))):
+            chosen = STRATEGIES[name](batch_size=5).select(jax.random.key(0), view)
+            values = np.where(view.available, values, -np.inf)
+            np.testing.assert_allclose(chosen.scores, np.sort(values)[::-1][:5], rtol=1e-4, atol=1e-6)
+            assert view.available[chosen.indices].all()
+    with pytest.raises(ValueError, match="labels of the pool"):
+        STRATEGIES["true_loss"](batch_size=2).select(jax.random.key(0), view._replace(labels=None, loss=None))
 
 
 def test_class_balanced_evens_out_the_labels_that_are_there():

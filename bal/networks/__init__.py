@@ -7,6 +7,7 @@ from bal.networks._dropconnect import dropconnect_mlp
 from bal.networks._epinet import epinet_mlp
 from bal.networks._from_equinox import from_equinox
 from bal.networks._from_flax import from_linen, from_nnx
+from bal.networks._loss_prediction import LossPrediction, loss_prediction
 from bal.networks._mlp import mlp
 from bal.networks._network import Network, Training, Variables, deterministic_outputs
 from bal.networks._resnet import resnet18
@@ -32,6 +33,7 @@ NETWORKS = {
 
 __all__ = [
     "NETWORKS",
+    "LossPrediction",
     "Network",
     "Training",
     "VariationalConv",
@@ -49,6 +51,7 @@ __all__ = [
     "from_linen",
     "from_nnx",
     "gaussian_weights",
+    "loss_prediction",
     "mlp",
     "resnet18",
     "variational_cnn",

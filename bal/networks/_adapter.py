@@ -19,6 +19,7 @@ def whole_network(
     *,
     num_outputs: int,
     convolutional: bool,
+    features: Callable[[Variables, Array], dict[str, Array]] | None = None,
 ) -> Network:
     """A network whose head is all of it; its embeddings are its outputs.
 
@@ -30,6 +31,7 @@ def whole_network(
       draw: (rng_key, variables, inputs) -> outputs of one draw, the same function for all points; None: no noise.
       num_outputs: width that the outputs must have.
       convolutional: see :class:`Network`.
+      features: (variables, inputs) -> intermediate features, without noise; training has the same ones.
     """
 
     def checked_init(rng_key: RngKey, inputs: Array) -> Variables:
@@ -57,7 +59,7 @@ def whole_network(
 
     def checked_train(rng_key: RngKey, variables: Variables, inputs: Array) -> Training:
         outputs, statistics = train(rng_key, variables, inputs)
-        return Training(outputs, statistics, jnp.zeros(()), {})
+        return Training(outputs, statistics, jnp.zeros(()), {} if features is None else features(variables, inputs))
 
     return Network(
         init=checked_init,
@@ -66,6 +68,7 @@ def whole_network(
         readout=lambda variables, embeddings: embeddings,
         train=checked_train,
         convolutional=convolutional,
+        features=features,
     )
 
 
@@ -87,6 +90,7 @@ def from_functions(
     *,
     num_outputs: int,
     convolutional: bool = False,
+    features: Callable[[PyTree, Array], dict[str, Array]] | None = None,
 ) -> Network:
     """A network from two functions, from wherever they come.
 
@@ -98,6 +102,8 @@ def from_functions(
       apply: (parameters, inputs [n, ...]) -> outputs [n, num_outputs], without noise.
       num_outputs: width of the output.
       convolutional: see :class:`Network`.
+      features: (parameters, inputs) -> intermediate features by name, each [n, ..., channels], for posteriors that need
+        them; what they share with ``apply`` is computed once when compiled.
 
     Raises:
       ValueError: (from ``init``) outputs of another shape.
@@ -116,4 +122,5 @@ def from_functions(
         draw=None,
         num_outputs=num_outputs,
         convolutional=convolutional,
+        features=None if features is None else lambda variables, inputs: features(variables.params, inputs),
     )

@@ -88,12 +88,19 @@ class _GalCNN(nnx.Module):
     def readout(self, embeddings):
         return self.last(embeddings)
 
+    def features(self, inputs):
+        first = jax.nn.relu(self.first(inputs))
+        second = max_pool(jax.nn.relu(self.second(first)))
+        dense = jax.nn.relu(self.dense.sample(second.reshape(inputs.shape[0], -1), None))
+        return {"first": first, "second": second, "dense": dense}
+
     def training_pass(self, rng_key: RngKey, inputs):
         key_dense, key_last = jax.random.split(rng_key)
-        hidden = jax.nn.relu(self.second.train_step(jax.nn.relu(self.first.train_step(inputs))))
-        hidden = max_pool(hidden).reshape(inputs.shape[0], -1)
-        hidden = jax.nn.relu(self.dense.train_step(hidden, key_dense))
-        return self.last(hidden * dropout_mask(key_last, hidden.shape, 0.5)), {}
+        first = jax.nn.relu(self.first.train_step(inputs))
+        second = max_pool(jax.nn.relu(self.second.train_step(first)))
+        dense = jax.nn.relu(self.dense.train_step(second.reshape(inputs.shape[0], -1), key_dense))
+        features = {"first": first, "second": second, "dense": dense}
+        return self.last(dense * dropout_mask(key_last, dense.shape, 0.5)), features
 
 
 class _BatchBaldCNN(nnx.Module):
@@ -123,14 +130,21 @@ class _BatchBaldCNN(nnx.Module):
     def readout(self, embeddings):
         return self.last(embeddings)
 
+    def features(self, inputs):
+        first = self.trunk(inputs)
+        second = jax.nn.relu(max_pool(self.second(first)))
+        dense = jax.nn.relu(self.dense(second.reshape(inputs.shape[0], -1)))
+        return {"first": first, "second": second, "dense": dense}
+
     def training_pass(self, rng_key: RngKey, inputs):
         key_first, key_second, key_dense = jax.random.split(rng_key, 3)
-        hidden = jax.nn.relu(max_pool(self.first.train_step(inputs)))
-        hidden = self.second.train_step(hidden * self._channel_masks(key_first, hidden))
-        hidden = jax.nn.relu(max_pool(hidden))
-        hidden = hidden * self._channel_masks(key_second, hidden)
-        embeddings = jax.nn.relu(self.dense(hidden.reshape(inputs.shape[0], -1)))
-        return self.last(embeddings * dropout_mask(key_dense, embeddings.shape, 0.5)), {}
+        first = jax.nn.relu(max_pool(self.first.train_step(inputs)))
+        second = self.second.train_step(first * self._channel_masks(key_first, first))
+        second = jax.nn.relu(max_pool(second))
+        dropped = second * self._channel_masks(key_second, second)
+        dense = jax.nn.relu(self.dense(dropped.reshape(inputs.shape[0], -1)))
+        features = {"first": first, "second": second, "dense": dense}
+        return self.last(dense * dropout_mask(key_dense, dense.shape, 0.5)), features
 
     @staticmethod
     def _channel_masks(rng_key: RngKey, images):

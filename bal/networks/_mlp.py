@@ -66,10 +66,20 @@ class _MLP(nnx.Module):
     def readout(self, embeddings: Float[Array, "n D"]) -> Float[Array, "n P"]:
         return self.last(embeddings)
 
+    def features(self, inputs: Float[Array, "n ..."]) -> dict[str, Float[Array, "n W"]]:
+        levels = [self.trunk(inputs)]
+        for layer in self.hidden:
+            levels.append(jax.nn.relu(layer.sample(levels[-1], None)))
+        return _by_name(levels)
+
     def training_pass(self, rng_key: RngKey, inputs: Float[Array, "n ..."]):
         keys = jax.random.split(rng_key, len(self.hidden) + 1)
-        hidden = self.trunk(inputs)
+        levels = [self.trunk(inputs)]
         for layer, key in zip(self.hidden, keys, strict=False):
-            hidden = jax.nn.relu(layer.train_step(hidden, key))
-        hidden = hidden * dropout_mask(keys[-1], hidden.shape, self.dropout_rate)
-        return self.readout(hidden), {}
+            levels.append(jax.nn.relu(layer.train_step(levels[-1], key)))
+        hidden = levels[-1] * dropout_mask(keys[-1], levels[-1].shape, self.dropout_rate)
+        return self.readout(hidden), _by_name(levels)
+
+
+def _by_name(levels: list[Array]) -> dict[str, Array]:
+    return {f"hidden_{number}": level for number, level in enumerate(levels)}

@@ -43,6 +43,8 @@ class Network(NamedTuple):
     readout: Callable[[Variables, Array], Array]  # (variables, embeddings) -> outputs [n, ...]
     train: Callable[[RngKey, Variables, Array], Training]  # fresh noise for each example
     convolutional: bool = False  # on a CPU such networks run in small pieces and one set of weights after the other
+    # (variables, inputs) -> intermediate features by name, each [n, ..., channels], without noise; None: it has none
+    features: Callable[[Variables, Array], dict[str, Array]] | None = None
 
 
 def deterministic_outputs(network: Network, variables: Variables, inputs: Array) -> Array:
@@ -54,6 +56,8 @@ def network_from_module(
     create: Callable[[tuple[int, ...], nnx.Rngs], Any], *, template_shape: tuple[int, ...], convolutional: bool = False
 ) -> Network:
     """Pure functions from an NNX module with the methods ``trunk``, ``head``, ``readout`` and ``training_pass``.
+
+    Where the module has the method ``features``, ``training_pass`` returns features of the same names, with noise.
 
     Args:
       create: (shape of one input, rngs) -> module.
@@ -83,6 +87,9 @@ def network_from_module(
         # Feature maps are much wider than what a trunk returns: on a CPU they stay in cache, whatever the chunk.
         return jax.lax.map(lambda image: module.trunk(image[None])[0], inputs, batch_size=CPU_PIECE)
 
+    def features(variables, inputs):
+        return merge(variables).features(inputs)
+
     return Network(
         init=lambda rng_key, inputs: split(create(inputs.shape[1:], nnx.Rngs(params=rng_key))),
         trunk=trunk,
@@ -90,4 +97,5 @@ def network_from_module(
         readout=lambda variables, embeddings: merge(variables).readout(embeddings),
         train=train,
         convolutional=convolutional,
+        features=features if hasattr(template, "features") else None,
     )

@@ -86,14 +86,15 @@ class _ResNet18(nnx.Module):
         self.blocks = nnx.List(blocks)
         self.last = nnx.Linear(num_inputs, num_outputs, rngs=rngs)
 
-    def embed(self, inputs: Float[Array, "n h w c"], training: bool) -> Float[Array, "n D"]:
-        hidden = jax.nn.relu(self.stem(inputs, training))
-        for block in self.blocks:
+    def stages(self, inputs: Float[Array, "n h w c"], training: bool) -> dict[str, Float[Array, "n x y W"]]:
+        hidden, features = jax.nn.relu(self.stem(inputs, training)), {}
+        for number, block in enumerate(self.blocks):
             hidden = block(hidden, training)
-        return hidden.mean(axis=(1, 2))
+            features[f"stage_{number // 2}"] = hidden  # of its second block in the end
+        return features
 
     def trunk(self, inputs):
-        return self.embed(inputs, training=False)
+        return self.stages(inputs, training=False)["stage_3"].mean(axis=(1, 2))
 
     def head(self, hidden, rng_key: RngKey | None):
         return hidden
@@ -101,5 +102,9 @@ class _ResNet18(nnx.Module):
     def readout(self, embeddings):
         return self.last(embeddings)
 
+    def features(self, inputs):
+        return self.stages(inputs, training=False)
+
     def training_pass(self, rng_key: RngKey, inputs):
-        return self.last(self.embed(inputs, training=True)), {}
+        features = self.stages(inputs, training=True)
+        return self.last(features["stage_3"].mean(axis=(1, 2))), features

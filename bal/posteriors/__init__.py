@@ -10,12 +10,14 @@ from bal.posteriors._gradient_fit import EarlyStopping, TrainingSettings, gradie
 from bal.posteriors._gradient_steps import NetworkState
 from bal.posteriors._laplace import laplace
 from bal.posteriors._last_layer_ensemble import last_layer_ensemble
+from bal.posteriors._learning_loss import learning_loss
 from bal.posteriors._mc_dropout import mc_dropout
 from bal.posteriors._mean_field import mean_field
 from bal.posteriors._numpyro_mcmc import numpyro_mcmc
 from bal.posteriors._numpyro_svi import numpyro_svi
 from bal.posteriors._point_estimate import point_estimate
 from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.posteriors._ranking_loss import pairwise_ranking_loss
 from bal.posteriors._sghmc import sghmc
 from bal.posteriors._sgld import sgld
 from bal.posteriors._swag import swag
@@ -26,6 +28,7 @@ POSTERIORS = {
     "gaussian_process": gaussian_process,
     "laplace": laplace,
     "last_layer_ensemble": last_layer_ensemble,
+    "learning_loss": learning_loss,
     "mc_dropout": mc_dropout,
     "mean_field": mean_field,
     "numpyro_mcmc": numpyro_mcmc,
@@ -53,10 +56,12 @@ __all__ = [
     "gradient_fit",
     "laplace",
     "last_layer_ensemble",
+    "learning_loss",
     "mc_dropout",
     "mean_field",
     "numpyro_mcmc",
     "numpyro_svi",
+    "pairwise_ranking_loss",
     "point_estimate",
     "sghmc",
     "sgld",

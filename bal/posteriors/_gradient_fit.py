@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, deterministic_outputs
-from bal.posteriors._gradient_steps import Carry, NetworkState, gradient_steps, keep_if_empty
+from bal.posteriors._gradient_steps import AuxiliaryLoss, Carry, NetworkState, gradient_steps, keep_if_empty
 from bal.posteriors._posterior import FitInfo
 from bal.types import Batch, RngKey
 
@@ -54,6 +54,7 @@ def gradient_fit(
     likelihood: Likelihood,
     optimizer: optax.GradientTransformation,
     penalty_scale: Callable[[Array], Array] | None = None,
+    auxiliary_loss: AuxiliaryLoss | None = None,
     **settings: Unpack[TrainingSettings],
 ) -> Callable[..., tuple[NetworkState, FitInfo]]:
     r"""A function ``(rng_key, state, batch, validation=None) -> (state, info)`` that trains from the state it is given.
@@ -63,7 +64,8 @@ def gradient_fit(
     .. math:: \tfrac1b \sum_i w_i \ell_i + \tfrac{s_t}N \mathrm{penalty} + \lambda(N) \sum \|\text{kernel}\|^2
 
     with no factor 1/2 in the last term, as in Gal et al. (2017); decoupled decay is the optimiser's. The factor s of
-    the network's penalty at step t is ``penalty_scale(t)``, 1 without. An empty batch returns the state as it was.
+    the network's penalty at step t is ``penalty_scale(t)``, 1 without; an ``auxiliary_loss`` is added, see
+    :func:`gradient_steps`. An empty batch returns the state as it was.
 
     Raises:
       ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it,
@@ -72,7 +74,9 @@ def gradient_fit(
     early_stopping = settings.pop("early_stopping", None)
     num_steps, steps_settings = without_early_stopping("gradient_fit", settings)
     _check(num_steps, early_stopping)
-    steps = gradient_steps(network, likelihood, optimizer, penalty_scale=penalty_scale, **steps_settings)
+    steps = gradient_steps(
+        network, likelihood, optimizer, penalty_scale=penalty_scale, auxiliary_loss=auxiliary_loss, **steps_settings
+    )
 
     def validation_loss(state: NetworkState, validation):
         outputs = deterministic_outputs(network, state.variables, validation.inputs)

@@ -9,11 +9,14 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from bal.likelihoods import Likelihood
-from bal.networks import Network, Variables
+from bal.networks import Network, Training, Variables
 from bal.types import Batch, PyTree, RngKey
 
 # Examples whose gradient is computed at a time on a CPU by networks with convolutions: their activations stay in cache.
 CPU_MICRO_BATCH = 32
+
+# (parameters, training, losses [b], weights [b], step) -> nats a point, added to the objective of a minibatch
+AuxiliaryLoss = Callable[[PyTree, Training, Array, Array, Array], Array]
 
 
 class NetworkState(NamedTuple):
@@ -60,6 +63,7 @@ def gradient_steps(
     augment: Callable[[RngKey, Array], Array] | None = None,
     micro_batch_size: int | None = None,
     penalty_scale: Callable[[Array], Array] | None = None,
+    auxiliary_loss: AuxiliaryLoss | None = None,
 ) -> GradientSteps:
     r"""The steps of :func:`gradient_fit`, whose objective they minimise.
 
@@ -75,6 +79,8 @@ def gradient_steps(
       augment: noise on the inputs.
       micro_batch_size: examples a gradient piece.
       penalty_scale: step -> factor of the network's penalty, such as a warm-up; None: 1.
+      auxiliary_loss: what else to minimise. It may compare the rows of a minibatch, or of its micro-batches, with one
+        another; these have at least two rows then.
 
     Raises:
       ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it.
@@ -83,27 +89,36 @@ def gradient_steps(
         raise ValueError(f"expected minibatch_size of at least 1, got {minibatch_size}")
     if micro_batch_size is not None and minibatch_size % micro_batch_size:
         raise ValueError(f"expected micro_batch_size to divide minibatch_size {minibatch_size}, got {micro_batch_size}")
+    smallest_piece = 1 if auxiliary_loss is None else 2
+    if min(minibatch_size, micro_batch_size or minibatch_size) < smallest_piece:
+        raise ValueError(
+            f"expected minibatch_size and micro_batch_size of at least 2 for a loss that compares rows, "
+            f"got {minibatch_size} and {micro_batch_size}"
+        )
     has_decay = not (isinstance(weight_decay, float | int) and weight_decay == 0)  # it may be traced: a sweep
     told_optimizer = optax.with_extra_args_support(optimizer)
 
-    def loss(rng_key, trained, statistics, batch, penalty_factor):
+    def loss(rng_key, trained, statistics, batch, penalty_factor, step):
         params, noise = trained
         training = network.train(rng_key, Variables(params, statistics), batch.inputs)
         losses = likelihood.loss(noise, training.outputs, batch.labels)
         data_loss = (jnp.where(batch.weights > 0, losses, 0.0) * batch.weights).mean()
-        return data_loss + training.penalty * penalty_factor, training.statistics
+        value = data_loss + training.penalty * penalty_factor
+        if auxiliary_loss is not None:
+            value += auxiliary_loss(params, training, losses, batch.weights, step)
+        return value, training.statistics
 
-    def gradient(rng_key, trained, statistics, batch, penalty_factor):
+    def gradient(rng_key, trained, statistics, batch, penalty_factor, step):
         """Value and gradient of the minibatch objective, piece by piece where that is faster."""
         value_and_grad = jax.value_and_grad(loss, argnums=1, has_aux=True)
-        size = _micro_batch_size(network, statistics, minibatch_size, micro_batch_size)
+        size = _micro_batch_size(network, statistics, minibatch_size, micro_batch_size, smallest_piece)
         if size == minibatch_size:
-            return value_and_grad(rng_key, trained, statistics, batch, penalty_factor)
+            return value_and_grad(rng_key, trained, statistics, batch, penalty_factor, step)
         num_pieces = minibatch_size // size
         pieces = jax.tree.map(lambda leaf: leaf.reshape(num_pieces, size, *leaf.shape[1:]), batch)
 
         def add_piece(total, piece):
-            (value, _), grads = value_and_grad(piece[0], trained, statistics, piece[1], penalty_factor)
+            (value, _), grads = value_and_grad(piece[0], trained, statistics, piece[1], penalty_factor, step)
             return jax.tree.map(jnp.add, total, (value, grads)), None
 
         zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, trained))
@@ -123,7 +138,7 @@ def gradient_steps(
             rng_key, key_augment = jax.random.split(rng_key)
             minibatch = minibatch._replace(inputs=augment(key_augment, minibatch.inputs))
         factor = (1.0 if penalty_scale is None else penalty_scale(step)) / num_labelled
-        (value, statistics), grads = gradient(rng_key, carry.trained, carry.statistics, minibatch, factor)
+        (value, statistics), grads = gradient(rng_key, carry.trained, carry.statistics, minibatch, factor, step)
         if has_decay:
             grads = jax.tree.map(jnp.add, grads, jax.grad(decay)(carry.trained, num_labelled))
         updates, optimizer_state = told_optimizer.update(
@@ -158,7 +173,9 @@ def keep_if_empty(batch: Batch, before: PyTree, after: PyTree) -> PyTree:
     return jax.tree.map(lambda old, new: jnp.where(is_empty, old, new), before, after)
 
 
-def _micro_batch_size(network: Network, statistics: PyTree, minibatch_size: int, wanted: int | None) -> int:
+def _micro_batch_size(
+    network: Network, statistics: PyTree, minibatch_size: int, wanted: int | None, smallest: int
+) -> int:
     # Batch statistics must see the whole minibatch.
     if jax.tree.leaves(statistics):
         if wanted not in (None, minibatch_size):
@@ -168,7 +185,8 @@ def _micro_batch_size(network: Network, statistics: PyTree, minibatch_size: int,
         return wanted
     if not network.convolutional or jax.default_backend() != "cpu":
         return minibatch_size
-    return max(size for size in range(1, min(CPU_MICRO_BATCH, minibatch_size) + 1) if minibatch_size % size == 0)
+    sizes = range(smallest, min(CPU_MICRO_BATCH, minibatch_size) + 1)
+    return max((size for size in sizes if minibatch_size % size == 0), default=minibatch_size)
 
 
 def _kernels(params: PyTree) -> list[Array]:

@@ -10,6 +10,7 @@ from bal.strategies._coverage import k_center, k_means, lcmd, max_dist, prob_cov
 from bal.strategies._gaussian import epistemic_variance, gaussian_bald, gaussian_epig
 from bal.strategies._joint import acs_fw, batch_bald, batch_epig, class_balanced
 from bal.strategies._last_layer import badge, bait, max_det
+from bal.strategies._losses import learning_loss, true_loss
 from bal.strategies._scores import (
     bald,
     epig,
@@ -41,6 +42,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "k_center": k_center,
     "k_means": k_means,
     "lcmd": lcmd,
+    "learning_loss": learning_loss,
     "least_confidence": least_confidence,
     "margin": margin,
     "max_det": max_det,
@@ -52,6 +54,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "random": random,
     "softmax_bald": softmax_bald,
     "softrank_bald": softrank_bald,
+    "true_loss": true_loss,
     "typiclust": typiclust,
     "variation_ratio": variation_ratio,
     "vote_entropy": vote_entropy,
@@ -74,6 +77,7 @@ __all__ = [
     "k_center",
     "k_means",
     "lcmd",
+    "learning_loss",
     "least_confidence",
     "margin",
     "max_det",
@@ -86,6 +90,7 @@ __all__ = [
     "score_strategy",
     "softmax_bald",
     "softrank_bald",
+    "true_loss",
     "typiclust",
     "variation_ratio",
     "vote_entropy",

@@ -85,6 +85,25 @@ def test_training_and_sampling_are_the_same_network_up_to_noise(network, shape):
 
 
 @cases
+def test_features_are_those_of_the_prediction_and_training_has_the_same_ones_with_noise(network, shape, rng_key):
+    variables, inputs = setup(network, shape)
+    features = network.features(variables, inputs)
+    np.testing.assert_allclose(
+        list(features.values())[-1],
+        network.head(variables, network.trunk(variables, inputs), None),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+    noisy = network.train(rng_key, variables, inputs).features
+    assert {name: level.shape for name, level in noisy.items()} == {n: level.shape for n, level in features.items()}
+    assert all(level.shape[0] == 5 for level in features.values())
+    first, *_, last = features
+    # Before the first dropout there is no noise.
+    np.testing.assert_allclose(noisy[first], features[first], rtol=1e-4, atol=1e-5)
+    assert not np.allclose(noisy[last], features[last])
+
+
+@cases
 def test_first_and_second_derivatives_work(network, shape, rng_key):
     variables, inputs = setup(network, shape, count=2)
     tangents = jax.tree.map(jnp.ones_like, variables.params)

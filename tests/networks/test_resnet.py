@@ -51,6 +51,23 @@ def test_it_trains_in_an_ensemble_with_batch_statistics_of_each_member(rng_key):
     np.testing.assert_allclose(few, log_probs[0, :3], rtol=1e-3, atol=1e-4)
 
 
+def test_its_features_are_the_four_stages_and_predictions_use_running_statistics(rng_key):
+    network = networks.resnet18(num_outputs=2, width=2)
+    images = jax.random.normal(rng_key, (3, 8, 8, 1))
+    variables = network.init(rng_key, images)
+    features = network.features(variables, images)
+    shapes = {"stage_0": (3, 8, 8, 2), "stage_1": (3, 4, 4, 4), "stage_2": (3, 2, 2, 8), "stage_3": (3, 1, 1, 16)}
+    assert {name: level.shape for name, level in features.items()} == shapes
+    trained = network.train(rng_key, variables, images).features
+    assert {name: level.shape for name, level in trained.items()} == shapes
+    np.testing.assert_allclose(
+        features["stage_3"].mean(axis=(1, 2)), network.trunk(variables, images), rtol=1e-4, atol=1e-5
+    )
+    alone = network.features(variables, images[:1])["stage_3"]
+    np.testing.assert_allclose(alone, features["stage_3"][:1], rtol=1e-4, atol=1e-5)
+    assert not np.allclose(trained["stage_3"], features["stage_3"], atol=1e-3)
+
+
 @pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (1, 2)])
 def test_both_forms_of_a_strided_padded_convolution_are_equal(size, stride, rng_key):
     images, kernel = jax.random.normal(rng_key, (2, 7, 8, 3)), jax.random.normal(rng_key, (size, size, 3, 4))

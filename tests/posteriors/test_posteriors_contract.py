@@ -15,6 +15,7 @@ from bal.posteriors import (
     gaussian_process,
     laplace,
     last_layer_ensemble,
+    learning_loss,
     mc_dropout,
     mean_field,
     numpyro_mcmc,
@@ -45,6 +46,7 @@ def softmax_regression(inputs, labels=None):
 # name -> a classifier of points [4] into 3 classes
 CASES = {
     "deep_ensemble": deep_ensemble(CLASSIFIER, likelihoods.categorical(), SGD, num_members=4, **TRAINING),
+    "learning_loss": learning_loss(CLASSIFIER, likelihoods.categorical(), SGD, hidden_size=8, **TRAINING),
     "mc_dropout": mc_dropout(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
     "numpyro_mcmc": numpyro_mcmc(
         softmax_regression, likelihoods.categorical(), num_warmup=30, num_draws=10, num_chains=2, max_tree_depth=4
@@ -242,6 +244,9 @@ REGRESSION = {
     ),
     "last_layer_ensemble": lambda network, likelihood: last_layer_ensemble(
         network, likelihood, optax.adam(1e-2), num_members=4, num_steps=200, minibatch_size=16
+    ),
+    "learning_loss": lambda network, likelihood: learning_loss(
+        network, likelihood, optax.adam(1e-2), num_steps=200, minibatch_size=16
     ),
     "mean_field": lambda network, likelihood: mean_field(
         networks.variational_mlp(num_outputs=1, hidden_sizes=(32,)),

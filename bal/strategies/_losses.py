@@ -1,0 +1,43 @@
+"""Strategies of losses: the points at which the model will be wrong, as it says itself or as the labels know."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bal import selection
+from bal.selection import Selection
+from bal.strategies._strategy import Strategy
+from bal.types import RngKey
+from bal.view import PoolView
+
+
+def learning_loss(*, batch_size: int) -> Strategy:
+    """The points of the largest predicted loss; see :func:`bal.posteriors.learning_loss`.
+
+    The paper scores a random subset of the pool, so that not all points of a batch are alike: ``pool_subset_size``.
+
+    References:
+      Yoo and Kweon 2019, Learning loss for active learning, arXiv:1905.03677
+    """
+
+    def select(rng_key: RngKey, view: PoolView) -> Selection:
+        scores = view.map(view.features["predicted_loss"])[:, 0]
+        return selection.top_k(rng_key, scores, view.available, batch_size=batch_size)
+
+    return Strategy(batch_size, select, needs=("predicted_loss",))
+
+
+def true_loss(*, batch_size: int) -> Strategy:
+    """A control that reads the labels of the pool: the points of the largest loss of the mean prediction, in nats."""
+
+    def select(rng_key: RngKey, view: PoolView) -> Selection:
+        if view.labels is None or view.loss is None:
+            raise ValueError("expected a view with the labels of the pool for true_loss, got one without")
+        labels, loss = view.labels, view.loss
+
+        def score(rows: Array) -> Float[Array, " n"]:
+            return loss(view.inputs[rows], labels[rows])
+
+        scores = view.map(score, jnp.arange(view.inputs.shape[0]))
+        return selection.top_k(rng_key, scores, view.available, batch_size=batch_size)
+
+    return Strategy(batch_size, select, privileged=True)

@@ -2,6 +2,7 @@
 
 from bal import (
     acquisition,
+    augmentation,
     datasets,
     information,
     likelihoods,
@@ -35,6 +36,7 @@ __all__ = [
     "StepInfo",
     "Strategy",
     "acquisition",
+    "augmentation",
     "build",
     "check_log_probs",
     "datasets",

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import bal
 from bal.pool import extend_budget
-from experiments.settings import EXTENDS, NOT_RECORDED, Settings, build_learner, load_dataset, seed_key, seeds_at_once
+from experiments.settings import EXTENDS, NOT_RECORDED, Settings, build_learners, load_dataset, seed_key, seeds_at_once
 
 # Above these figures, as arrays in ``FitInfo.diagnostics``, chains have not converged.
 CONVERGED = {"r_hat": 1.05, "divergences": 0}
@@ -33,10 +33,15 @@ class Unit(NamedTuple):
     seeds: list[int]
     info: bal.StepInfo  # leaves [num_rounds, seeds, ...]
     seconds: list[float]  # of each round, without compilation
+    state: bal.LoopState  # after the last of them, leaves [seeds, ...]
 
 
-def run_grid(settings: Settings) -> tuple[Settings, list[Unit]]:
+def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> tuple[Settings, list[Unit]]:
     """Run what is missing from the folder.
+
+    Args:
+      settings: the grid.
+      dataset: in the place of the one that the settings name.
 
     Returns:
       The settings with the whole grid that the folder holds, and its units.
@@ -46,21 +51,21 @@ def run_grid(settings: Settings) -> tuple[Settings, list[Unit]]:
       FloatingPointError: a score or a loss is NaN; names strategy, round and seed.
     """
     settings = _join_folder(replace(settings, seeds_at_once=seeds_at_once(settings)))
-    dataset = load_dataset(settings)
+    dataset = load_dataset(settings) if dataset is None else dataset
     num_classes = max(int(np.max(np.asarray(labels))) for labels in (dataset.pool_labels, dataset.test_labels)) + 1
-    learners = {name: build_learner(settings, name, num_classes) for name in settings.strategies}
-    for learner in learners.values():
+    learners = {name: build_learners(settings, name, num_classes) for name in settings.strategies}
+    for first, *_ in learners.values():
         # Tracing meets every static mistake, and is quick beside compiling.
-        state = jax.eval_shape(learner.init, seed_key(settings, 0), dataset)
-        jax.eval_shape(learner.step, seed_key(settings, 0), state, dataset)
+        state = jax.eval_shape(first.init, seed_key(settings, 0), dataset)
+        jax.eval_shape(first.step, seed_key(settings, 0), state, dataset)
     _write_settings(settings)
     size = settings.seeds_at_once or 1
     groups = [list(range(first, first + size)) for first in range(0, settings.num_seeds, size)]
     units: list[Unit] = []
     with _progress() as progress:
         task = progress.add_task("starting", total=len(learners) * len(groups) * settings.num_rounds)
-        for name, learner in learners.items():
-            program = _Program(learner, dataset)
+        for name in learners:
+            program = _Program(learners[name], dataset)
             for group in groups:
                 before = len(units) * settings.num_rounds
 
@@ -74,17 +79,23 @@ def run_grid(settings: Settings) -> tuple[Settings, list[Unit]]:
 class _Program:
     """The steps of a group of seeds, compiled when they are first needed and once."""
 
-    def __init__(self, learner: bal.ActiveLearner, dataset: bal.Dataset):
+    def __init__(self, learners: list[bal.ActiveLearner], dataset: bal.Dataset):
+        self.learners = learners  # one a round
         self.dataset = dataset
-        self.init = jax.jit(jax.vmap(learner.init, in_axes=(0, None)))
-        self.step = jax.jit(jax.vmap(learner.step, in_axes=(0, 0, None)))
-        self.compiled: Any = None
+        self.init = jax.jit(jax.vmap(learners[0].init, in_axes=(0, None)))
+        self.compiled: dict[bal.ActiveLearner, Any] = {}
 
-    def run_step(self, keys, state):
-        if self.compiled is None:
-            self.compiled = self.step.lower(keys, state, self.dataset).compile()
+    def info_shape(self, keys, state) -> bal.StepInfo:
+        step = jax.vmap(self.learners[0].step, in_axes=(0, 0, None))
+        return jax.eval_shape(step, keys, state, self.dataset)[1]
+
+    def run_step(self, keys, state, done: int):
+        learner = self.learners[done]
+        if learner not in self.compiled:
+            step = jax.jit(jax.vmap(learner.step, in_axes=(0, 0, None)))
+            self.compiled[learner] = step.lower(keys, state, self.dataset).compile()
         start = time.perf_counter()
-        state, info = jax.block_until_ready(self.compiled(keys, state, self.dataset))
+        state, info = jax.block_until_ready(self.compiled[learner](keys, state, self.dataset))
         return state, jax.device_get(info), time.perf_counter() - start
 
 
@@ -95,21 +106,21 @@ def _run_unit(settings: Settings, name: str, group: list[int], program: _Program
     with ocp.CheckpointManager(folder, options=ocp.CheckpointManagerOptions(max_to_keep=1)) as manager:
         infos, seconds = [], []
         if manager.latest_step() is not None:
-            info_shape = jax.eval_shape(program.step, keys, state, program.dataset)[1]
+            info_shape = program.info_shape(keys, state)
             saved = manager.restore(manager.latest_step(), args=ocp.args.StandardRestore())
             state = _resume(state, saved["state"])
             seconds = np.asarray(saved["seconds"]).tolist()
             rounds = range(len(seconds))
             infos = [_unflatten(info_shape, [np.asarray(leaf)[done] for leaf in saved["info"]]) for done in rounds]
         for done in range(len(infos), settings.num_rounds):
-            state, info, elapsed = program.run_step(keys, state)
+            state, info, elapsed = program.run_step(keys, state, done)
             _check_round(info, name, done, group)
             infos.append(info)
             seconds.append(elapsed)
             tree = {"state": jax.tree.leaves(state), "info": jax.tree.leaves(_stack(infos)), "seconds": seconds}
             manager.save(done, args=ocp.args.StandardSave(jax.tree.map(np.asarray, tree)))
-            show(Unit(name, group, _stack(infos), seconds))
-        unit = Unit(name, group, _stack(infos), seconds)
+            show(Unit(name, group, _stack(infos), seconds, state))
+        unit = Unit(name, group, _stack(infos), seconds, state)
         show(unit)
         return unit
 

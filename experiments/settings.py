@@ -1,7 +1,8 @@
 """What a comparison runs: the settings of ``experiments.compare``, and the pieces of the library that they name."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -36,9 +37,11 @@ class Settings:
     """Repeat the pool so many times with noise (Repeated-MNIST)."""
     noise: float = 0.1
     """Standard deviation of that noise; inputs are in [0, 1]."""
+    normalise: bool = False
+    """Inputs of mean 0 and variance 1 in each channel, by the figures of the pool."""
 
-    network: Literal["mlp", "cnn_gal", "cnn_batchbald"] = "mlp"
-    """Architecture. The two convolutional ones are those of Gal et al. 2017 and Kirsch et al. 2019."""
+    network: Literal["mlp", "cnn_gal", "cnn_batchbald", "resnet18"] = "mlp"
+    """Architecture. cnn_gal and cnn_batchbald are those of Gal et al. 2017 and Kirsch et al. 2019."""
     hidden_sizes: tuple[int, ...] = (128, 128)
     """Widths of the mlp."""
     dropout_rate: float = 0.5
@@ -75,10 +78,20 @@ class Settings:
     """Step size."""
     num_steps: int = 400
     """Optimiser steps a round; with early stopping, at most."""
+    num_epochs: int | None = None
+    """Steps a round as so many passes over the labels that there are; each round is a program of its own then."""
     minibatch_size: int = 32
     """Labelled points a step."""
     weight_decay: float = 0.0
     """L2 penalty on kernels, divided by the number of labels: c in c / N, as Gal et al. set it (2.5)."""
+    l2: float = 0.0
+    """Added to the gradient: so many times each parameter (weight decay of PyTorch's SGD)."""
+    drop_at: float | None = None
+    """Divide the learning rate by 10 after this share of a round's steps."""
+    augmentation: Literal["none", "crop_and_flip"] = "none"
+    """Noise on training images: moved by up to 4 pixels, and mirrored."""
+    detach_at: float = 0.6
+    """Share of a round's steps after which the loss predictor (learning_loss) no longer trains the network itself."""
     patience: int | None = None
     """Stop early after so many evaluations without improvement, on the validation points."""
     evaluate_every: int = 50
@@ -99,6 +112,8 @@ class Settings:
 def load_dataset(settings: Settings) -> bal.Dataset:
     """The data set with its variants, on the device."""
     dataset = bal.datasets.load(settings.dataset, data_dir=settings.data_dir, download=settings.data_dir is None)
+    if settings.normalise:
+        dataset = bal.datasets.normalised(dataset)
     key_subset, key_validation, key_noise = jax.random.split(jax.random.fold_in(jax.random.key(settings.seed), 1), 3)
     if settings.num_pool is not None or settings.num_test is not None:
         dataset = bal.datasets.subset(key_subset, dataset, num_pool=settings.num_pool, num_test=settings.num_test)
@@ -133,6 +148,8 @@ def build_posterior(settings: Settings, name: str, num_classes: int) -> Posterio
         "minibatch_size": settings.minibatch_size,
         "weight_decay": (lambda num_labelled: decay / num_labelled) if decay else 0.0,
         "early_stopping": stopping,
+        "augment": bal.augmentation.crop_and_flip(padding=4) if settings.augmentation == "crop_and_flip" else None,
+        "detach_after": round(settings.detach_at * settings.num_steps),
         "num_members": settings.num_members,
         "temperature": settings.temperature,
         "steps_between": max(1, settings.num_steps // 20),
@@ -166,11 +183,23 @@ def build_learner(settings: Settings, strategy: str, num_classes: int) -> bal.Ac
     )
 
 
+def build_learners(settings: Settings, strategy: str, num_classes: int) -> list[bal.ActiveLearner]:
+    """The learner of each round: the same one, unless rounds differ in their number of steps."""
+    if settings.num_epochs is None:
+        return [build_learner(settings, strategy, num_classes)] * settings.num_rounds
+    learners = []
+    for done in range(settings.num_rounds):
+        num_labelled = settings.num_initial + done * settings.batch_size
+        num_steps = settings.num_epochs * -(-num_labelled // settings.minibatch_size)
+        learners.append(build_learner(replace(settings, num_steps=num_steps), strategy, num_classes))
+    return learners
+
+
 def seeds_at_once(settings: Settings) -> int:
     """Seeds in one program: under one ``vmap`` convolutions are slower on a CPU than one after the other."""
     if settings.seeds_at_once is not None:
         return settings.seeds_at_once
-    return 1 if settings.network.startswith("cnn") and jax.default_backend() == "cpu" else 10
+    return 1 if settings.network != "mlp" and jax.default_backend() == "cpu" else 10
 
 
 def check_name(kind: str, name: str, known) -> None:
@@ -190,10 +219,14 @@ def _network(settings: Settings, posterior: str, num_classes: int) -> bal.networ
         return bal.networks.mlp(
             num_outputs=num_classes, hidden_sizes=settings.hidden_sizes, dropout_rate=settings.dropout_rate
         )
+    if settings.network == "resnet18":
+        return bal.networks.resnet18(num_outputs=num_classes)
     return bal.networks.cnn(num_outputs=num_classes, variant=settings.network.removeprefix("cnn_"))
 
 
 def _optimizer(settings: Settings) -> optax.GradientTransformation:
-    if settings.optimizer == "sgd":
-        return optax.sgd(settings.learning_rate, momentum=0.9)
-    return {"adamw": optax.adamw, "adam": optax.adam}[settings.optimizer](settings.learning_rate)
+    rate: float | optax.Schedule = settings.learning_rate
+    if settings.drop_at is not None:
+        rate = optax.piecewise_constant_schedule(rate, {round(settings.drop_at * settings.num_steps): 0.1})
+    optimizer = {"adamw": optax.adamw, "adam": optax.adam, "sgd": partial(optax.sgd, momentum=0.9)}[settings.optimizer]
+    return optax.chain(optax.add_decayed_weights(settings.l2), optimizer(rate)) if settings.l2 else optimizer(rate)

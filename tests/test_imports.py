@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 # room -> rooms of bal that it may import. A room is a file or a folder of bal.
 ALLOWED = {
     "types": set(),
+    "augmentation": {"types"},
     "information": {"types"},
     "acquisition": {"types", "information"},
     "selection": {"types", "information", "acquisition"},

@@ -54,6 +54,30 @@ def imbalanced(rng_key: RngKey, dataset: Dataset, *, class_fractions: Sequence[f
     return _take_pool(dataset, np.sort(np.concatenate(kept)))
 
 
+def normalised(dataset: Dataset) -> Dataset:
+    """Inputs whose last axis (the channels of an image) has mean 0 and variance 1 over the pool.
+
+    The same shift and scale go to all other inputs of the data set. A channel that never varies is only shifted.
+    """
+    pool = np.asarray(dataset.pool_inputs)
+    axes = tuple(range(pool.ndim - 1))
+    mean, deviation = pool.mean(axes, dtype=np.float64), pool.std(axes, dtype=np.float64)
+    scale = np.where(deviation > 0, deviation, 1.0)
+
+    def normalise(inputs):
+        shape = (1,) * (pool.ndim - 1) + (-1,)
+        shifted = np.asarray(inputs) - mean.astype(pool.dtype).reshape(shape)
+        return shifted / scale.astype(pool.dtype).reshape(shape)
+
+    validation = dataset.validation
+    return dataset._replace(
+        pool_inputs=normalise(pool),
+        test_inputs=None if dataset.test_inputs is None else normalise(dataset.test_inputs),
+        target_inputs=None if dataset.target_inputs is None else normalise(dataset.target_inputs),
+        validation=None if validation is None else validation._replace(inputs=normalise(validation.inputs)),
+    )
+
+
 def subset(rng_key: RngKey, dataset: Dataset, *, num_pool: int | None = None, num_test: int | None = None) -> Dataset:
     """A random part of the pool and of the test set.
 

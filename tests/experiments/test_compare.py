@@ -8,7 +8,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pandas as pd
 import pytest
 
@@ -16,7 +19,7 @@ pytest.importorskip("orbax.checkpoint", reason="needs the extra 'experiments'")
 
 from experiments import compare, runner
 from experiments.results import labels_to, mean_and_interval, normalised_area
-from experiments.settings import Settings
+from experiments.settings import Settings, _optimizer
 
 ROOT = Path(__file__).parents[2]
 FILES = ("metrics.parquet", "acquisitions.parquet")
@@ -134,6 +137,29 @@ def test_settings_that_cannot_be_are_refused_before_any_work(change, message, tm
 def test_a_nan_stops_the_command_with_its_round_and_seed(tmp_path):
     with pytest.raises(FloatingPointError, match="strategy random, round 0, seed 0"):
         compare.main(replace(SMALL, output=tmp_path, optimizer="sgd", learning_rate=float("inf")))
+
+
+def test_epochs_give_each_round_its_own_number_of_steps(tmp_path):
+    epochs = replace(SMALL, output=tmp_path, strategies=("random",), num_seeds=2, num_epochs=2, minibatch_size=4)
+    _, (unit,) = runner.run_grid(epochs)
+    # Labels are 6, 8 and 10: two, two and three minibatches of four.
+    assert unit.info.fit.num_steps[:, 0].tolist() == [4, 4, 6]
+
+
+def test_sgd_with_l2_and_a_drop_is_that_of_the_protocol():
+    settings = Settings(optimizer="sgd", learning_rate=0.1, l2=0.05, drop_at=0.5, num_steps=4)
+    optimizer = _optimizer(settings)
+    params = {"kernel": jnp.array([2.0, -1.0]), "bias": jnp.array([0.5])}
+    state = optimizer.init(params)
+    expected, velocity = jax.tree.map(np.asarray, params), jax.tree.map(np.zeros_like, params)
+    for rate in (0.1, 0.1, 0.01, 0.01):
+        gradients = jax.tree.map(jnp.sin, params)
+        updates, state = optimizer.update(gradients, state, params)
+        # As PyTorch has it: decay goes into the momentum, the learning rate does not.
+        velocity = jax.tree.map(lambda v, p: 0.9 * v + np.sin(p) + 0.05 * p, velocity, expected)
+        expected = jax.tree.map(lambda p, v, rate=rate: p - rate * v, expected, velocity)
+        params = optax.apply_updates(params, updates)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), params, expected)
 
 
 def test_area_and_labels_to_a_target_follow_their_definitions():

@@ -117,6 +117,7 @@ def settings_of(study: Study) -> Settings:
         return settings
     return replace(
         settings,
+        dataset=settings.dataset if study.protocol == "small" else "generated images",
         num_initial=16,
         batch_size=8,
         num_rounds=2,

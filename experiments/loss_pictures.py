@@ -11,6 +11,7 @@ from rich.table import Table
 from scipy import stats
 
 import bal
+from experiments.report import with_interval
 from experiments.results import curves, mean_and_interval
 from experiments.runner import Unit
 from experiments.settings import Settings, build_posterior, load_dataset
@@ -29,8 +30,7 @@ def correlation_table(frame: pd.DataFrame) -> Table:
     for name in by_strategy:
         table.add_column(name, justify="right", no_wrap=True)
     for count in next(iter(by_strategy.values())).index:
-        pairs = [mean_and_interval(curve.loc[count].to_numpy()) for curve in by_strategy.values()]
-        table.add_row(str(count), *(f"{mean:.3f} ± {half:.3f}" for mean, half in pairs))
+        table.add_row(str(count), *(with_interval(curve.loc[count].to_numpy()) for curve in by_strategy.values()))
     return table
 
 

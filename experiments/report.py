@@ -32,12 +32,12 @@ def summary_table(frame: pd.DataFrame, settings: Settings) -> Table:
     areas = {name: curve.apply(normalised_area) for name, curve in by_strategy.items()}
     for name, curve in by_strategy.items():
         cells = [f"{curve.loc[count].mean():.3f}" for count in shown]
-        cells.append(_with_interval(areas[name].to_numpy()))
+        cells.append(with_interval(areas[name].to_numpy()))
         for target in settings.targets:
             median = np.median([labels_to(curve[seed], target) for seed in curve])
             cells.append(f"{median:.0f}" if np.isfinite(median) else "-")
         paired = BASELINE in areas and name != BASELINE
-        cells.append(_with_interval((areas[name] - areas[BASELINE]).to_numpy(), sign="+") if paired else "")
+        cells.append(with_interval((areas[name] - areas[BASELINE]).to_numpy(), sign="+") if paired else "")
         table.add_row(name, *cells)
     return table
 
@@ -61,6 +61,7 @@ def plot_curves(frame: pd.DataFrame, settings: Settings, path: Path, metric: str
     figure.savefig(path, dpi=150, metadata={"Software": None})
 
 
-def _with_interval(values: np.ndarray, sign: str = "") -> str:
+def with_interval(values: np.ndarray, sign: str = "") -> str:
+    """Mean and 95 % interval, without the interval where there is but one value."""
     mean, half = mean_and_interval(values)
     return f"{mean:{sign}.4f} ± {half:.4f}" if np.isfinite(half) else f"{mean:{sign}.4f}"

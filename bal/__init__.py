@@ -2,6 +2,7 @@
 
 from bal import (
     acquisition,
+    autolabel,
     datasets,
     information,
     likelihoods,
@@ -12,6 +13,7 @@ from bal import (
     strategies,
     types,
 )
+from bal.automatic import Automatic, AutomaticInfo, AutomaticState
 from bal.information import check_log_probs
 from bal.loop import ActiveLearner, LoopState, StepInfo, build, run
 from bal.pool import PoolState
@@ -24,6 +26,9 @@ from bal.view import PoolView
 
 __all__ = [
     "ActiveLearner",
+    "Automatic",
+    "AutomaticInfo",
+    "AutomaticState",
     "Batch",
     "Dataset",
     "Gaussian",
@@ -35,6 +40,7 @@ __all__ = [
     "StepInfo",
     "Strategy",
     "acquisition",
+    "autolabel",
     "build",
     "check_log_probs",
     "datasets",

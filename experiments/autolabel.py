@@ -112,7 +112,7 @@ def main(study: Study) -> None:
     write_parquet(promises, study.output / "promises.parquet")
     draw_page(seen[study.strategy], promises, study.dataset, study.output / "autolabel.png")
     # The tables need more than the 80 columns that a pipe is taken to have.
-    console = Console(width=max(Console().width, 120))
+    console = Console(width=max(Console().width, 140))
     console.print(summary_table(metrics, alone))
     console.print(promises_table(promises, alone))
     for sentence in sentences(promises, alone):

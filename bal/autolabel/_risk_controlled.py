@@ -27,10 +27,13 @@ def risk_controlled(
     .. math:: R(t) = P(\hat y \neq y \mid u < t) \le \mathrm{max\_error}
 
     for points of the distribution that the calibration points come from. It rests on calibration points that are
-    independent of everything that made the model (no training, no early stopping, no earlier automatic label that the
-    model learned from) and of the candidates. It is a statement about R: among the labels given to a finite pool the
-    share of errors scatters around it. What is left of a pool after active selection is not quite that distribution,
-    and the most certain of the points below t (``max_automatic``) are not all of them: measure both.
+    independent of everything that made the model (no training, no early stopping) and of the candidates. In the loop
+    that is so where the model does not learn from automatic labels (weight 0), and in the first round; later, labels
+    that an earlier threshold chose carry something of the calibration points into the model.
+
+    It is a statement about R: among the labels given to a finite pool the share of errors scatters around it. What is
+    left of a pool after active selection is not quite that distribution, and the most certain of the points below t
+    (``max_automatic``) are not all of them: measure both.
 
     How (Learn then Test): the thresholds tried are quantiles of the candidates' uncertainty, so they are fixed for the
     calibration points. Of the m calibration points below t, Bin(m, R(t)) are wrong. That R(t) > max_error is rejected
@@ -118,11 +121,16 @@ def _plan(num_points: Array, max_error, level: Array) -> tuple[Float[Array, " G"
 def _quantiles(
     uncertainty: Float[Array, " N"], candidates: Bool[Array, " N"], shares: Float[Array, " G"]
 ) -> Float[Array, " G"]:
-    """Thresholds with at least such a share of the candidates strictly below; +inf where that is all of them."""
+    """Thresholds with at least such a share of the points strictly below; +inf where that is all candidates.
+
+    Points that are no candidates count as the most uncertain: a person was asked about them mostly because they were.
+    So a share of the pool is about that share of the calibration points, of which nobody took the uncertain ones away.
+    """
     usable = candidates & ~jnp.isnan(uncertainty)
     ordered = jnp.sort(jnp.where(usable, uncertainty, jnp.inf))
     ordered = jnp.concatenate([ordered, jnp.full(1, jnp.inf, ordered.dtype)])
-    last = jnp.clip(jnp.ceil(shares * usable.sum()).astype(jnp.int32) - 1, 0, uncertainty.shape[0])
+    num_points = uncertainty.shape[0]
+    last = jnp.clip(jnp.ceil(shares * num_points).astype(jnp.int32) - 1, 0, num_points - 1)
     # The next value that is different, so that equal points fall on one side.
     return ordered[jnp.searchsorted(ordered[:-1], ordered[last], side="right")]
 

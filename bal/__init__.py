@@ -3,6 +3,7 @@
 from bal import (
     acquisition,
     augmentation,
+    autolabel,
     datasets,
     information,
     likelihoods,
@@ -13,6 +14,7 @@ from bal import (
     strategies,
     types,
 )
+from bal.automatic import Automatic, AutomaticInfo, AutomaticState
 from bal.information import check_log_probs
 from bal.loop import ActiveLearner, LoopState, StepInfo, build, run
 from bal.pool import PoolState
@@ -25,6 +27,9 @@ from bal.view import PoolView
 
 __all__ = [
     "ActiveLearner",
+    "Automatic",
+    "AutomaticInfo",
+    "AutomaticState",
     "Batch",
     "Dataset",
     "Gaussian",
@@ -37,6 +42,7 @@ __all__ = [
     "Strategy",
     "acquisition",
     "augmentation",
+    "autolabel",
     "build",
     "check_log_probs",
     "datasets",

@@ -11,8 +11,10 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Int
 
 from bal import pool as pools
+from bal.automatic import Automatic, AutomaticInfo, add_automatic, label_automatically, no_automatic_labels, without
+from bal.checks import check_dataset, check_settings
 from bal.evaluation import evaluate, losses
-from bal.initial import check_initial_set, initial_labels
+from bal.initial import initial_labels
 from bal.pool import PoolState
 from bal.posteriors import FitInfo, Posterior, check_num_samples
 from bal.selection import Selection
@@ -28,6 +30,7 @@ class LoopState(NamedTuple):
     posterior: PyTree  # state of the posterior that acquires
     evaluation: PyTree  # state of the posterior that is evaluated, () where it is the same
     round: Int[Array, ""]  # rounds that are done
+    automatic: PyTree = ()  # AutomaticState: labels of no person that the next round is fitted on too, () without
 
 
 class StepInfo(NamedTuple):
@@ -38,6 +41,7 @@ class StepInfo(NamedTuple):
     metrics: dict[str, Array]  # of the posterior samples' mean on the test set; {} without one
     fit: FitInfo
     evaluation_fit: FitInfo | None
+    automatic: AutomaticInfo | None = None
 
 
 class ActiveLearner(NamedTuple):
@@ -63,6 +67,7 @@ def build(
     evaluation_posterior: Posterior | None = None,
     pool_subset_size: int | None = None,
     num_targets: int = 100,
+    automatic: Automatic | None = None,
     chunk_size: int | None = None,
     mesh: Mesh | None = None,
 ) -> ActiveLearner:
@@ -82,6 +87,8 @@ def build(
       pool_subset_size: score a random subset of the available points in each round; None scores all.
       num_targets: where the data set has no ``target_inputs``, so many points are drawn from the original pool in each
         round.
+      automatic: label by itself what the rule allows, afresh in each round among the points scored and not asked for;
+        the next round is fitted on these labels too. They are no part of ``num_labelled``, nor seen by the strategy.
       chunk_size: points predicted at a time; None follows from a memory budget.
       mesh: devices over which the pool and the test set are divided when predicted.
 
@@ -91,26 +98,34 @@ def build(
     Raises:
       ValueError: settings that cannot be, or a posterior without what the strategy needs.
     """
-    _check_settings(posterior, strategy, num_initial, num_rounds, initial_set, num_targets)
+    check_settings(
+        posterior,
+        strategy,
+        num_initial=num_initial,
+        num_rounds=num_rounds,
+        initial_set=initial_set,
+        num_targets=num_targets,
+        pool_subset_size=pool_subset_size,
+    )
     check_num_samples(num_samples, posterior.max_samples)
-    if pool_subset_size is not None and pool_subset_size < strategy.batch_size:
-        raise ValueError(f"expected pool_subset_size of at least batch_size, got {pool_subset_size}")
     budget = num_initial + num_rounds * strategy.batch_size
 
     def init(rng_key: RngKey | Keys, dataset: Dataset, initial: tuple[Array, Array] | None = None) -> LoopState:
         keys = _as_keys(rng_key)
         # NumPy arrays, which data sets from files are, know no traced indices.
         dataset = jax.tree.map(jnp.asarray, dataset)
-        _check_dataset(dataset, budget, pool_subset_size, strategy)
+        check_dataset(dataset, budget, pool_subset_size, strategy)
         indices, labels = initial_labels(
             keys.initial, dataset, initial, num_initial=num_initial, initial_set=initial_set
         )
         pool = pools.empty_pool(dataset.pool_inputs.shape[0], budget, labels.shape[1:], labels.dtype)
         pool = pools.add_labels(pool, indices, labels)
+        by_machine = no_automatic_labels(automatic, dataset, pool_subset_size)
         batch = pools.labelled_batch(pool, dataset.pool_inputs)
+        batch = add_automatic(batch, automatic, by_machine, dataset.pool_inputs)
         key_network = jax.random.fold_in(keys.network, 0)
         evaluation = () if evaluation_posterior is None else evaluation_posterior.init(key_network, batch)
-        return LoopState(pool, posterior.init(key_network, batch), evaluation, jnp.int32(0))
+        return LoopState(pool, posterior.init(key_network, batch), evaluation, jnp.int32(0), by_machine)
 
     def fit(keys: Keys, fitted: Posterior, state: LoopState, previous: PyTree, batch: Batch, validation: Batch | None):
         fresh = fitted.init(keys.network, batch)
@@ -129,12 +144,13 @@ def build(
         keys = Keys(*(jax.random.fold_in(key, state.round) for key in _as_keys(rng_key)))
         dataset = jax.tree.map(jnp.asarray, dataset)
         batch = pools.labelled_batch(state.pool, dataset.pool_inputs)
-        belief, fit_info = fit(keys, posterior, state, state.posterior, batch, dataset.validation)
+        known = add_automatic(batch, automatic, state.automatic, dataset.pool_inputs)
+        belief, fit_info = fit(keys, posterior, state, state.posterior, known, dataset.validation)
         predict = draw(keys, posterior, belief)
         evaluated, evaluation, evaluation_info, evaluated_predict = posterior, (), None, predict
         if evaluation_posterior is not None:
             evaluated = evaluation_posterior
-            evaluation, evaluation_info = fit(keys, evaluated, state, state.evaluation, batch, dataset.validation)
+            evaluation, evaluation_info = fit(keys, evaluated, state, state.evaluation, known, dataset.validation)
             evaluated_predict = draw(keys, evaluated, evaluation)
         evaluated_state = belief if evaluation_posterior is None else evaluation
         metrics = evaluate(evaluated, evaluated_state, evaluated_predict, dataset, chunk_size=chunk_size, mesh=mesh)
@@ -153,17 +169,23 @@ def build(
             mesh=mesh,
             privileged_loss=Partial(partial(losses, posterior.likelihood), predict) if strategy.privileged else None,
         )
-        selection = to_pool_indices(strategy.select(keys.selection, view), subset, dataset)
-        info = StepInfo(state.pool.num_labelled, selection, metrics, fit_info, evaluation_info)
-        return LoopState(state.pool, belief, evaluation, state.round + 1), info
+        selection = strategy.select(keys.selection, view)
+        by_machine, automatic_info = label_automatically(
+            keys.selection, automatic, state.round, dataset, view, selection.indices, subset
+        )
+        selection = to_pool_indices(selection, subset, dataset)
+        info = StepInfo(state.pool.num_labelled, selection, metrics, fit_info, evaluation_info, automatic_info)
+        return LoopState(state.pool, belief, evaluation, state.round + 1, by_machine), info
 
     def tell(state: LoopState, indices: Array, labels: Array, weights: Array | None = None) -> LoopState:
         indices, labels = jnp.asarray(indices), jnp.asarray(labels)
         weights = None if weights is None else jnp.asarray(weights)
-        return state._replace(pool=pools.add_labels(state.pool, indices, labels, weights))
+        pool = pools.add_labels(state.pool, indices, labels, weights)
+        return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
 
     def skip(state: LoopState, indices: Array) -> LoopState:
-        return state._replace(pool=pools.skip(state.pool, jnp.asarray(indices)))
+        pool = pools.skip(state.pool, jnp.asarray(indices))
+        return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
 
     def step(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
         if dataset.pool_labels is None:
@@ -196,38 +218,3 @@ def run(rng_key: RngKey | Keys, learner: ActiveLearner, dataset: Dataset) -> tup
 
 def _as_keys(rng_key: RngKey | Keys) -> Keys:
     return rng_key if isinstance(rng_key, Keys) else split_keys(rng_key)
-
-
-def _check_settings(posterior, strategy, num_initial, num_rounds, initial_set, num_targets) -> None:
-    if num_initial < 0 or num_rounds < 1 or num_targets < 1:
-        raise ValueError(
-            f"expected num_initial of at least 0, num_rounds and num_targets of at least 1, "
-            f"got {num_initial}, {num_rounds} and {num_targets}"
-        )
-    if strategy.batch_size < 1:
-        raise ValueError(f"expected batch_size of at least 1, got {strategy.batch_size}")
-    check_initial_set(initial_set)
-    missing = [name for name in strategy.needs if name not in posterior.features]
-    if missing:
-        raise ValueError(
-            f"expected a posterior with the features {list(strategy.needs)} that the strategy needs, "
-            f"got one with {sorted(posterior.features)}"
-        )
-
-
-def _check_dataset(dataset: Dataset, budget: int, pool_subset_size: int | None, strategy: Strategy) -> None:
-    if strategy.privileged and dataset.pool_labels is None:
-        raise ValueError("expected pool_labels for a privileged strategy, which reads labels nobody has yet, got None")
-    num_points = dataset.pool_inputs.shape[0]
-    if budget > num_points:
-        raise ValueError(
-            f"expected a label budget (num_initial + num_rounds * batch_size) of at most the {num_points} points "
-            f"of the pool, got {budget}"
-        )
-    if pool_subset_size is not None and not 1 <= pool_subset_size <= num_points:
-        raise ValueError(f"expected pool_subset_size between 1 and {num_points}, got {pool_subset_size}")
-    if dataset.test_inputs is not None and dataset.test_inputs.shape[1:] != dataset.pool_inputs.shape[1:]:
-        raise ValueError(
-            f"expected test_inputs of the shape of pool_inputs [n, {list(dataset.pool_inputs.shape[1:])}], "
-            f"got {list(dataset.test_inputs.shape)}"
-        )

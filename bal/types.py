@@ -35,6 +35,7 @@ class Dataset(NamedTuple):
     validation: Batch | None = None  # read by early stopping only, and reported beside the number of labels
     target_inputs: Array | None = None  # [M, ...] where predictions will be wanted (EPIG)
     target_weights: Float[Array, " M"] | None = None
+    calibration: Batch | None = None  # read by automatic labelling only, and reported beside the number of labels
 
 
 class Gaussian(NamedTuple):

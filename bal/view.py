@@ -88,10 +88,12 @@ def pool_view(
 
 def to_pool_indices(selection: Selection, subset: Int[Array, " n"] | None, dataset: Dataset) -> Selection:
     """Indices into the pool from indices into the view, which are the same where the view shows the whole pool."""
-    if subset is None:
-        return selection
-    num_points = dataset.pool_inputs.shape[0]
-    return selection._replace(indices=subset.at[selection.indices].get(mode="fill", fill_value=num_points))
+    return selection._replace(indices=indices_in_pool(selection.indices, subset, dataset.pool_inputs.shape[0]))
+
+
+def indices_in_pool(indices: Int[Array, " B"], subset: Int[Array, " n"] | None, num_points: int) -> Int[Array, " B"]:
+    """Pool indices from indices into a view; the absent index of the one becomes that of the other, ``num_points``."""
+    return indices if subset is None else subset.at[indices].get(mode="fill", fill_value=num_points)
 
 
 def _map_inputs(

@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 
 from experiments.report import plot_curves, summary_table
-from experiments.results import acquisitions_frame, metrics_frame, seconds_frame, write_parquet
+from experiments.results import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
 from experiments.runner import run_grid
 from experiments.settings import Settings
 
@@ -22,6 +22,8 @@ def main(settings: Settings) -> None:
     metrics = metrics_frame(settings, units)
     write_parquet(metrics, settings.output / "metrics.parquet")
     write_parquet(acquisitions_frame(settings, units), settings.output / "acquisitions.parquet")
+    if settings.automatic is not None:
+        write_parquet(automatic_frame(settings, units), settings.output / "automatic.parquet")
     write_parquet(seconds_frame(units), settings.output / "seconds.parquet")
     picture = settings.output / "learning_curves.png"
     plot_curves(metrics, settings, picture)

@@ -22,6 +22,8 @@ def summary_table(frame: pd.DataFrame, settings: Settings) -> Table:
     title = f"{settings.dataset}, {settings.posterior}: test accuracy, {settings.num_seeds} seeds"
     if settings.num_validation:
         title += f" (and {settings.num_validation} validation labels)"
+    if settings.num_calibration:
+        title += f" (and {settings.num_calibration} calibration labels)"
     caption = "@n: mean at n labels; area: under the curve, 95 % interval; to: labels to an accuracy, median over seeds"
     table = Table(title=title, caption=caption)
     table.add_column("strategy", no_wrap=True)

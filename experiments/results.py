@@ -36,6 +36,17 @@ def acquisitions_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["strategy", "seed", "round", "rank", "index", "score"])
 
 
+def automatic_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
+    """One row for the automatic labels of each round: how many, their coverage and precision, errors by class."""
+    rows = []
+    for unit, position, seed in _seeds(settings, units):
+        info = jax.tree.map(lambda leaf, position=position: leaf[:, position], unit.info)
+        for done in range(settings.num_rounds):
+            seen = jax.tree.map(lambda leaf, done=done: leaf[done].tolist(), info.automatic)
+            rows.append({"strategy": unit.strategy, "seed": seed, "round": done, **seen._asdict()})
+    return pd.DataFrame(rows)
+
+
 def seconds_frame(units: list[Unit]) -> pd.DataFrame:
     """Measured seconds of each round of each group of seeds; not the same in every run."""
     rows = [(u.strategy, u.seeds[0], len(u.seeds), r, s) for u in units for r, s in enumerate(u.seconds)]

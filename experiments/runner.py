@@ -167,9 +167,10 @@ def _join_folder(settings: Settings) -> Settings:
         return settings
     held = json.loads(path.read_text())
     asked = _as_json(settings)
-    different = [key for key in asked if key not in EXTENDS and held.get(key) != asked[key]]
+    held = {**_as_json(Settings()), **held}  # a folder from before a setting existed has its default
+    different = [key for key in asked if key not in EXTENDS and held[key] != asked[key]]
     if different:
-        pairs = ", ".join(f"{key} {held.get(key)!r} there, {asked[key]!r} asked for" for key in different)
+        pairs = ", ".join(f"{key} {held[key]!r} there, {asked[key]!r} asked for" for key in different)
         raise ValueError(f"expected the configuration that {settings.output} holds, got another: {pairs}")
     return replace(
         settings,

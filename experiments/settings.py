@@ -33,6 +33,8 @@ class Settings:
     """Use a random part of the test set; all of it where left out."""
     num_validation: int = 0
     """Pool points set aside with their labels for early stopping; reported beside the number of labels."""
+    num_calibration: int = 0
+    """Pool points set aside with their labels for risk-controlled automatic labels; reported beside the labels too."""
     copies: int = 1
     """Repeat the pool so many times with noise (Repeated-MNIST)."""
     noise: float = 0.1
@@ -71,6 +73,17 @@ class Settings:
     """Points asked for in a round."""
     pool_subset_size: int | None = None
     """Score a random subset of the available points in each round; all where left out."""
+
+    automatic: Literal["entropy_below", "confidence_above", "risk_controlled"] | None = None
+    """Rule in bal.autolabel by which the model labels points by itself and learns from that; none where left out."""
+    automatic_level: float = 0.1
+    """Of that rule: entropy in nats, confidence, or promised error rate."""
+    automatic_rate: float = 0.0
+    """By how much the threshold of entropy_below falls in each round."""
+    max_automatic: int = 500
+    """Automatic labels in a round, at most."""
+    automatic_weight: float = 1.0
+    """Weight of an automatic label in the fit; a person's has 1."""
 
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     """Optimiser; sgd has momentum 0.9."""
@@ -119,6 +132,9 @@ def load_dataset(settings: Settings) -> bal.Dataset:
         dataset = bal.datasets.subset(key_subset, dataset, num_pool=settings.num_pool, num_test=settings.num_test)
     if settings.num_validation:
         dataset = bal.datasets.hold_out_validation(key_validation, dataset, num_validation=settings.num_validation)
+    if settings.num_calibration:
+        key_calibration = jax.random.fold_in(key_validation, 1)
+        dataset = bal.datasets.hold_out_calibration(key_calibration, dataset, num_calibration=settings.num_calibration)
     if settings.copies > 1:
         dataset = bal.datasets.repeated(key_noise, dataset, copies=settings.copies, noise=settings.noise)
     return jax.device_put(dataset)
@@ -180,6 +196,7 @@ def build_learner(settings: Settings, strategy: str, num_classes: int) -> bal.Ac
         start=starts[settings.refit],
         evaluation_posterior=None if evaluation is None else build_posterior(settings, evaluation, num_classes),
         pool_subset_size=settings.pool_subset_size,
+        automatic=_automatic(settings),
     )
 
 
@@ -222,6 +239,19 @@ def _network(settings: Settings, posterior: str, num_classes: int) -> bal.networ
     if settings.network == "resnet18":
         return bal.networks.resnet18(num_outputs=num_classes)
     return bal.networks.cnn(num_outputs=num_classes, variant=settings.network.removeprefix("cnn_"))
+
+
+def _automatic(settings: Settings) -> bal.Automatic | None:
+    if settings.automatic is None:
+        return None
+    level, rules = settings.automatic_level, bal.autolabel
+    if settings.automatic == "entropy_below":
+        rule = rules.entropy_below(level, rate=settings.automatic_rate)
+    elif settings.automatic == "confidence_above":
+        rule = rules.confidence_above(level)
+    else:
+        rule = rules.risk_controlled(level)
+    return bal.Automatic(rule, settings.max_automatic, settings.automatic_weight)
 
 
 def _optimizer(settings: Settings) -> optax.GradientTransformation:

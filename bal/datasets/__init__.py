@@ -6,7 +6,14 @@ from pathlib import Path
 from bal.datasets._arrays import check_dataset, from_arrays
 from bal.datasets._offline import digits, mnist_5k, two_moons
 from bal.datasets._tfds import load_tfds, tfds_names
-from bal.datasets._transforms import hold_out_validation, imbalanced, normalised, repeated, subset
+from bal.datasets._transforms import (
+    hold_out_calibration,
+    hold_out_validation,
+    imbalanced,
+    normalised,
+    repeated,
+    subset,
+)
 from bal.types import Dataset
 
 OFFLINE = {"digits": digits, "mnist_5k": mnist_5k, "two_moons": two_moons}
@@ -43,6 +50,7 @@ __all__ = [
     "OFFLINE",
     "check_dataset",
     "from_arrays",
+    "hold_out_calibration",
     "hold_out_validation",
     "imbalanced",
     "load",

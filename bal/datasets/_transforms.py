@@ -109,11 +109,28 @@ def hold_out_validation(rng_key: RngKey, dataset: Dataset, *, num_validation: in
     Raises:
       ValueError: no labels, or not fewer validation points than pool points.
     """
+    held_out, rest = _hold_out(rng_key, dataset, num_validation, "num_validation")
+    return rest._replace(validation=held_out)
+
+
+def hold_out_calibration(rng_key: RngKey, dataset: Dataset, *, num_calibration: int) -> Dataset:
+    """Move random labelled points from the pool to ``Dataset.calibration``, for risk-controlled automatic labelling.
+
+    Their labels cost what any label costs: report them beside the label count.
+
+    Raises:
+      ValueError: no labels, or not fewer calibration points than pool points.
+    """
+    held_out, rest = _hold_out(rng_key, dataset, num_calibration, "num_calibration")
+    return rest._replace(calibration=held_out)
+
+
+def _hold_out(rng_key: RngKey, dataset: Dataset, count: int, name: str) -> tuple[Batch, Dataset]:
     labels = _pool_labels(dataset)
-    kept = _choose(rng_key, len(labels), len(labels) - num_validation, "the pool without num_validation")
+    kept = _choose(rng_key, len(labels), len(labels) - count, f"the pool without {name}")
     held_out = np.setdiff1d(np.arange(len(labels)), kept)
-    validation = Batch(dataset.pool_inputs[held_out], jnp.asarray(labels[held_out]), jnp.ones(len(held_out)))
-    return _take_pool(dataset, kept)._replace(validation=validation)
+    batch = Batch(dataset.pool_inputs[held_out], jnp.asarray(labels[held_out]), jnp.ones(len(held_out)))
+    return batch, _take_pool(dataset, kept)
 
 
 def _pool_labels(dataset: Dataset) -> np.ndarray:

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from bal import datasets
-from bal.datasets import OFFLINE, from_arrays, hold_out_validation, imbalanced, load, repeated, subset
+from bal.datasets import (
+    OFFLINE,
+    from_arrays,
+    hold_out_calibration,
+    hold_out_validation,
+    imbalanced,
+    load,
+    repeated,
+    subset,
+)
 
 SHAPES = {"digits": (1437, 360, (8, 8, 1)), "mnist_5k": (4000, 1000, (28, 28, 1)), "two_moons": (1000, 1000, (2,))}
 
@@ -74,6 +83,10 @@ def test_subsets_and_validation_are_disjoint_parts_of_the_pool(digits, rng_key):
     assert held.validation.weights.sum() == 30
     images = [image.tobytes() for image in (*held.pool_inputs, *held.validation.inputs)]
     assert sorted(images) == sorted(image.tobytes() for image in small.pool_inputs)
+    both = hold_out_calibration(rng_key, held, num_calibration=20)
+    assert (len(both.pool_inputs), len(both.validation.inputs), len(both.calibration.inputs)) == (50, 30, 20)
+    parts = (*both.pool_inputs, *both.validation.inputs, *both.calibration.inputs)
+    assert sorted(image.tobytes() for image in parts) == sorted(images)
 
 
 def test_variants_depend_on_the_key_only(digits):
@@ -110,6 +123,7 @@ def test_arrays_at_fault_are_refused_by_the_name_of_their_field(arguments, messa
         (lambda key, data: imbalanced(key, data, class_fractions=[1.0]), "class_fractions"),
         (lambda key, data: subset(key, data, num_pool=2000), "num_pool"),
         (lambda key, data: hold_out_validation(key, data, num_validation=1437), "num_validation"),
+        (lambda key, data: hold_out_calibration(key, data, num_calibration=1437), "num_calibration"),
         (lambda key, data: imbalanced(key, data._replace(pool_labels=None), class_fractions=[1.0]), "pool_labels"),
     ],
 )

@@ -1,0 +1,125 @@
+"""For each point: is it labelled automatically, is a person asked, or is it left?"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from bal.autolabel._rule import Calibration, Rule, assess, check_calibration
+from bal.selection import Selection, top_k
+from bal.types import RngKey
+
+
+class Kind(IntEnum):
+    """What is done with a point."""
+
+    LEAVE = 0
+    ASK = 1
+    AUTOMATIC = 2
+
+
+class Decision(NamedTuple):
+    """What is done with each point. ``labels`` are the model's, for all points: they count where kind is automatic."""
+
+    kind: Int[Array, " N"]  # values of Kind
+    labels: Int[Array, " N"]
+    uncertainty: Float[Array, " N"]
+    threshold: Float[Array, ""]  # strictly below it a label may be given; -inf: no threshold satisfies the rule
+    is_satisfied: Bool[Array, ""]
+
+
+def decide(
+    rng_key: RngKey,
+    log_probs: Float[Array, "S N C"],
+    rule: Rule,
+    *,
+    available: Bool[Array, " N"],
+    asked: Int[Array, " B"] | None = None,
+    max_automatic: int | None = None,
+    calibration: Calibration | None = None,
+    rounds_done: int | Int[Array, ""] = 0,
+) -> Decision:
+    """Decide for each point, from predictions of any model.
+
+    Args:
+      rng_key: breaks ties between equally certain points where there is not room for all.
+      log_probs: normalised log-probabilities under S posterior samples; S = 1 for a single model.
+      rule: which points may be labelled automatically.
+      available: True where a point has no label yet; the others are left.
+      asked: points that a person will label, such as ``Selection.indices``; nobody is asked where None.
+      max_automatic: automatic labels at most, the most certain first; no limit where None.
+      calibration: see :func:`calibrate`; what ``risk_controlled`` reads.
+      rounds_done: for a threshold that changes from round to round.
+
+    Raises:
+      ValueError: ``max_automatic`` is not between 1 and N, or the rule needs more calibration points.
+
+    Example:
+      >>> import jax
+      >>> from bal.autolabel import confidence_above
+      >>> log_probs = jnp.log(jnp.array([[[0.99, 0.01], [0.4, 0.6], [0.2, 0.8]]]))
+      >>> everything, second = jnp.ones(3, bool), jnp.array([1])
+      >>> decide(jax.random.key(0), log_probs, confidence_above(0.9), available=everything, asked=second).kind
+      Array([2, 1, 0], dtype=int32)
+    """
+    check_calibration(rule, None if calibration is None else calibration.wrong.shape[0])
+    num_points = log_probs.shape[1]
+    max_automatic = num_points if max_automatic is None else max_automatic
+    uncertainty, labels = assess(rule, log_probs)
+    kind = jnp.full(num_points, int(Kind.LEAVE), jnp.int32)
+    if asked is not None:
+        kind = kind.at[asked].set(int(Kind.ASK), mode="drop")
+    candidates = available & (kind == Kind.LEAVE)
+    threshold = rule.threshold(jnp.asarray(rounds_done), uncertainty, candidates, calibration)
+    chosen = choose(rng_key, uncertainty, candidates, threshold, max_automatic=max_automatic)
+    kind = kind.at[chosen.indices].set(int(Kind.AUTOMATIC), mode="drop")
+    return Decision(kind, labels, uncertainty, threshold, threshold > -jnp.inf)
+
+
+def choose(
+    rng_key: RngKey,
+    uncertainty: Float[Array, " N"],
+    candidates: Bool[Array, " N"],
+    threshold: Float[Array, ""],
+    *,
+    max_automatic: int,
+) -> Selection:
+    """The candidates that are labelled automatically, the most certain first; scores are the negative uncertainty.
+
+    Args:
+      rng_key: breaks ties.
+      uncertainty: lower is more certain; NaN is never labelled.
+      candidates: True where a point may be labelled automatically.
+      threshold: strictly below it.
+      max_automatic: so many at most, the length of the result.
+
+    Raises:
+      ValueError: ``max_automatic`` is not between 1 and N.
+    """
+    check_max_automatic(max_automatic, uncertainty.shape[0])
+    return top_k(rng_key, -uncertainty, candidates & (uncertainty < threshold), batch_size=max_automatic)
+
+
+def check_max_automatic(max_automatic: int, num_points: int) -> None:
+    """Raise where there is no room for a label, or room for more labels than there are points to choose from."""
+    if not 1 <= max_automatic <= num_points:
+        raise ValueError(f"expected max_automatic between 1 and the number of points {num_points}, got {max_automatic}")
+
+
+def summary(decision: Decision) -> str:
+    """The decision in words, for a person.
+
+    Example:
+      >>> kind, nothing = jnp.array([2, 2, 1, 0]), jnp.zeros(4)
+      >>> summary(Decision(kind, jnp.zeros(4, int), nothing, jnp.array(0.1), jnp.array(True)))
+      'automatic: 2 of 4 points (50.0 %), ask a person: 1, leave: 1; threshold 0.1'
+    """
+    kind = np.asarray(decision.kind)
+    automatic, ask, leave = (int((kind == value).sum()) for value in (Kind.AUTOMATIC, Kind.ASK, Kind.LEAVE))
+    share = f"{100 * automatic / len(kind):.1f} %"
+    counts = f"automatic: {automatic} of {len(kind)} points ({share}), ask a person: {ask}, leave: {leave}"
+    if not bool(decision.is_satisfied):
+        return f"{counts}; no threshold satisfies the rule"
+    return f"{counts}; threshold {float(decision.threshold):.3g}"

@@ -1,0 +1,75 @@
+"""Decisions: each point is labelled automatically, asked about or left, and never two of these."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from bal.autolabel import Kind, calibrate, confidence_above, decide, risk_controlled, summary
+
+CONFIDENCES = jnp.array([0.99, 0.6, 0.95, 0.8, 0.97, 0.55])
+LOG_PROBS = jnp.log(jnp.stack([1 - CONFIDENCES, CONFIDENCES], axis=-1))[None]
+EVERYTHING = jnp.ones(6, bool)
+RULE = confidence_above(0.7)
+
+
+def kinds(**settings):
+    settings = {"available": EVERYTHING, **settings}
+    return decide(jax.random.key(0), LOG_PROBS, RULE, **settings).kind.tolist()
+
+
+LEAVE, ASK, AUTOMATIC = map(int, Kind)
+
+
+def test_certain_points_are_automatic_and_the_others_left():
+    assert kinds() == [AUTOMATIC, LEAVE, AUTOMATIC, AUTOMATIC, AUTOMATIC, LEAVE]
+
+
+def test_a_person_who_is_asked_comes_first_and_absent_indices_count_for_nothing():
+    asked = jnp.array([2, 5, 6])
+    assert kinds(asked=asked) == [AUTOMATIC, LEAVE, ASK, AUTOMATIC, AUTOMATIC, ASK]
+
+
+def test_points_that_have_a_label_are_left():
+    assert kinds(available=EVERYTHING.at[0].set(False))[0] == LEAVE
+
+
+def test_the_most_certain_points_come_first_where_there_is_no_room_for_all():
+    assert kinds(max_automatic=2) == [AUTOMATIC, LEAVE, LEAVE, LEAVE, AUTOMATIC, LEAVE]
+
+
+def test_points_on_the_threshold_and_nan_are_not_labelled():
+    spoilt = LOG_PROBS.at[0, 0].set(jnp.nan)
+    decision = decide(jax.random.key(0), spoilt, confidence_above(CONFIDENCES[2]), available=EVERYTHING)
+    assert decision.kind.tolist() == [LEAVE, LEAVE, LEAVE, LEAVE, AUTOMATIC, LEAVE]
+
+
+def test_decisions_are_made_under_jit_and_vmap():
+    def decided(log_probs):
+        return decide(jax.random.key(0), log_probs, RULE, available=EVERYTHING, max_automatic=3)
+
+    together = jax.jit(jax.vmap(decided))(jnp.stack([LOG_PROBS, LOG_PROBS[:, ::-1]]))
+    alone = decided(LOG_PROBS[:, ::-1])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b, rtol=1e-6), together, alone)
+
+
+def test_a_risk_controlled_decision_says_in_words_where_no_threshold_is_satisfied():
+    rule = risk_controlled(0.05, confidence=0.9)
+    many = jnp.tile(LOG_PROBS, (1, 50, 1))
+    right = calibrate(rule, many, jnp.ones(300, int))
+    settings = {"available": EVERYTHING, "asked": jnp.array([5])}
+    good = decide(jax.random.key(0), LOG_PROBS, rule, calibration=right, **settings)
+    assert good.kind.tolist() == [AUTOMATIC] * 5 + [ASK]
+    assert summary(good) == "automatic: 5 of 6 points (83.3 %), ask a person: 1, leave: 0; threshold inf"
+    wrong = calibrate(rule, many, jnp.zeros(300, int))
+    bad = decide(jax.random.key(0), LOG_PROBS, rule, calibration=wrong, **settings)
+    assert not bad.is_satisfied
+    assert bad.kind.tolist() == [LEAVE] * 5 + [ASK]
+    assert summary(bad).endswith("leave: 5; no threshold satisfies the rule")
+
+
+def test_decisions_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="at least 299 calibration points"):
+        decide(jax.random.key(0), LOG_PROBS, risk_controlled(0.01), available=EVERYTHING)
+    with pytest.raises(ValueError, match="max_automatic between 1 and the number of points 6, got 0"):
+        kinds(max_automatic=0)

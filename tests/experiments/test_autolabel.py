@@ -1,0 +1,105 @@
+"""Automatic labelling from settings to pictures: one command, continued where it was interrupted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("orbax.checkpoint", reason="needs the extra 'experiments'")
+
+from experiments import autolabel, compare, promises, runner
+from experiments.runner import run_grid
+from tests.experiments.test_compare import SMALL
+
+STUDY = autolabel.Study(
+    num_pool=200,
+    num_test=40,
+    posterior="mc_dropout",
+    num_seeds=2,
+    num_initial=10,
+    num_rounds=2,
+    batch_size=5,
+    num_calibration=60,
+    promised=(0.05, 0.2),
+    max_automatic=30,
+    num_steps=20,
+)
+TABLES = ("metrics.parquet", "automatic.parquet", "promises.parquet")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    autolabel.main(replace(STUDY, output=folder))
+    return folder
+
+
+def test_the_four_ways_start_from_the_same_points_and_are_all_measured(finished):
+    metrics = pd.read_parquet(finished / "metrics.parquet")
+    ways = {"random", "margin", "random + automatic", "margin + automatic"}
+    assert set(metrics["strategy"]) == ways
+    first = metrics[(metrics["round"] == 0) & (metrics["metric"] == "nll")]
+    values = first.pivot_table(index="seed", columns="strategy", values="value").to_numpy()
+    np.testing.assert_allclose(values, values[:, :1].repeat(4, axis=1), rtol=1e-4)
+    automatic = pd.read_parquet(finished / "automatic.parquet")
+    assert len(automatic) == 2 * 2 * 2
+    wrong = automatic["wrong_by_class"].map(sum)
+    has_labels = automatic["num_automatic"] > 0
+    expected = (1 - automatic["precision"][has_labels]) * automatic["num_automatic"][has_labels]
+    np.testing.assert_allclose(wrong[has_labels], expected, atol=1e-3)
+
+
+def test_promises_are_measured_for_each_strategy_count_and_seed(finished):
+    table = pd.read_parquet(finished / "promises.parquet")
+    assert len(table) == 2 * 2 * 2 * 2
+    assert sorted(table["num_labelled"].unique()) == [10, 15]
+    assert ((table["num_automatic"] == 0) == table["error"].isna()).all()
+    assert (finished / "autolabel.png").stat().st_size > 10_000
+    assert (finished / "learning_curves.png").stat().st_size > 10_000
+
+
+def test_models_of_a_round_that_are_fitted_once_more_are_those_of_the_run(finished):
+    settings = replace(SMALL, num_calibration=20, strategies=("bald",), posterior="deep_ensemble", num_members=2)
+    settings, units = run_grid(replace(settings, num_samples=None, output=finished / "again"))
+    dataset = promises.load_dataset(settings)
+    for seeds, done, log_probs, _, pool, asked in promises._models(settings, units, dataset, [0, 2]):
+        unit = next(unit for unit in units if unit.seeds == seeds)
+        np.testing.assert_array_equal(asked, unit.info.selection.indices[done])
+        np.testing.assert_array_equal(pool.num_labelled, unit.info.num_labelled[done])
+        assert log_probs.shape == (2, 2, 40, 10)
+
+
+def test_an_interrupted_run_with_automatic_labels_continues_to_identical_tables(finished, tmp_path, monkeypatch):
+    check = runner._check_round
+
+    def interrupt(info, name, done, group):
+        check(info, name, done, group)
+        if (name, done) == ("margin", 0):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "_check_round", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        autolabel.main(replace(STUDY, output=tmp_path))
+    monkeypatch.undo()
+    autolabel.main(replace(STUDY, output=tmp_path))
+    for name in TABLES:
+        assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_a_grid_with_automatic_labels_can_be_extended_by_rounds(tmp_path):
+    settings = replace(
+        SMALL, strategies=("bald",), num_seeds=1, automatic="confidence_above", automatic_level=0.2, max_automatic=20
+    )
+    compare.main(replace(settings, output=tmp_path / "whole"))
+    compare.main(replace(settings, output=tmp_path / "parts", num_rounds=2))
+    compare.main(replace(settings, output=tmp_path / "parts"))
+    for name in ("metrics.parquet", "automatic.parquet"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert pd.read_parquet(tmp_path / "whole" / "automatic.parquet")["num_automatic"].sum() > 0
+
+
+def test_settings_that_cannot_be_are_refused_before_any_work(tmp_path):
+    with pytest.raises(ValueError, match="max_automatic between 1 and the number of points 140"):
+        autolabel.main(replace(STUDY, output=tmp_path / "new", max_automatic=141))
+    assert not list(tmp_path.glob("new/*/checkpoints/*/*/*"))

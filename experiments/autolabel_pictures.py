@@ -82,7 +82,7 @@ def _draw_errors(axes, seen: Seen) -> None:
     wrong, entropies = _wrong(seen), seen.scores["max_entropy"]
     worst = 100 * max(seen.kinds)
     names = [
-        f"{a:g} to\n{b:g}".replace("to\ninf", "or\nmore") for a, b in zip(ENTROPIES[:-1], ENTROPIES[1:], strict=True)
+        f"{a:g}-\n{b:g}".replace("-\ninf", "\nor more") for a, b in zip(ENTROPIES[:-1], ENTROPIES[1:], strict=True)
     ]
     for number, (low, high) in enumerate(zip(ENTROPIES[:-1], ENTROPIES[1:], strict=True)):
         inside = (entropies >= low) & (entropies < high) & seen.rest
@@ -100,7 +100,7 @@ def _draw_errors(axes, seen: Seen) -> None:
             f"{mean:.1f} %", (number, top), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8
         )
         names[number] += f"\n({share:.0f} %)"
-    axes.set_xticks(range(len(names)), names, fontsize=8)
+    axes.set_xticks(range(len(names)), names, fontsize=7)
     axes.set(xlabel="entropy in nats (share of the points)", ylabel="% wrong", title="Uncertain means wrong")
     axes.margins(y=0.12)
     axes.text(0.04, 0.96, f"red: more than {worst:.0f} % wrong", transform=axes.transAxes, fontsize=8, va="top")

@@ -144,10 +144,12 @@ def _draw_promises(axes, promises: pd.DataFrame) -> None:
 
 
 def _draw_images(figure, seen: Seen, names: tuple[str, ...] | None) -> None:
-    """Images of the first run: labelled automatically, to ask about, labelled wrongly."""
+    """Images of the first run in which there is something to show: labelled automatically, to ask about, mistaken."""
     error = max(seen.kinds)
-    kind, probs = seen.kinds[error][0], seen.probs[0]
-    entropy, said = seen.scores["max_entropy"][0], probs.argmax(axis=-1)
+    # A run in which no threshold satisfies the promise has no automatic labels.
+    run = int((seen.kinds[error] == Kind.AUTOMATIC).any(axis=1).argmax())
+    kind, probs = seen.kinds[error][run], seen.probs[run]
+    entropy, said = seen.scores["max_entropy"][run], probs.argmax(axis=-1)
     automatic = np.flatnonzero(kind == Kind.AUTOMATIC)
     automatic = automatic[np.argsort(entropy[automatic], kind="stable")]
     wrong = automatic[said[automatic] != seen.labels[automatic]]

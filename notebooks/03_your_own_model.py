@@ -152,8 +152,9 @@ print({name: round(float(value), 2) for name, value in diagnostics.items()})
 # ## What was asked, and why
 #
 # Numbers are the order in which labels were bought; 1 to 4 are the random ones. The background is what the model does
-# not know after the last round (BALD, in nats: yellow is where its draws disagree), the line is its border between
-# blue and red. The last three points were labelled after that model was fitted, so they lie where it is yellow.
+# not know after its last fit (BALD, in nats: bright is where its draws disagree), the line is its border between blue
+# and red; 20 to 22 were labelled after that. The ensemble doubts little but its border, so it asks there; the bumps are
+# also in doubt wherever no label is near, so they are asked about all over the moons.
 #
 # Both posteriors are functions of arrays, so drawing them is the same code: `sample` gives draws, `predict` the
 # log-probabilities of each draw at any points.

@@ -179,8 +179,8 @@ def build_posterior(settings: Settings, name: str, num_classes: int) -> Posterio
         "steps_between": max(1, settings.num_steps // 20),
         "num_draws": 25,
         "num_chains": 4,
-        # Mean-field guides of a wide network fall back on a prior by the fan-in; that of mean_field is wide, too.
-        **probabilistic_program(name, network, prior_scale=10.0 if name == "numpyro_svi" else 1.0, noise=None),
+        # A factorised guide of a wide network falls back on its prior, unless that is as wide as the one of mean_field.
+        **probabilistic_program(name, network, prior_scale=10.0 if name == "numpyro_svi" else 3.0, noise=None),
         **OF_POSTERIOR.get(name, {}),
     }
     for chosen in ("learning_rate", "temperature"):

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bal.streaming import map_chunks
+
 LOG_ZERO = -1e4
 
 # Probabilities a side of the tiles in which pairs of predictions are joined: large enough for a fast matrix product,
@@ -124,13 +126,7 @@ def map_points(
     fn: Callable[[Float[Array, "S n C"]], Float[Array, " n"]], predictions: Float[Array, "S N C"]
 ) -> Float[Array, " N"]:
     """Apply a function of predictions to one chunk of points after another, so that its temporaries stay in cache."""
-    num_points, num_classes = predictions.shape[1:]
-    chunk_size = min(num_points, max(1, TILE // num_classes))
-    # Slices, not a reshaped copy of the pool. The last chunk overlaps the one before it instead of being padded.
-    starts = jnp.minimum(jnp.arange(0, num_points, chunk_size), num_points - chunk_size)
-    values = jax.lax.map(lambda start: fn(jax.lax.dynamic_slice_in_dim(predictions, start, chunk_size, axis=1)), starts)
-    num_last = num_points - chunk_size * (len(starts) - 1)
-    return jnp.concatenate([values[:-1].reshape(-1), values[-1, chunk_size - num_last :]])
+    return map_chunks(fn, predictions, max(1, TILE // predictions.shape[2]), axis=1)
 
 
 def mutual_information(log_probs: Float[Array, "S *n C"]) -> Float[Array, "*n"]:

@@ -54,15 +54,29 @@ def stream(
 
 
 def _stream_here(fn: Callable[[Array], PyTree], inputs: Array, chunk_size: int | None) -> PyTree:
-    num_points = inputs.shape[0]
-    size = chunk_size or max(1, _memory_budget() // bytes_a_point(fn, inputs))
-    if size >= num_points:
+    return map_chunks(fn, inputs, chunk_size or max(1, _memory_budget() // bytes_a_point(fn, inputs)))
+
+
+def map_chunks(fn: Callable[[Array], PyTree], inputs: Array, chunk_size: int, *, axis: int = 0) -> PyTree:
+    """Apply a function to one chunk of points after another; the points lie along ``axis`` of its inputs.
+
+    Args:
+      fn: a chunk of the inputs -> pytree with leaves [n, ...], whatever the axis of the inputs.
+      inputs: all points.
+      chunk_size: points at a time, at most.
+      axis: of the inputs, along which the points lie.
+
+    Returns:
+      Pytree with leaves [N, ...].
+    """
+    num_points = inputs.shape[axis]
+    if chunk_size >= num_points:
         return fn(inputs)
-    num_chunks = -(-num_points // size)
+    num_chunks = -(-num_points // chunk_size)
     size = -(-num_points // num_chunks)  # the same number of chunks, evenly filled
     # The last chunk is full too: it goes back over points that are done, so that no padded copy of the pool is made.
     starts = jnp.minimum(jnp.arange(num_chunks) * size, num_points - size)
-    chunks = jax.lax.map(lambda start: fn(jax.lax.dynamic_slice_in_dim(inputs, start, size)), starts)
+    chunks = jax.lax.map(lambda start: fn(jax.lax.dynamic_slice_in_dim(inputs, start, size, axis)), starts)
 
     def join(leaf: Array) -> Array:
         whole = leaf[:-1].reshape(-1, *leaf.shape[2:])

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import bal
 from bal.posteriors import Posterior, bayesian_network
@@ -15,19 +15,23 @@ def construct(name: str, values: Mapping[str, Any]) -> Posterior:
 
     Args:
       name: in ``bal.posteriors.POSTERIORS``.
-      values: settings by parameter name; those that the posterior does not have are left out, and training settings go
-        to every posterior that is trained by gradients.
+      values: settings by parameter name, also of those that it gathers in ``**training``; those that the posterior
+        does not have are left out.
 
     Raises:
       ValueError: a required parameter has no value.
     """
-    parameters = inspect.signature(FACTORIES[name]).parameters.values()
-    takes_training = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    wanted = {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
-    if takes_training:
-        wanted |= set(bal.posteriors.TrainingSettings.__annotations__)
-    required = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
-    missing = [key for key in required if key not in values]
+    wanted: set[str] = set()
+    required: set[str] = set()
+    for parameter in inspect.signature(FACTORIES[name]).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            (settings,) = get_args(parameter.annotation)  # Unpack[TrainingSettings], or one that extends it
+            wanted |= settings.__required_keys__ | settings.__optional_keys__
+            required |= settings.__required_keys__
+        else:
+            wanted.add(parameter.name)
+            required |= {parameter.name} if parameter.default is parameter.empty else set()
+    missing = sorted(required - set(values))
     if missing:
         raise ValueError(f"expected values for the settings {missing} of posterior {name!r}, got none")
     return FACTORIES[name](**{key: value for key, value in values.items() if key in wanted})
@@ -47,7 +51,9 @@ def probabilistic_program(
         return {}
     pieces: dict[str, Any] = {"model": bayesian_network(network, prior_scale=prior_scale, noise=noise)}
     if "guide" in parameters:
+        from numpyro.infer import init_to_uniform
         from numpyro.infer.autoguide import AutoNormal
 
-        pieces["guide"] = AutoNormal(pieces["model"], init_scale=0.05)
+        # Means start about as a network's weights do. The guide's own start, within 2 of 0, is far too large for them.
+        pieces["guide"] = AutoNormal(pieces["model"], init_loc_fn=init_to_uniform(radius=0.1), init_scale=0.01)
     return pieces

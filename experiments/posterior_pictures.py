@@ -51,7 +51,7 @@ def draw_page(names, problems: Mapping[str, Problem], fitted: Mapping, path: Pat
     for column, (image, label) in enumerate(zip(shown, ("probability", "nats"), strict=True)):
         if image is not None:
             figure.colorbar(image, ax=grid[:, column], location="bottom", aspect=30, shrink=0.8, pad=0.005, label=label)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    figure.savefig(path, dpi=80, metadata={"Software": None})
 
 
 def _draw_plane(axes, belief, batch: Batch):

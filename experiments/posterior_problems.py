@@ -33,7 +33,6 @@ DEFAULTS = {
     "num_members": 10,
     "num_snapshots": 20,
     "steps_between": 20,
-    "learning_rate": 0.05,
     "draws_per_cycle": 10,
     "num_warmup": 300,
     "num_draws": 100,
@@ -48,10 +47,17 @@ def overrides(name: str, problem: Problem) -> dict:
         # A linear model of bumps: it knows nothing, and is sure of it, where it has no bumps.
         "bayesian_linear": {"feature_fn": _bumps, "noise": problem.noise},
         "gaussian_process": {"optimizer": optax.adam(0.05), "num_steps": 200, "lengthscale": 0.5},
+        # By marginal likelihood a network that is certain of its labels would know nothing, even at the labels.
+        "laplace": {"prior_precision": 10.0 if problem.noise is None else None},
         "numpyro_svi": {"optimizer": optax.adam(0.01), "num_steps": 4000},
+        # Plain gradient steps are many, and momentum multiplies them by ten. A cold posterior, for the same reason as
+        # that of mean_field.
+        "sghmc": {"learning_rate": 0.01, "num_steps": 4000, "prior_scale": 3.0, "temperature": 0.1},
+        "sgld": {"learning_rate": 0.1, "num_steps": 4000, "prior_scale": 3.0, "temperature": 0.1},
         # Gaussian weights have their own layers. The divergence is tempered, as a network of this width needs.
         "mean_field": {
             "network": bal.networks.variational_mlp(num_outputs=problem.num_outputs, hidden_sizes=(64, 64)),
+            "num_steps": 4000,
             "temperature": 0.1,
         },
     }.get(name, {})

@@ -104,17 +104,25 @@ sampled = bal.posteriors.numpyro_mcmc(
 # %% [markdown]
 # ## Ask and tell
 #
-# The same loop serves both. The first points are chosen at random and labelled by the person; after that the model
-# says where it knows least. Points chosen are pool indices.
+# The same loop serves both. The first points are chosen at random and labelled by the person; after that each round
+# has three lines:
+#
+# 1. `ask` fits the model to the labels so far and says which points it would learn most from (as pool indices);
+# 2. the person looks at them;
+# 3. `tell` takes the answers.
+#
+# Between `ask` and `tell` hours may pass: `state` is a pytree of arrays, to be saved by whatever saves arrays. A point
+# that the person cannot judge is left out of `tell` by `learner.skip(state, indices)`, and a mistake is mended by
+# telling the point again.
 
 # %%
 NUM_INITIAL, BATCH_SIZE, NUM_ROUNDS = 4, 3, 6
 
 
 def label_with(posterior, rng_key):
-    learner = bal.build(
-        posterior, bal.strategies.bald(batch_size=BATCH_SIZE), num_initial=NUM_INITIAL, num_rounds=NUM_ROUNDS
-    )
+    # Points are drawn with a probability that grows with their BALD score: the best three would be neighbours.
+    strategy = bal.strategies.power_bald(batch_size=BATCH_SIZE)
+    learner = bal.build(posterior, strategy, num_initial=NUM_INITIAL, num_rounds=NUM_ROUNDS)
     first = jax.random.permutation(rng_key, len(dataset.pool_inputs))[:NUM_INITIAL]
     state = learner.init(rng_key, dataset, initial=(first, jnp.asarray(person(first))))
     ask = jax.jit(learner.ask)
@@ -141,19 +149,34 @@ diagnostics = results["numpyro, NUTS"][1].fit.diagnostics
 print({name: round(float(value), 2) for name, value in diagnostics.items()})
 
 # %% [markdown]
-# ## What was asked
+# ## What was asked, and why
 #
-# Numbers are the order in which labels were bought. Both models look around first and then along the border. The three
-# points of a batch lie close together, because BALD rates each by itself: `power_bald` would spread them.
+# Numbers are the order in which labels were bought; 1 to 4 are the random ones. The background is what the model does
+# not know after its last fit (BALD, in nats: bright is where its draws disagree), the line is its border between blue
+# and red; 20 to 22 were labelled after that. The ensemble doubts little but its border, so it asks there; the bumps are
+# also in doubt wherever no label is near, so they are asked about all over the moons.
+#
+# Both posteriors are functions of arrays, so drawing them is the same code: `sample` gives draws, `predict` the
+# log-probabilities of each draw at any points.
 
 # %%
-figure, grid = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained", sharey=True)
-for axes, (name, (state, _, history)) in zip(grid, results.items(), strict=True):
-    axes.scatter(*moons.pool_inputs.T, color="0.85", s=6)
+corners = np.linspace(-1.6, 2.6, 85), np.linspace(-1.2, 1.6, 57)
+plane = jnp.asarray(np.stack(np.meshgrid(*corners), axis=-1).reshape(-1, 2), jnp.float32)
+
+figure, grid = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained", sharey=True)
+for axes, (name, (state, _, history)), posterior in zip(grid, results.items(), (ensemble, sampled), strict=True):
+    draws = posterior.sample(jax.random.key(1), state.posterior, None)
+    log_probs = posterior.predict(state.posterior, draws, plane)  # [S, points, classes]
+    unknown = bal.acquisition.bald(log_probs).reshape(57, 85)
+    red = jnp.exp(log_probs[..., 1]).mean(axis=0).reshape(57, 85)
+    picture = axes.pcolormesh(*corners, unknown, vmin=0, vmax=0.5, shading="auto", rasterized=True)
+    axes.contour(*corners, red, levels=[0.5], colors="white", linewidths=1)
+    axes.scatter(*moons.pool_inputs.T, color="0.7", s=3, alpha=0.5)
     bought = np.asarray(state.pool.indices)
     colours = np.where(np.asarray(state.pool.labels) == 1, "tab:red", "tab:blue")
-    axes.scatter(*moons.pool_inputs[bought].T, c=colours, s=90)
+    axes.scatter(*moons.pool_inputs[bought].T, c=colours, s=90, edgecolors="white", linewidths=0.6)
     for order, point in enumerate(moons.pool_inputs[bought]):
         axes.annotate(str(order + 1), point, ha="center", va="center", color="white", fontsize=7)
     axes.set_title(f"{name}: accuracy {history[-1][1]:.2f} with {history[-1][0]} labels")
+figure.colorbar(picture, ax=grid, label="nats")
 plt.show()

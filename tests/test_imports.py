@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "types": set(),
     "augmentation": {"types"},
-    "information": {"types"},
+    "information": {"types", "streaming"},
     "acquisition": {"types", "information"},
     "selection": {"types", "information", "acquisition"},
     "autolabel": {"types", "information", "acquisition", "selection"},

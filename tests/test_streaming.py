@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bal.streaming import CPU_MEMORY_BUDGET, bytes_a_point, stream
+from bal.streaming import CPU_MEMORY_BUDGET, bytes_a_point, map_chunks, stream
 
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 4, 10, 11, 100, None])
@@ -14,6 +14,19 @@ def test_chunks_of_any_size_give_the_whole(chunk_size):
     result = stream(lambda x: {"sum": x.sum(axis=1), "twice": 2 * x}, inputs, chunk_size=chunk_size)
     np.testing.assert_array_equal(result["sum"], inputs.sum(axis=1))
     np.testing.assert_array_equal(result["twice"], 2 * inputs)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 4, 5, 11, 12])
+def test_points_may_lie_along_any_axis(chunk_size):
+    predictions = jnp.arange(66.0).reshape(3, 11, 2)
+    sizes = []
+
+    def total(chunk):
+        sizes.append(chunk.shape[1])
+        return chunk.sum(axis=(0, 2))
+
+    np.testing.assert_array_equal(map_chunks(total, predictions, chunk_size, axis=1), predictions.sum(axis=(0, 2)))
+    assert max(sizes) <= chunk_size
 
 
 def test_the_chunk_follows_from_the_largest_array_that_grows_with_the_points():

@@ -8,6 +8,7 @@ from bal.posteriors._gaussian_process import gaussian_process
 from bal.posteriors._gradient_features import gradient_features
 from bal.posteriors._gradient_fit import EarlyStopping, TrainingSettings, gradient_fit
 from bal.posteriors._gradient_steps import NetworkState
+from bal.posteriors._langevin import ChainSettings
 from bal.posteriors._laplace import laplace
 from bal.posteriors._last_layer_ensemble import last_layer_ensemble
 from bal.posteriors._learning_loss import learning_loss
@@ -41,6 +42,7 @@ POSTERIORS = {
 
 __all__ = [
     "POSTERIORS",
+    "ChainSettings",
     "EarlyStopping",
     "FitInfo",
     "NetworkState",

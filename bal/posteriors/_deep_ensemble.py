@@ -10,7 +10,7 @@ from bal.networks import Network
 from bal.posteriors._draws import map_draws, num_at_once, predict_networks
 from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
-from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.posteriors._posterior import Posterior, take_draws
 
 
 def deep_ensemble(
@@ -78,13 +78,6 @@ def ensemble(
             return jax.vmap(fit_one)(members)
         return jax.lax.map(fit_one, members, batch_size=at_once)
 
-    def sample(rng_key, state, num_samples):
-        num_samples = check_num_samples(num_samples, num_members, name)
-        if num_samples == num_members:
-            return state
-        chosen = jax.random.permutation(rng_key, num_members)[:num_samples]
-        return jax.tree.map(lambda leaf: leaf[chosen], state)
-
     def embedding(state, inputs):
         """Embeddings of all members, side by side."""
 
@@ -98,7 +91,7 @@ def ensemble(
     return Posterior(
         init=init,
         fit=fit,
-        sample=sample,
+        sample=lambda rng_key, state, num_samples: take_draws(rng_key, state, num_samples, name),
         predict=predict_networks(network, likelihood),
         features={"embedding": embedding},
         covariance=None,

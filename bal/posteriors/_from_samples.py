@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
-from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.posteriors._posterior import FitInfo, Posterior, take_draws
 from bal.types import Batch, PyTree, RngKey
 
 
@@ -67,20 +67,13 @@ def from_samples(
     def fit(rng_key: RngKey, state: GivenSamples, batch: Batch, validation: Batch | None = None):
         return state, FitInfo(jnp.full((), jnp.nan), jnp.full((), jnp.nan), jnp.int32(0))
 
-    def sample(rng_key: RngKey, state: GivenSamples, num_samples: int | None) -> GivenSamples:
-        num_samples = check_num_samples(num_samples, num_draws, "from_samples")
-        if num_samples == num_draws:
-            return state
-        chosen = jax.random.permutation(rng_key, num_draws)[:num_samples]
-        return jax.tree.map(lambda leaf: leaf[chosen], state)
-
     def predict(state: GivenSamples, draws: GivenSamples, inputs: Array) -> PyTree:
         return jax.vmap(lambda draw: likelihood.predictive(draw.noise, apply(draw.params, inputs)))(draws)
 
     return Posterior(
         init=init,
         fit=fit,
-        sample=sample,
+        sample=lambda rng_key, state, num_samples: take_draws(rng_key, state, num_samples, "from_samples"),
         predict=predict,
         features={},
         covariance=None,

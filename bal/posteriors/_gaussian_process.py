@@ -9,6 +9,7 @@ from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Float
 
 from bal.likelihoods import gaussian
+from bal.posteriors._gradient_steps import keep_if_empty
 from bal.posteriors._kernels import KERNELS, KernelParams
 from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples, check_positive
 from bal.types import Batch, Gaussian, PyTree, RngKey
@@ -129,8 +130,7 @@ def gaussian_process(
 
         start = (state.kernel, state.noise)
         (hyperparameters, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), None, length=num_steps)
-        fitted = condition(hyperparameters, inputs, labels, batch.weights)
-        fitted = jax.tree.map(lambda old, new: jnp.where(num_labelled == 0, old, new), state, fitted)
+        fitted = keep_if_empty(batch, state, condition(hyperparameters, inputs, labels, batch.weights))
         return fitted, FitInfo(loss(hyperparameters), jnp.full((), jnp.nan), jnp.int32(num_steps))
 
     def sample(rng_key: RngKey, state: ProcessState, num_samples: int | None) -> ProcessDraws:

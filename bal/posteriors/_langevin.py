@@ -1,6 +1,6 @@
 """Stochastic-gradient MCMC with a cyclical schedule: draws are networks that a noisy training visits."""
 
-from typing import NamedTuple, Unpack
+from typing import NamedTuple, Required, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,19 @@ from bal.networks import Network, Variables
 from bal.posteriors._draws import network_features, predict_networks
 from bal.posteriors._gradient_fit import TrainingSettings, without_early_stopping
 from bal.posteriors._gradient_steps import NetworkState, gradient_steps, init_network, keep_if_empty
-from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.posteriors._posterior import FitInfo, Posterior, take_draws
 from bal.types import PyTree
+
+
+class ChainSettings(TrainingSettings, total=False):
+    """Settings of :func:`sgld` and :func:`sghmc`, without early stopping; ``num_steps`` is that of all cycles."""
+
+    learning_rate: Required[float | Float[Array, ""]]  # at the start of a cycle; the papers' step size is 2 / N of it
+    prior_scale: float | Float[Array, ""]  # 1: standard deviation of the Gaussian prior of the network's parameters
+    temperature: float | Float[Array, ""]  # 1: Bayes; below, the posterior is sharper
+    num_cycles: int  # 4: cycles; it divides num_steps
+    draws_per_cycle: int  # 5: draws of each cycle; all cycles together are the draws of the posterior
+    exploration: float  # 0.8: share of a cycle without noise
 
 
 class ChainState(NamedTuple):
@@ -43,16 +54,16 @@ def langevin(
     likelihood: Likelihood,
     name: str,
     *,
-    learning_rate: float | Float[Array, ""],
     friction: float | Float[Array, ""],
-    prior_scale: float | Float[Array, ""],
-    temperature: float | Float[Array, ""],
-    num_cycles: int,
-    draws_per_cycle: int,
-    exploration: float,
+    learning_rate: float | Float[Array, ""],
+    prior_scale: float | Float[Array, ""] = 1.0,
+    temperature: float | Float[Array, ""] = 1.0,
+    num_cycles: int = 4,
+    draws_per_cycle: int = 5,
+    exploration: float = 0.8,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    """A chain under the name by which errors call it; see :func:`sgld` and :func:`sghmc` for the settings."""
+    """A chain under the name by which errors call it; see :class:`ChainSettings`."""
     num_steps, settings = without_early_stopping(name, training)
     cycles = _cycles(num_steps, num_cycles, draws_per_cycle, exploration)
 
@@ -94,17 +105,10 @@ def langevin(
         info = FitInfo(values[-1, -1], jnp.full((), jnp.nan), jnp.int32(num_steps))
         return keep_if_empty(batch, state, fitted), info
 
-    def sample(rng_key, state: ChainState, num_samples):
-        num_samples = check_num_samples(num_samples, max_samples, name)
-        if num_samples == max_samples:
-            return state.draws
-        chosen = jax.random.permutation(rng_key, max_samples)[:num_samples]
-        return jax.tree.map(lambda leaf: leaf[chosen], state.draws)
-
     return Posterior(
         init=init,
         fit=fit,
-        sample=sample,
+        sample=lambda rng_key, state, num_samples: take_draws(rng_key, state.draws, num_samples, name),
         predict=predict_networks(network, likelihood),
         features=network_features(network),
         covariance=None,

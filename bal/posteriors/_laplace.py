@@ -52,7 +52,8 @@ def laplace(
       curvature: "full" or "kronecker" over the last layer, memory (F C)^2 and F^2 + C^2 for F features; "diagonal" over
         all weights.
       prior_precision: :math:`\delta`, which then is part of the training objective too; None: that of the largest
-        marginal likelihood, after training.
+        marginal likelihood, after training. A classifier that was trained to be certain of few labels has next to no
+        curvature, and the marginal likelihood lets its draws be noise: give a precision, such as the fan-in.
       linearised: "diagonal" predicts with the network linearised at the mean, one ``jvp`` a draw, to which the
         curvature belongs (Immer et al.); False with the network at each draw of the weights. Over the last layer, which
         is linear, both are the same.

@@ -11,7 +11,7 @@ from bal.posteriors._draws import network_features
 from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._last_layer import embed, readout_leaves
-from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.posteriors._posterior import Posterior, take_draws
 from bal.types import PyTree
 
 
@@ -54,12 +54,8 @@ def last_layer_ensemble(
         return jax.vmap(likelihood.loss, in_axes=(None, 0, None))(noise, outputs, labels).mean(axis=0)
 
     def sample(rng_key, state: NetworkState, num_samples):
-        num_samples = check_num_samples(num_samples, num_members, "last_layer_ensemble")
         _, members = state.variables.params
-        if num_samples == num_members:
-            return members
-        chosen = jax.random.permutation(rng_key, num_members)[:num_samples]
-        return jax.tree.map(lambda leaf: leaf[chosen], members)
+        return take_draws(rng_key, members, num_samples, "last_layer_ensemble")
 
     def predict(state: NetworkState, draws, inputs):
         embeddings = embed(network_of_members, state.variables, inputs)

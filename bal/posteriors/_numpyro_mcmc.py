@@ -7,15 +7,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.likelihoods import Likelihood
+from bal.posteriors._gradient_steps import keep_if_empty
 from bal.posteriors._numpyro_model import (
     Model,
     inspect_model,
-    predict_latents,
+    predict_draws,
     sample_latents,
     weighted_model,
     without_padding,
 )
-from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.posteriors._posterior import FitInfo, Posterior, take_draws
 from bal.posteriors._r_hat import split_r_hat
 from bal.types import Batch, Gaussian, PyTree, RngKey
 
@@ -34,7 +35,7 @@ def numpyro_mcmc(
 
     The model is called as ``model(inputs, labels)`` and, to predict, as ``model(inputs, None)``. One site has
     ``obs=labels``: Categorical for classes, Normal for real numbers. Padding is masked out of it, and a row of weight w
-    counts as w observations. Each ``fit`` starts afresh from random positions. Before the first label, draws are from
+    counts as w observations. Each ``fit`` starts afresh from draws of the prior. Before the first label, draws are from
     the prior.
 
     ``FitInfo.diagnostics`` holds ``r_hat``, the largest of the predictions at the labelled points (1 is best, above
@@ -67,6 +68,7 @@ def numpyro_mcmc(
             f"got {num_warmup}, {num_chains} and {num_draws}"
         )
     max_samples = num_chains * num_draws
+    predict = predict_draws(model)
 
     # Compiled here, because numpyro traces anew each time: outside of jit each call would compile again.
     @jax.jit
@@ -92,8 +94,8 @@ def numpyro_mcmc(
         chains, diverging = jax.vmap(run)(jax.random.split(rng_key, num_chains))
         chains = {name: chains[name] for name in state}
         fitted = jax.tree.map(lambda leaf: leaf.reshape(max_samples, *leaf.shape[2:]), chains)
+        fitted = keep_if_empty(batch, state, fitted)
         is_empty = ~(batch.weights > 0).any()
-        fitted = jax.tree.map(lambda old, new: jnp.where(is_empty, old, new), state, fitted)
         r_hat = _r_hat_of_predictions(predict(fitted, fitted, batch.inputs), num_chains)
         diagnostics = {
             "r_hat": jnp.where(is_empty, jnp.nan, jnp.where(batch.weights > 0, r_hat, 0.0).max()),
@@ -103,20 +105,10 @@ def numpyro_mcmc(
         nan = jnp.full((), jnp.nan)
         return fitted, FitInfo(nan, nan, jnp.int32(num_warmup + num_draws), diagnostics)
 
-    def sample(rng_key: RngKey, state: dict[str, Array], num_samples: int | None) -> dict[str, Array]:
-        num_samples = check_num_samples(num_samples, max_samples, "numpyro_mcmc")
-        if num_samples == max_samples:
-            return state
-        chosen = jax.random.permutation(rng_key, max_samples)[:num_samples]
-        return jax.tree.map(lambda leaf: leaf[chosen], state)
-
-    def predict(state: dict[str, Array], draws: dict[str, Array], inputs: Array) -> PyTree:
-        return jax.vmap(lambda latents: predict_latents(model, latents, inputs))(draws)
-
     return Posterior(
         init=init,
         fit=fit,
-        sample=sample,
+        sample=lambda rng_key, state, num_samples: take_draws(rng_key, state, num_samples, "numpyro_mcmc"),
         predict=predict,
         features={},
         covariance=None,
@@ -135,12 +127,16 @@ def nuts(
     max_tree_depth: int,
 ) -> Callable[[RngKey], tuple[dict[str, Array], Bool[Array, " draws"]]]:
     """One chain as a function of a key: latent values [draws, ...], and which draws diverged."""
+    from numpyro.infer import init_to_sample
     from numpyro.infer.hmc import hmc
     from numpyro.infer.util import initialize_model
 
     def run(rng_key: RngKey):
         key_start, key_chain = jax.random.split(rng_key)
-        start, potential, constrain, _ = initialize_model(key_start, model, model_args=arguments, validate_grad=False)
+        # The sampler's own start, within 2 of 0, is far outside the prior of a network's weights.
+        start, potential, constrain, _ = initialize_model(
+            key_start, model, init_strategy=init_to_sample, model_args=arguments, validate_grad=False
+        )
         init_kernel, step = hmc(potential, algo="NUTS")
         chain = init_kernel(
             start,

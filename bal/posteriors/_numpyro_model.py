@@ -95,19 +95,22 @@ def sample_latents(rng_key: RngKey, program: Model, names, inputs: Array, labels
     return {name: trace[name]["value"] for name in names}
 
 
-def predict_latents(model: Model, latents: dict[str, Array], inputs: Array) -> PyTree:
-    """Predictions of one draw: what the model says of the labels, given its latent values."""
-    from numpyro import handlers
+def predict_draws(model: Model) -> Callable[[PyTree, dict[str, Array], Array], PyTree]:
+    """What the model says of the labels, given the latent values of each draw."""
 
-    # Every latent value is given. What is left to the key is the label itself, and it is not looked at.
-    filled = handlers.substitute(handlers.seed(model, jax.random.key(0)), data=latents)
-    trace = handlers.trace(filled).get_trace(inputs, None)
-    (distribution,) = (site["fn"] for name, site in trace.items() if site["type"] == "sample" and name not in latents)
-    if distribution.is_discrete:
-        classes = distribution.enumerate_support(expand=False)
-        return jnp.moveaxis(jax.vmap(distribution.log_prob)(classes), 0, -1)
-    shape = (inputs.shape[0],)
-    return Gaussian(jnp.broadcast_to(distribution.mean, shape), jnp.broadcast_to(distribution.variance, shape))
+    def predict_one(latents: dict[str, Array], inputs: Array) -> PyTree:
+        from numpyro import handlers
+
+        # Every latent value is given. What is left to the key is the label itself, and it is not looked at.
+        filled = handlers.substitute(handlers.seed(model, jax.random.key(0)), data=latents)
+        trace = handlers.trace(filled).get_trace(inputs, None)
+        (label,) = (site["fn"] for name, site in trace.items() if site["type"] == "sample" and name not in latents)
+        if label.is_discrete:
+            return jnp.moveaxis(jax.vmap(label.log_prob)(label.enumerate_support(expand=False)), 0, -1)
+        shape = (inputs.shape[0],)
+        return Gaussian(jnp.broadcast_to(label.mean, shape), jnp.broadcast_to(label.variance, shape))
+
+    return lambda state, draws, inputs: jax.vmap(predict_one, in_axes=(0, None))(draws, inputs)
 
 
 class _Site(NamedTuple):

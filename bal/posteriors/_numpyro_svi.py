@@ -10,12 +10,13 @@ import optax
 from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
+from bal.posteriors._gradient_steps import keep_if_empty
 from bal.posteriors._numpyro_model import (
     Model,
     check_guide,
     inspect_model,
     latent_names,
-    predict_latents,
+    predict_draws,
     sample_latents,
     weighted_model,
     without_padding,
@@ -93,11 +94,8 @@ def numpyro_svi(
         svi = inference(inspect_model(model, likelihood, batch).observation, batch)
         start = svi.init(rng_key, *points, init_params=state.params)
         end, losses = jax.lax.scan(lambda svi_state, _: svi.update(svi_state, *points), start, None, length=num_steps)
-        num_labelled = (batch.weights > 0).sum()
-        params = jax.tree.map(
-            lambda old, new: jnp.where(num_labelled == 0, old, new), state.params, svi.get_params(end)
-        )
-        loss = losses[-1] / jnp.maximum(num_labelled, 1)
+        params = keep_if_empty(batch, state.params, svi.get_params(end))
+        loss = losses[-1] / jnp.maximum((batch.weights > 0).sum(), 1)
         return state._replace(params=params), FitInfo(loss, jnp.full((), jnp.nan), jnp.int32(num_steps))
 
     @partial(jax.jit, static_argnums=2)
@@ -113,14 +111,11 @@ def numpyro_svi(
 
         return jax.vmap(draw)(jax.random.split(rng_key, num_samples))
 
-    def predict(state: GuideState, draws: dict[str, Array], inputs: Array) -> PyTree:
-        return jax.vmap(lambda latents: predict_latents(model, latents, inputs))(draws)
-
     return Posterior(
         init=init,
         fit=fit,
         sample=sample,
-        predict=predict,
+        predict=predict_draws(model),
         features={},
         covariance=None,
         likelihood=likelihood,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 from jaxtyping import Array, Float, Int
 
 from bal.likelihoods import Likelihood
@@ -53,6 +54,16 @@ def check_num_samples(num_samples: int | None, max_samples: int | None, name: st
             "leave num_samples out to take all"
         )
     return num_samples
+
+
+def take_draws(rng_key: RngKey, draws: PyTree, num_samples: int | None, name: str) -> PyTree:
+    """Some of the draws that there are, [S, ...], without replacement; all in their order where None are named."""
+    max_samples = jax.tree.leaves(draws)[0].shape[0]
+    num_samples = check_num_samples(num_samples, max_samples, name)
+    if num_samples == max_samples:
+        return draws
+    chosen = jax.random.permutation(rng_key, max_samples)[:num_samples]
+    return jax.tree.map(lambda leaf: leaf[chosen], draws)
 
 
 def check_positive(**settings) -> None:

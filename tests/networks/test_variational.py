@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from scipy import stats
 
 from bal import networks
 from bal.networks import VariationalConv, VariationalDense, divergence_from_prior, draw_gaussian_weights
+from bal.networks._variational import _training_noise
 
 ESTIMATORS = ("local_reparameterisation", "flipout")
 
@@ -57,6 +59,17 @@ def test_outputs_of_a_training_step_have_the_mean_and_variance_of_the_weights(es
     mean = inputs @ layer.kernel_mean[...] + layer.bias_mean[...][None]
     np.testing.assert_allclose(outputs.mean(axis=0), mean, atol=5 * float(jnp.sqrt(variance.max() / 20_000)))
     np.testing.assert_allclose(outputs.var(axis=0), variance, rtol=0.06)  # five standard errors: 5 sqrt(2 / 20000)
+
+
+def test_noise_of_training_is_standard_normal_and_its_numbers_are_independent(rng_key):
+    noise = np.asarray(_training_noise(rng_key, (400_001,)), np.float64)
+    assert abs(noise.mean()) < 5 / 400_000**0.5
+    np.testing.assert_allclose(noise.var(), 1.0, atol=5 * (2 / 400_000) ** 0.5)
+    # The distance of Kolmogorov and Smirnov is above this in one of a million samples.
+    assert stats.kstest(noise, "norm").statistic < 2.7 / 400_000**0.5
+    assert 4.0 < np.abs(noise).max() < 4.4  # 65,536 quantiles end at 4.3
+    # The two numbers from one word.
+    assert abs(np.corrcoef(noise[:200_000], noise[200_001:])[0, 1]) < 5 / 200_000**0.5
 
 
 def test_flipout_decorrelates_the_examples_of_a_minibatch(rng_key):

@@ -148,7 +148,7 @@ def main(study: Study) -> None:
     write_parquet(pd.concat(seconds, ignore_index=True), study.output / "seconds.parquet")
     titled = replace(settings, posterior="each with its own training")
     plot_curves(metrics, titled, study.output / "learning_curves.png")
-    console = Console(width=max(Console().width, 120))
+    console = Console(width=max(Console().width, 130))
     console.print(summary_table(metrics, titled))
     if learned is not None:
         plot_curves(metrics, titled, study.output / "rank_correlation.png", metric="loss_rank_correlation")

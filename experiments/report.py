@@ -55,7 +55,7 @@ def plot_curves(frame: pd.DataFrame, settings: Settings, path: Path, metric: str
         axes.plot(curve.index, mean, label=name, **style)
         axes.fill_between(curve.index, mean - half, mean + half, alpha=0.15, color=style["color"], linewidth=0)
     axes.set_xlabel("labels that the model was trained on")
-    axes.set_ylabel(f"test {metric}")
+    axes.set_ylabel(f"test {metric.replace('_', ' ')}")
     axes.set_title(f"{settings.dataset}, {settings.posterior}, {settings.num_seeds} seeds: mean and 95 % interval")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)

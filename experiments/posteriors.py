@@ -65,7 +65,7 @@ def main(settings: Settings) -> pd.DataFrame:
     """Fit, measure, write and print."""
     for name in settings.posteriors:
         check_name("posterior", name, POSTERIORS)
-    console = Console(width=max(Console().width, 160))
+    console = Console(width=max(Console().width, 185))
     settings.output.mkdir(parents=True, exist_ok=True)
     fitted: dict[tuple[str, str], Fitted] = {}
     rows = []

@@ -23,7 +23,7 @@ from bal.pool import extend_budget
 from experiments.settings import EXTENDS, NOT_RECORDED, Settings, build_learners, load_dataset, seed_key, seeds_at_once
 
 # Above these figures, as arrays in ``FitInfo.diagnostics``, chains have not converged.
-CONVERGED = {"r_hat": 1.05, "divergences": 0}
+CONVERGED = {"r_hat": 1.05, "num_divergences": 0}
 
 
 class Unit(NamedTuple):

@@ -38,6 +38,7 @@ def numpyro_mcmc(
     counts as w observations. Each ``fit`` starts afresh from draws of the prior. Before the first label, draws are from
     the prior.
 
+    ``FitInfo.loss`` is the energy (negative log of the joint density) of the last draws, in nats a point.
     ``FitInfo.diagnostics`` holds ``r_hat``, the largest of the predictions at the labelled points (1 is best, above
     1.05 the chains disagree), ``r_hat_latents``, the largest of the latent values, which networks cannot identify, and
     ``num_divergences`` after the warm-up (0 is best).
@@ -91,7 +92,7 @@ def numpyro_mcmc(
             target_acceptance=target_acceptance,
             max_tree_depth=max_tree_depth,
         )
-        chains, diverging = jax.vmap(run)(jax.random.split(rng_key, num_chains))
+        chains, diverging, energies = jax.vmap(run)(jax.random.split(rng_key, num_chains))
         chains = {name: chains[name] for name in state}
         fitted = jax.tree.map(lambda leaf: leaf.reshape(max_samples, *leaf.shape[2:]), chains)
         fitted = keep_if_empty(batch, state, fitted)
@@ -102,8 +103,8 @@ def numpyro_mcmc(
             "r_hat_latents": jnp.stack([split_r_hat(leaf).max() for leaf in chains.values()]).max(),
             "num_divergences": diverging.sum(),
         }
-        nan = jnp.full((), jnp.nan)
-        return fitted, FitInfo(nan, nan, jnp.int32(num_warmup + num_draws), diagnostics)
+        loss = energies.mean() / jnp.maximum((batch.weights > 0).sum(), 1)
+        return fitted, FitInfo(loss, jnp.full((), jnp.nan), jnp.int32(num_warmup + num_draws), diagnostics)
 
     return Posterior(
         init=init,
@@ -125,8 +126,8 @@ def nuts(
     num_draws: int,
     target_acceptance: float | Array,
     max_tree_depth: int,
-) -> Callable[[RngKey], tuple[dict[str, Array], Bool[Array, " draws"]]]:
-    """One chain as a function of a key: latent values [draws, ...], and which draws diverged."""
+) -> Callable[[RngKey], tuple[dict[str, Array], Bool[Array, " draws"], Float[Array, ""]]]:
+    """One chain as a function of a key: latent values [draws, ...], which draws diverged, energy of the last draw."""
     from numpyro.infer import init_to_sample
     from numpyro.infer.hmc import hmc
     from numpyro.infer.util import initialize_model
@@ -151,8 +152,9 @@ def nuts(
             return chain, (chain.z, chain.diverging)
 
         # One loop for warm-up and draws, because the sampler takes long to compile and knows by itself which it is in.
-        _, (positions, diverging) = jax.lax.scan(draw, chain, None, length=num_warmup + num_draws)
-        return jax.vmap(constrain)(jax.tree.map(lambda leaf: leaf[num_warmup:], positions)), diverging[num_warmup:]
+        end, (positions, diverging) = jax.lax.scan(draw, chain, None, length=num_warmup + num_draws)
+        latents = jax.vmap(constrain)(jax.tree.map(lambda leaf: leaf[num_warmup:], positions))
+        return latents, diverging[num_warmup:], end.potential_energy
 
     return run
 

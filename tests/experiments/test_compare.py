@@ -17,7 +17,12 @@ import pytest
 
 pytest.importorskip("orbax.checkpoint", reason="needs the extra 'experiments'")
 
-from experiments import compare, runner
+from bal import StepInfo
+from bal.posteriors import POSTERIORS, FitInfo
+from bal.selection import Selection
+from bal.types import Batch
+from experiments import compare, runner, settings
+from experiments.models import is_classifier
 from experiments.results import labels_to, mean_and_interval, normalised_area
 from experiments.settings import Settings, _optimizer
 
@@ -160,6 +165,33 @@ def test_sgd_with_l2_and_a_drop_is_that_of_the_protocol():
         expected = jax.tree.map(lambda p, v, rate=rate: p - rate * v, expected, velocity)
         params = optax.apply_updates(params, updates)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), params, expected)
+
+
+@pytest.mark.parametrize("name", [name for name in POSTERIORS if is_classifier(name)])
+def test_every_registered_classifier_can_be_built_from_the_settings(name):
+    assert settings.build_posterior(Settings(), name, num_classes=10).init
+
+
+def test_a_regression_is_refused_for_classes():
+    with pytest.raises(ValueError, match="'gaussian_process', which is a regression"):
+        settings.build_posterior(SMALL, "gaussian_process", num_classes=10)
+
+
+def test_chains_that_have_not_converged_are_warned_of_with_their_figures():
+    posterior = settings.build_posterior(replace(SMALL, hidden_sizes=(2,)), "numpyro_mcmc", num_classes=2)
+    key, batch = jax.random.key(0), Batch(jnp.ones((4, 3)), jnp.zeros(4, jnp.int32), jnp.ones(4))
+    _, fit = jax.eval_shape(posterior.fit, key, jax.eval_shape(posterior.init, key, batch), batch)
+    # What is not in the diagnostics would never be warned of.
+    assert set(runner.CONVERGED) <= set(fit.diagnostics)
+    fit = FitInfo(*np.zeros((3, 2)), {"r_hat": np.array([1.01, 1.2]), "num_divergences": np.array([3, 0])})
+    info = StepInfo(np.full(2, 6), Selection(*np.zeros((3, 2))), {}, fit, None)
+    with pytest.warns(UserWarning, match=r"bald, round 7: .*") as warned:
+        runner._check_round(info, "bald", 7, [0, 1])
+    figures = [str(warning.message) for warning in warned]
+    assert figures == [
+        "bald, round 7: r_hat is 1.2, above 1.05",
+        "bald, round 7: num_divergences is 3, above 0",
+    ]
 
 
 def test_area_and_labels_to_a_target_follow_their_definitions():

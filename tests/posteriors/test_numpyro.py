@@ -40,6 +40,14 @@ def fit(posterior, rng_key, batch):
     return posterior.fit(rng_key, posterior.init(rng_key, batch), batch)
 
 
+def optimal_energy(batch):
+    """Negative log joint density of the linear regression at its mode, which is its mean."""
+    state, _ = fit(bayesian_linear(noise=NOISE), jax.random.key(0), batch)
+    latents = {"weights": state.mean[1:], "intercept": state.mean[0]}
+    weighted = weighted_model(linear_regression, "labels", batch.weights)
+    return -log_density(weighted, (batch.inputs, batch.labels), {}, latents)[0]
+
+
 def assert_agrees_with_the_closed_form(draws, batch, inputs, rng_key, num_effective):
     """Mean, covariance, predictive variance and BALD, to five standard errors of so many independent draws."""
     exact = bayesian_linear(noise=NOISE)
@@ -70,6 +78,9 @@ def test_nuts_agrees_with_conjugate_regression_within_monte_carlo_error(rng_key)
     assert info.diagnostics["r_hat"] < 1.02
     assert info.diagnostics["r_hat_latents"] < 1.02
     assert info.diagnostics["num_divergences"] == 0
+    # The energy of a draw is that of the best weights and half a nat for each of the three, give or take.
+    best = optimal_energy(batch)
+    assert best < 6 * info.loss < best + 5
 
 
 def test_variational_inference_agrees_where_its_family_contains_the_posterior(rng_key):

@@ -158,7 +158,8 @@ panels.flat[-1].scatter(*targets.T, marker="x", s=14, color="black", linewidths=
 # %%
 gaussian = {"epistemic_variance", "gaussian_bald", "gaussian_epig"}  # for regression
 scores = {*bal.acquisition.SCORES, "epig"} - {"bald"}  # each is a map above
-names = sorted(set(bal.strategies.STRATEGIES) - gaussian - scores)
+losses = {"learning_loss", "true_loss"}  # these need a network that predicts its loss, or labels nobody has
+names = sorted(set(bal.strategies.STRATEGIES) - gaussian - scores - losses)
 
 
 def ask_everyone(rng_key, view):

@@ -17,7 +17,7 @@ from bal.information import entropy_terms
 from bal.types import RngKey
 
 # Rows whose product with a chunk of candidates is formed at once; more would leave the cache before the logarithm.
-ROWS = 512
+ROWS = 1024
 
 
 class Configurations(NamedTuple):

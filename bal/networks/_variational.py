@@ -8,6 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from bal.networks._convolution import convolve, convolve_for_training
+from bal.networks._training_noise import training_noise
 from bal.types import PyTree, RngKey
 
 ESTIMATORS = ("local_reparameterisation", "flipout")
@@ -58,14 +59,14 @@ class _GaussianWeights(nnx.Module):
         axes = tuple(range(mean.ndim - 1))
         mean = mean + jnp.expand_dims(self.bias_mean[...], axes)
         variance = variance + jnp.expand_dims(jnp.exp(2 * self.bias_log_deviation[...]), axes)
-        return mean + jnp.sqrt(variance) * _training_noise(rng_key, mean.shape)
+        return mean + jnp.sqrt(variance) * training_noise(rng_key, mean.shape)
 
     def _flipout(self, inputs: Array, rng_key: RngKey) -> Array:
         key_kernel, key_bias, key_in, key_out = jax.random.split(rng_key, 4)
         mean = _apply(inputs, self.kernel_mean[...], training=True)
         kernel, bias = jnp.exp(self.kernel_log_deviation[...]), jnp.exp(self.bias_log_deviation[...])
-        kernel = kernel * _training_noise(key_kernel, kernel.shape)
-        bias = bias * _training_noise(key_bias, bias.shape)
+        kernel = kernel * training_noise(key_kernel, kernel.shape)
+        bias = bias * training_noise(key_bias, bias.shape)
         # One sign for each example and channel, the same at all places of an image.
         places = (1,) * (inputs.ndim - 2)
         signs_in = _signs(key_in, (inputs.shape[0], *places, inputs.shape[-1]))
@@ -185,17 +186,6 @@ def divergence_from_prior(params: PyTree, prior_scale: float | Float[Array, ""])
         return (0.5 * (second_moment - 1) - log_deviation + jnp.log(prior_scale)).sum()
 
     return sum((divergence(*weight) for weight in gaussian_weights(params)), start=jnp.zeros(()))
-
-
-def _training_noise(rng_key: RngKey, shape: tuple[int, ...]) -> Float[Array, "..."]:
-    """Standard normal numbers, two from one random word: the middles of 65,536 equally likely quantiles.
-
-    The generator is what a step of a small network spends most on. Draws of a posterior use the whole word.
-    """
-    size = math.prod(shape)
-    words = jax.random.bits(rng_key, (-(-size // 2),))
-    ranks = jnp.concatenate([words & 0xFFFF, words >> 16])[:size].astype(jnp.float32)
-    return math.sqrt(2) * jax.lax.erf_inv((ranks - 32767.5) / 32768).reshape(shape)
 
 
 def _signs(rng_key: RngKey, shape: tuple[int, ...]) -> Float[Array, "..."]:

@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax.extend.random import threefry_2x32
 from scipy import stats
 
 from bal import networks
 from bal.networks import VariationalConv, VariationalDense, divergence_from_prior, draw_gaussian_weights
-from bal.networks._variational import _training_noise
+from bal.networks._training_noise import random_words, training_noise
 
 ESTIMATORS = ("local_reparameterisation", "flipout")
 
@@ -62,14 +63,21 @@ def test_outputs_of_a_training_step_have_the_mean_and_variance_of_the_weights(es
 
 
 def test_noise_of_training_is_standard_normal_and_its_numbers_are_independent(rng_key):
-    noise = np.asarray(_training_noise(rng_key, (400_001,)), np.float64)
+    noise = np.asarray(training_noise(rng_key, (400_001,)), np.float64)
     assert abs(noise.mean()) < 5 / 400_000**0.5
     np.testing.assert_allclose(noise.var(), 1.0, atol=5 * (2 / 400_000) ** 0.5)
     # The distance of Kolmogorov and Smirnov is above this in one of a million samples.
     assert stats.kstest(noise, "norm").statistic < 2.7 / 400_000**0.5
     assert 4.0 < np.abs(noise).max() < 4.4  # 65,536 quantiles end at 4.3
-    # The two numbers from one word.
-    assert abs(np.corrcoef(noise[:200_000], noise[200_001:])[0, 1]) < 5 / 200_000**0.5
+    # The numbers from one word, and those from one counter.
+    for apart in (100_001, 200_002):
+        assert abs(np.corrcoef(noise[:-apart], noise[apart:])[0, 1]) < 5 / (400_001 - apart) ** 0.5
+
+
+def test_random_words_are_those_of_the_generator_of_jax(rng_key):
+    key = jax.random.key_data(rng_key)
+    expected = threefry_2x32(key, jnp.arange(14, dtype=jnp.uint32))
+    np.testing.assert_array_equal(jnp.concatenate(random_words(key, 7)), expected)
 
 
 def test_flipout_decorrelates_the_examples_of_a_minibatch(rng_key):

@@ -14,7 +14,7 @@ import bal
 from experiments.report import with_interval
 from experiments.results import curves, mean_and_interval
 from experiments.runner import Unit
-from experiments.settings import Settings, build_posterior, load_dataset
+from experiments.settings import Settings, build_posterior, count_classes, load_dataset
 
 LOSS_FLOOR = 1e-4  # nats: below this a prediction is right and certain, and differences mean nothing
 
@@ -72,8 +72,7 @@ def _held_out(settings: Settings, units: list[Unit], dataset: bal.Dataset) -> tu
     inputs, labels = dataset.test_inputs, dataset.test_labels
     assert inputs is not None
     assert labels is not None
-    num_classes = int(np.max(np.asarray(labels))) + 1
-    posterior = build_posterior(settings, settings.posterior, num_classes)
+    posterior = build_posterior(settings, settings.posterior, count_classes(dataset))
 
     @jax.jit
     def both(state):

@@ -13,7 +13,7 @@ import bal
 from bal.autolabel import Decision, Kind, calibrate, decide, risk_controlled
 from experiments.results import mean_and_interval
 from experiments.runner import Unit
-from experiments.settings import Settings, build_learner, build_posterior, load_dataset, seed_key
+from experiments.settings import Settings, build_learner, build_posterior, count_classes, load_dataset, seed_key
 
 
 class Seen(NamedTuple):
@@ -148,7 +148,7 @@ def sentences(promises: pd.DataFrame, settings: Settings) -> Iterator[str]:
 
 def _models(settings: Settings, units: Sequence[Unit], dataset: bal.Dataset, rounds: Sequence[int]):
     """Seeds, round, predictions [seeds, S, N, C] of pool and calibration points, pool, points asked for."""
-    num_classes = max(int(np.max(np.asarray(labels))) for labels in (dataset.pool_labels, dataset.test_labels)) + 1
+    num_classes = count_classes(dataset)
     strategy = units[0].strategy
     learner = build_learner(settings, strategy, num_classes)
     posterior = build_posterior(settings, settings.posterior, num_classes)

@@ -20,7 +20,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import bal
 from bal.pool import extend_budget
-from experiments.settings import EXTENDS, NOT_RECORDED, Settings, build_learners, load_dataset, seed_key, seeds_at_once
+from experiments.settings import (
+    EXTENDS,
+    NOT_RECORDED,
+    Settings,
+    build_learners,
+    count_classes,
+    load_dataset,
+    seed_key,
+    seeds_at_once,
+)
 
 # Above these figures, as arrays in ``FitInfo.diagnostics``, chains have not converged.
 CONVERGED = {"r_hat": 1.05, "num_divergences": 0}
@@ -52,7 +61,7 @@ def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> tuple[Se
     """
     settings = _join_folder(replace(settings, seeds_at_once=seeds_at_once(settings)))
     dataset = load_dataset(settings) if dataset is None else dataset
-    num_classes = max(int(np.max(np.asarray(labels))) for labels in (dataset.pool_labels, dataset.test_labels)) + 1
+    num_classes = count_classes(dataset)
     learners = {name: build_learners(settings, name, num_classes) for name in settings.strategies}
     for first, *_ in learners.values():
         # Tracing meets every static mistake, and is quick beside compiling.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
+import numpy as np
 import optax
 
 import bal
@@ -148,6 +149,11 @@ def load_dataset(settings: Settings) -> bal.Dataset:
     if settings.copies > 1:
         dataset = bal.datasets.repeated(key_noise, dataset, copies=settings.copies, noise=settings.noise)
     return jax.device_put(dataset)
+
+
+def count_classes(dataset: bal.Dataset) -> int:
+    """Classes of the pool and the test set together: either may lack some."""
+    return max(int(np.max(np.asarray(labels))) for labels in (dataset.pool_labels, dataset.test_labels)) + 1
 
 
 def seed_key(settings: Settings, seed: int) -> bal.types.RngKey:

@@ -123,8 +123,8 @@ def mean_pair_entropy(
 
 
 def map_points(
-    fn: Callable[[Float[Array, "S n C"]], Float[Array, " n"]], predictions: Float[Array, "S N C"]
-) -> Float[Array, " N"]:
+    fn: Callable[[Float[Array, "S n C"]], Float[Array, "n *value"]], predictions: Float[Array, "S N C"]
+) -> Float[Array, "N *value"]:
     """Apply a function of predictions to one chunk of points after another, so that its temporaries stay in cache."""
     return map_chunks(fn, predictions, max(1, TILE // predictions.shape[2]), axis=1)
 

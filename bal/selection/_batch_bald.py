@@ -7,8 +7,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.information import finite_log, map_points, mutual_information
-from bal.selection._joint import add_point, check_num_configurations, information_gain, merge_similar, no_labels
-from bal.selection._lazy import lazy_argmax
+from bal.selection._joint import (
+    add_point,
+    check_num_configurations,
+    entropies_under_draws,
+    information_gain,
+    merge_similar,
+    no_labels,
+)
+from bal.selection._lazy import Level, lazy_argmax
 from bal.selection._selection import Selection, check_batch_size
 from bal.types import RngKey
 
@@ -69,23 +76,25 @@ def batch_bald(
     # Candidates are numbered in random order: of equal ones the first is chosen.
     order = jax.random.permutation(key_order, num_points)
     bald_bounds = bald[order]
+    draw_entropies = entropies_under_draws(log_probs)
     bounds = jnp.where(available & ~invalid, bald, -jnp.inf)[order]
 
     def choose(carry, key):
         bounds, configurations = carry
-        merged = merge_similar(configurations)
 
         def gains(configurations, chunk):
-            probs = jnp.exp(finite_log(log_probs[:, order[chunk]]))
-            return jnp.minimum(information_gain(configurations, probs), bald_bounds[chunk])
+            points = order[chunk]
+            probs = jnp.exp(finite_log(log_probs[:, points]))
+            return jnp.minimum(information_gain(configurations, probs, draw_entropies[points]), bald_bounds[chunk])
 
-        best, bounds = lazy_argmax(
-            functools.partial(gains, configurations),
-            bounds,
-            evaluate_size=max(1, CHUNK // num_classes),
-            tighten=functools.partial(gains, merged),
-            tighten_size=max(1, 4 * CHUNK // num_classes),
-        )
+        # Bounds from fewer and fewer configurations, of more and more candidates at once.
+        fine = merge_similar(configurations, num_configurations // 16)
+        coarse = merge_similar(fine, num_configurations // 100)
+        levels = [
+            Level(functools.partial(gains, part), max(1, size // num_classes))
+            for part, size in ((coarse, 8 * CHUNK), (fine, 4 * CHUNK), (configurations, CHUNK))
+        ]
+        best, bounds = lazy_argmax(bounds, levels)
         probs = jnp.exp(finite_log(log_probs[:, order[best]]))
         configurations = add_point(key, configurations, probs, num_configurations=num_configurations)
         return (bounds.at[best].set(-jnp.inf), configurations), (order[best], bounds[best])

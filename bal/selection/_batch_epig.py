@@ -12,11 +12,12 @@ from bal.selection._joint import (
     Configurations,
     add_point,
     check_num_configurations,
+    entropies_under_draws,
     information_gain,
     label_entropy,
     no_labels,
 )
-from bal.selection._lazy import lazy_argmax
+from bal.selection._lazy import Level, lazy_argmax
 from bal.selection._selection import Selection, check_batch_size
 from bal.types import RngKey
 
@@ -87,13 +88,15 @@ def _select(rng_key, log_probs, target_log_probs, available, target_weights, bat
     order = jax.random.permutation(key_order, num_points)
     invalid = jnp.isnan(log_probs).any(axis=(0, 2))
     allowed = (available & ~invalid)[order]
+    target_draw_entropies = entropies_under_draws(target_log_probs)
 
     def choose(carry, key):
         allowed, configurations = carry
-        target_information = information_gain(configurations, target_probs) @ target_weights
+        target_information = information_gain(configurations, target_probs, target_draw_entropies) @ target_weights
         target_entropy = label_entropy(configurations, target_probs) @ target_weights
         about_parameters = map_points(
-            lambda chunk: information_gain(configurations, jnp.exp(finite_log(chunk))), log_probs
+            lambda chunk: information_gain(configurations, jnp.exp(finite_log(chunk)), entropies_under_draws(chunk)),
+            log_probs,
         )
         bounds = jnp.where(allowed, jnp.minimum(about_parameters, target_information)[order], -jnp.inf)
 
@@ -102,7 +105,7 @@ def _select(rng_key, log_probs, target_log_probs, available, target_weights, bat
             joint_entropy = _joint_entropy(configurations, probs, target_probs, target_weights)
             return jnp.clip(label_entropy(configurations, probs) + target_entropy - joint_entropy, 0, bounds[chunk])
 
-        best, values = lazy_argmax(evaluate, bounds, evaluate_size=max(1, CHUNK // num_classes))
+        best, values = lazy_argmax(bounds, [Level(evaluate, max(1, CHUNK // num_classes))])
         probs = jnp.exp(finite_log(log_probs[:, order[best]]))
         configurations = add_point(key, configurations, probs, num_configurations=num_configurations)
         return (allowed.at[best].set(False), configurations), (order[best], values[best])

@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from bal.information import entropy_terms
+from bal.information import entropy_terms, finite_log, map_points
 from bal.types import RngKey
 
 # Rows whose product with a chunk of candidates is formed at once; more would leave the cache before the logarithm.
-ROWS = 1024
+ROWS = 2048
 
 
 class Configurations(NamedTuple):
@@ -56,15 +56,15 @@ def add_point(
     return Configurations(weights, joint / total, num_used)
 
 
-def merge_similar(configurations: Configurations) -> Configurations:
-    """Average configurations that leave a similar posterior, into about a sixteenth of the rows.
+def merge_similar(configurations: Configurations, num_groups: int) -> Configurations:
+    """Average configurations that leave a similar posterior, into about ``num_groups`` rows.
 
     An information gain is a concave function of the posterior over the draws (Jensen), so the merged configurations
     give an upper bound of every gain at a fraction of its cost. It is tight where the merged posteriors are alike:
     those that are led by the same draw, with a similar probability.
     """
-    num_rows, num_draws = configurations.posterior.shape
-    num_groups = _whole_blocks(max(1, num_rows // 16))
+    num_draws = configurations.posterior.shape[1]
+    num_groups = _whole_blocks(max(1, num_groups))
     levels = max(1, num_groups // num_draws)
     probability = configurations.posterior.max(axis=1)
     level = jnp.clip(jnp.floor(levels * probability), 0, levels - 1).astype(jnp.int32)
@@ -91,15 +91,23 @@ def label_entropy(configurations: Configurations, probs: Float[Array, "S n C"]) 
     return terms.reshape(num_points, num_classes).sum(axis=-1)
 
 
-def information_gain(configurations: Configurations, probs: Float[Array, "S n C"]) -> Float[Array, " n"]:
+def entropies_under_draws(log_probs: Float[Array, "S N C"]) -> Float[Array, "N S"]:
+    """Entropy of each point's label where the draw is known, in nats."""
+    return map_points(lambda chunk: entropy_terms(jnp.exp(finite_log(chunk))).sum(axis=-1).T, log_probs)
+
+
+def information_gain(
+    configurations: Configurations, probs: Float[Array, "S n C"], draw_entropies: Float[Array, "n S"]
+) -> Float[Array, " n"]:
     r"""What one more label would say about the draws, on average over the labels of the points chosen so far.
 
     .. math:: \sum_j q_j \left( H\Big[\sum_s w_{js}\, p_s\Big] - \sum_s w_{js} H[p_s] \right)
 
-    Every summand is an information, so a gain is at least 0 also where the configurations are sampled.
+    Every summand is an information, so a gain is at least 0 also where the configurations are sampled. The entropies
+    under each draw, ``entropies_under_draws``, are the same whatever was chosen: they are computed once for a batch.
     """
     draw_weights = configurations.weights @ configurations.posterior
-    gains = label_entropy(configurations, probs) - draw_weights @ entropy_terms(probs).sum(axis=-1)
+    gains = label_entropy(configurations, probs) - draw_entropies @ draw_weights
     # A difference of two entropies of up to log C: what rounding leaves of equal ones must tie with 0.
     rounding = 8 * jnp.finfo(gains.dtype).eps * max(1.0, math.log(probs.shape[2]))
     return jnp.where(gains < rounding, 0.0, gains)

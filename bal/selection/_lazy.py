@@ -1,34 +1,27 @@
 """The best of many candidates, evaluating only those whose upper bound could still win."""
 
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-_UNTOUCHED, _TIGHTENED, _EVALUATED = range(3)
+
+class Level(NamedTuple):
+    """One way to look at candidates: upper bounds of their values, or the values themselves."""
+
+    look: Callable[[Int[Array, " n"]], Float[Array, " n"]]
+    size: int  # how many are looked at together
 
 
-def lazy_argmax(
-    evaluate: Callable[[Int[Array, " n"]], Float[Array, " n"]],
-    bounds: Float[Array, " N"],
-    *,
-    evaluate_size: int,
-    tighten: Callable[[Int[Array, " n"]], Float[Array, " n"]] | None = None,
-    tighten_size: int = 1,
-) -> tuple[Int[Array, ""], Float[Array, " N"]]:
-    """Evaluate candidates in the order of their bounds, a chunk at a time, until no bound beats the best value.
-
-    A candidate that might win is first given a tighter bound, where there is one that costs less than its value.
+def lazy_argmax(bounds: Float[Array, " N"], levels: Sequence[Level]) -> tuple[Int[Array, ""], Float[Array, " N"]]:
+    """Look at candidates in the order of their bounds, closer and closer, until no bound beats the best value.
 
     Args:
-      evaluate: the values of some candidates.
       bounds: at least the value of each candidate, which is never negative; a bound of 0 therefore is the value.
         -inf where a candidate may not be chosen.
-      evaluate_size: how many candidates are evaluated together.
-      tighten: other upper bounds of the values of some candidates.
-      tighten_size: how many candidates are given a tighter bound together.
+      levels: the last gives the values; those before it tighter and tighter bounds, for less than a value costs.
 
     Returns:
       The best candidate, of equal ones the first, and for each candidate its value, or its bound where not evaluated.
@@ -36,36 +29,31 @@ def lazy_argmax(
     References:
       Minoux 1978, Accelerated greedy algorithms for maximizing submodular set functions
     """
-    num_candidates = bounds.shape[0]
-
-    def best_pending(values, stages):
-        return jnp.where(stages < _EVALUATED, values, -jnp.inf)
+    num_candidates, evaluated = bounds.shape[0], len(levels)
 
     def bound_beats_best(state):
-        values, stages = state
-        return best_pending(values, stages).max() > jnp.where(stages == _EVALUATED, values, -jnp.inf).max()
+        values, seen = state
+        best = jnp.where(seen == evaluated, values, -jnp.inf).max()
+        return jnp.where(seen < evaluated, values, -jnp.inf).max() > best
 
-    def tighten_chunk(tighten, values, stages):
-        untouched = jnp.where(stages == _UNTOUCHED, values, -jnp.inf)
-        chunk = jax.lax.top_k(untouched, min(tighten_size, num_candidates))[1]
-        live = stages[chunk] == _UNTOUCHED
-        values = values.at[chunk].set(jnp.where(live, jnp.minimum(values[chunk], tighten(chunk)), values[chunk]))
-        return values, stages.at[chunk].set(jnp.where(live, _TIGHTENED, stages[chunk]))
-
-    def evaluate_chunk(values, stages):
-        chunk = jax.lax.top_k(best_pending(values, stages), min(evaluate_size, num_candidates))[1]
-        live = stages[chunk] < _EVALUATED
-        values = values.at[chunk].set(jnp.where(live, evaluate(chunk), values[chunk]))
-        return values, stages.at[chunk].set(_EVALUATED)
+    def look_at_chunk(number, level, values, seen):
+        # Only those that have come as far: most of the others will be ruled out by the bounds before.
+        chunk = jax.lax.top_k(jnp.where(seen == number, values, -jnp.inf), min(level.size, num_candidates))[1]
+        live = seen[chunk] == number
+        # Of two bounds the tighter; a value is at most any bound but for rounding.
+        found = level.look(chunk) if number + 1 == evaluated else jnp.minimum(values[chunk], level.look(chunk))
+        values = values.at[chunk].set(jnp.where(live, found, values[chunk]))
+        return values, seen.at[chunk].set(jnp.where(live, number + 1, seen[chunk]))
 
     def step(state):
-        values, stages = state
-        if tighten is None:
-            return evaluate_chunk(values, stages)
-        leader = best_pending(values, stages).argmax()
-        tighten_next = functools.partial(tighten_chunk, tighten)
-        return jax.lax.cond(stages[leader] == _UNTOUCHED, tighten_next, evaluate_chunk, values, stages)
+        values, seen = state
+        leader = jnp.where(seen < evaluated, values, -jnp.inf).argmax()
+        looks = [
+            lambda values, seen, number=number, level=level: look_at_chunk(number, level, values, seen)
+            for number, level in enumerate(levels)
+        ]
+        return jax.lax.switch(seen[leader], looks, values, seen)
 
-    stages = jnp.where(bounds > 0, _UNTOUCHED, _EVALUATED)
-    values, stages = jax.lax.while_loop(bound_beats_best, step, (bounds, stages))
-    return jnp.where(stages == _EVALUATED, values, -jnp.inf).argmax(), values
+    seen = jnp.where(bounds > 0, 0, evaluated)  # levels by which each candidate was looked at
+    values, seen = jax.lax.while_loop(bound_beats_best, step, (bounds, seen))
+    return jnp.where(seen == evaluated, values, -jnp.inf).argmax(), values

@@ -1,5 +1,6 @@
 """Greedy determinant maximisation: BatchBALD for Gaussians."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -10,12 +11,13 @@ from bal.selection._greedy import greedy
 from bal.selection._kernels import LINEAR, Kernel
 from bal.selection._points import check_positive, check_rows, row, usable
 from bal.selection._selection import Selection, check_batch_size
+from bal.selection._shortlist import greedy_shortlist
 from bal.types import PyTree, RngKey
 
 
 class _State(NamedTuple):
     variances: Float[Array, " N"]  # of the latent function, given the points chosen so far
-    factors: Float[Array, "B ..."]  # rows [N] of the pivoted Cholesky factor of K + noise I, or their directions [D]
+    factors: Float[Array, "B N"]  # rows of the pivoted Cholesky factor of K + noise I
 
 
 def max_det(
@@ -32,9 +34,8 @@ def max_det(
     .. math:: I(y_A; f) = \tfrac12 \log\det\left(I + \tfrac{1}{\sigma^2} K_{AA}\right)
 
     The gain of a point is half the log of 1 + its variance given the batch so far over the noise; the greedy order is
-    that of the pivoted Cholesky decomposition of :math:`K + \sigma^2 I`. Columns of the kernel are evaluated when their
-    point is chosen. Scaling each feature row by the point's quality makes it greedy inference for a
-    determinantal point process.
+    that of the pivoted Cholesky decomposition of :math:`K + \sigma^2 I`. Scaling each row by the quality of its point
+    makes it greedy inference for a determinantal point process.
 
     Args:
       rng_key: breaks ties.
@@ -72,26 +73,46 @@ def _max_det(rng_key, features, available, noise, kernel, *, batch_size, linear)
     diagonal = kernel.diagonal(points)
     # Where K + noise I has no positive diagonal the kernel is no covariance, and no gain is a number.
     broken = allowed & ~(diagonal + noise > 0)
-
-    def update(state, step, index):
-        chosen = row(points, index)
-        pivot = jnp.sqrt(row(state.variances, index) + noise)
-        if linear:
-            # A factor is then linear in the features: the inner products with one direction, and B rows of D numbers
-            # are read in a step instead of B rows of N.
-            stored = (chosen - state.factors @ chosen @ state.factors) / pivot
-            factor = points @ stored
-        else:
-            column = kernel.columns(points, jax.tree.map(lambda leaf: leaf[None], chosen))[:, 0]
-            stored = factor = (column - row(state.factors.T, index) @ state.factors) / pivot
-        # Rounding can leave the variance of a copy of a chosen point just below 0.
-        variances = jnp.maximum(state.variances - jnp.square(factor), 0.0)
-        return _State(variances, state.factors.at[step].set(stored))
-
-    width = points.shape[1] if linear else diagonal.shape[0]
-    state = _State(jnp.maximum(diagonal, 0.0), jnp.zeros((batch_size, width), diagonal.dtype))
-    indices, variances, _ = greedy(
-        rng_key, allowed & ~broken, state, gain=lambda state: state.variances, update=update, batch_size=batch_size
-    )
+    variances = jnp.where(allowed & ~broken, jnp.maximum(diagonal, 0.0), -jnp.inf)
+    select = _by_directions if linear else functools.partial(_by_columns, kernel)
+    indices, variances = select(rng_key, variances, points, noise, batch_size)
     gains = jnp.where(variances >= 0, 0.5 * jnp.log1p(jnp.maximum(variances, 0.0) / noise), -jnp.inf)
     return Selection(indices, gains, num_invalid + broken.sum())
+
+
+def _by_directions(rng_key, variances, points, noise, batch_size):
+    """A factor is linear in the features here: the inner products with one direction, known for any points at once."""
+
+    def direction(chosen, variance, directions):
+        pivot = jnp.sqrt(jnp.maximum(variance, 0.0) + noise)
+        return (chosen - directions @ chosen @ directions) / pivot
+
+    def explain(variances, points, directions):
+        # Rounding can leave the variance of a copy of a chosen point just below 0.
+        return jnp.maximum(variances - jnp.square(points @ directions.T).sum(axis=1), 0.0)
+
+    return greedy_shortlist(rng_key, variances, points, effect=direction, lower=explain, batch_size=batch_size)
+
+
+def _by_columns(kernel, rng_key, variances, points, noise, batch_size):
+    """Columns of the kernel are evaluated when their point is chosen."""
+
+    def update(state, step, index):
+        chosen = jax.tree.map(lambda leaf: leaf[None], row(points, index))
+        column = kernel.columns(points, chosen)[:, 0]
+        pivot = jnp.sqrt(row(state.variances, index) + noise)
+        factor = (column - row(state.factors.T, index) @ state.factors) / pivot
+        # Rounding can leave the variance of a copy of a chosen point just below 0.
+        variances = jnp.maximum(state.variances - jnp.square(factor), 0.0)
+        return _State(variances, state.factors.at[step].set(factor))
+
+    state = _State(jnp.maximum(variances, 0.0), jnp.zeros((batch_size, len(variances)), variances.dtype))
+    indices, gains, _ = greedy(
+        rng_key,
+        variances > -jnp.inf,
+        state,
+        gain=lambda state: state.variances,
+        update=update,
+        batch_size=batch_size,
+    )
+    return indices, gains

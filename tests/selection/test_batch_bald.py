@@ -10,8 +10,8 @@ import pytest
 
 from bal.acquisition import bald
 from bal.selection import batch_bald, joint_information
-from bal.selection._joint import add_point, information_gain, merge_similar, no_labels
-from bal.selection._lazy import lazy_argmax
+from bal.selection._joint import add_point, entropies_under_draws, information_gain, merge_similar, no_labels
+from bal.selection._lazy import Level, lazy_argmax
 
 
 def random_log_probs(seed, num_draws=8, num_points=12, num_classes=3, scale=2.0):
@@ -20,6 +20,10 @@ def random_log_probs(seed, num_draws=8, num_points=12, num_classes=3, scale=2.0)
     mean = scale * jax.random.normal(key_mean, (1, num_points, num_classes))
     spread = scale * jax.random.uniform(key_scale, (1, num_points, 1))
     return jax.nn.log_softmax(mean + spread * jax.random.normal(key_draws, (num_draws, num_points, num_classes)))
+
+
+def gains_of(configurations, log_probs):
+    return information_gain(configurations, jnp.exp(log_probs), entropies_under_draws(log_probs))
 
 
 def information_loop(probs, batch):
@@ -125,7 +129,7 @@ def gains_after(rng_key, log_probs, batch, num_configurations):
     configurations = no_labels(num_configurations, probs.shape[0], probs.dtype)
     for key, point in zip(jax.random.split(rng_key, len(batch)), batch, strict=True):
         configurations = add_point(key, configurations, probs[:, point], num_configurations=num_configurations)
-    return information_gain(configurations, probs)
+    return gains_of(configurations, log_probs)
 
 
 def sampled_gains(log_probs, batch, num_configurations, num_repetitions):
@@ -163,7 +167,7 @@ def test_keeping_the_probable_configurations_varies_less_than_sampling_them_all(
     kept = sampled_gains(log_probs, jnp.array([3, 1, 7, 0, 2]), num_configurations=20, num_repetitions=400).std(axis=0)
     exact = configurations_of(log_probs, [3, 1, 7, 0, 2], 3**5)
     rows = jax.nn.one_hot(jnp.arange(3**5), 3**5)
-    by_row = jax.vmap(lambda row: information_gain(exact._replace(weights=row), jnp.exp(log_probs)))(rows)
+    by_row = jax.vmap(lambda row: gains_of(exact._replace(weights=row), log_probs))(rows)
     mean = exact.weights @ by_row
     plain = jnp.sqrt(exact.weights @ (by_row - mean[None]) ** 2 / 20)
     assert (kept < 0.7 * plain).all()
@@ -202,9 +206,9 @@ def test_impossible_labels_leave_room_for_possible_ones():
 def test_merged_configurations_bound_every_gain():
     log_probs = random_log_probs(0, num_draws=20, num_points=50)
     configurations = configurations_of(log_probs, range(5), 3**5)
-    merged = merge_similar(configurations)
+    merged = merge_similar(configurations, 16)
     assert merged.weights.shape[0] < 3**5 / 10
-    bounds, gains = (information_gain(rows, jnp.exp(log_probs)) for rows in (merged, configurations))
+    bounds, gains = (gains_of(rows, log_probs) for rows in (merged, configurations))
     assert (bounds >= gains - 1e-6).all()
     assert (bounds > gains + 1e-4).any()
 
@@ -212,15 +216,24 @@ def test_merged_configurations_bound_every_gain():
 def test_lazy_argmax_evaluates_few_candidates_and_finds_the_best():
     values = jax.random.uniform(jax.random.key(0), (200,))
     bounds = jnp.minimum(values * 1.05, 1.0).at[17].set(-jnp.inf)
-    for tighten in (None, lambda chunk: 1.01 * values[chunk]):
-        best, after = lazy_argmax(
-            lambda chunk: values[chunk], bounds, evaluate_size=8, tighten=tighten, tighten_size=16
-        )
+    evaluate = Level(lambda chunk: values[chunk], 8)
+    tighter, tightest = Level(lambda chunk: 1.02 * values[chunk], 32), Level(lambda chunk: 1.01 * values[chunk], 16)
+    for levels in ([evaluate], [tightest, evaluate], [tighter, tightest, evaluate]):
+        best, after = lazy_argmax(bounds, levels)
         allowed = jnp.where(bounds > -jnp.inf, values, -1)
         assert best == allowed.argmax()
         evaluated = after == values
         assert 8 <= int(evaluated.sum()) <= 40
         assert (after >= allowed).all() or after[17] == -jnp.inf
+
+
+def test_lazy_argmax_evaluates_no_candidate_that_a_tighter_bound_rules_out():
+    """The bounds say nothing, the tighter ones everything: one candidate is left to be evaluated."""
+    values = jax.random.uniform(jax.random.key(0), (200,), maxval=0.9)
+    levels = [Level(lambda chunk: values[chunk] + 1e-6, 16), Level(lambda chunk: values[chunk], 1)]
+    best, after = lazy_argmax(jnp.ones(200), levels)
+    assert best == values.argmax()
+    assert int((after == values).sum()) == 1
 
 
 def test_saturated_predictions_in_single_precision_have_finite_gains(rng_key):

@@ -36,24 +36,31 @@ def lazy_argmax(bounds: Float[Array, " N"], levels: Sequence[Level]) -> tuple[In
         best = jnp.where(seen == evaluated, values, -jnp.inf).max()
         return jnp.where(seen < evaluated, values, -jnp.inf).max() > best
 
-    def look_at_chunk(number, level, values, seen):
-        # Only those that have come as far: most of the others will be ruled out by the bounds before.
-        chunk = jax.lax.top_k(jnp.where(seen == number, values, -jnp.inf), min(level.size, num_candidates))[1]
-        live = seen[chunk] == number
-        # Of two bounds the tighter; a value is at most any bound but for rounding.
-        found = level.look(chunk) if number + 1 == evaluated else jnp.minimum(values[chunk], level.look(chunk))
-        values = values.at[chunk].set(jnp.where(live, found, values[chunk]))
-        return values, seen.at[chunk].set(jnp.where(live, number + 1, seen[chunk]))
+    def look_closer(number, level, state):
+        def is_leader(state):
+            values, seen = state
+            leader = jnp.where(seen < evaluated, values, -jnp.inf).argmax()
+            return (seen[leader] == number) & bound_beats_best(state)
 
-    def step(state):
-        values, seen = state
-        leader = jnp.where(seen < evaluated, values, -jnp.inf).argmax()
-        looks = [
-            lambda values, seen, number=number, level=level: look_at_chunk(number, level, values, seen)
-            for number, level in enumerate(levels)
-        ]
-        return jax.lax.switch(seen[leader], looks, values, seen)
+        def look(state):
+            values, seen = state
+            # Only those that have come as far: most of the others will be ruled out by the bounds before.
+            chunk = jax.lax.top_k(jnp.where(seen == number, values, -jnp.inf), min(level.size, num_candidates))[1]
+            live = seen[chunk] == number
+            found = level.look(chunk)
+            # Of two bounds the tighter one.
+            found = found if number + 1 == evaluated else jnp.minimum(values[chunk], found)
+            values = values.at[chunk].set(jnp.where(live, found, values[chunk]))
+            return values, seen.at[chunk].set(jnp.where(live, number + 1, seen[chunk]))
+
+        return jax.lax.while_loop(is_leader, look, state)
+
+    def look_at_leaders(state):
+        # A loop for each level and no branches, of which a vmapped program would take all.
+        for number, level in enumerate(levels):
+            state = look_closer(number, level, state)
+        return state
 
     seen = jnp.where(bounds > 0, 0, evaluated)  # levels by which each candidate was looked at
-    values, seen = jax.lax.while_loop(bound_beats_best, step, (bounds, seen))
+    values, seen = jax.lax.while_loop(bound_beats_best, look_at_leaders, (bounds, seen))
     return jnp.where(seen == evaluated, values, -jnp.inf).argmax(), values

@@ -11,18 +11,15 @@ from bal.selection._points import row
 from bal.types import RngKey
 
 # Points that are kept up to date in each step, and steps after which all points are.
-SHORTLIST_SIZE = 512
+SHORTLIST_SIZE = 256
 STEPS_A_PASS = 16
 
 
 class _State(NamedTuple):
-    gains: Float[Array, " N"]  # as they were at the last pass; -inf where a point may not be chosen
-    short_ranks: Int[Array, " M"]  # of the short list, in the order of ties
-    short_points: Float[Array, "M D"]
-    short_gains: Float[Array, " M"]  # as they are now
-    bound: Float[Array, ""]  # at least the gain of every other point
+    step: Int[Array, ""]
+    indices: Int[Array, " B2"]
+    scores: Float[Array, " B2"]
     effects: Float[Array, "B2 D"]  # of the points chosen; rows of 0 behind them
-    last_pass: Int[Array, ""]  # step before which the last pass was
 
 
 def greedy_shortlist(
@@ -56,42 +53,52 @@ def greedy_shortlist(
     size, steps_a_pass = min(SHORTLIST_SIZE, num_points), min(STEPS_A_PASS, batch_size)
     order = jax.random.permutation(rng_key, num_points)
 
-    def go_over_all(state, step):
-        effects = jax.lax.dynamic_slice_in_dim(state.effects, state.last_pass, steps_a_pass)
-        gains = jnp.where(state.gains > -jnp.inf, lower(state.gains, points, effects), -jnp.inf)
-        # In the order of ties, so that of equal gains the first come to the short list.
+    def lower_possible(gains, points, effects):
+        return jnp.where(gains > -jnp.inf, lower(gains, points, effects), -jnp.inf)
+
+    def choose_from_list(carry):
+        gains, start = carry
+        # In the order of ties, so that of equal gains the first come to the list. It holds the best, whatever the rest.
         best, ranks = jax.lax.top_k(gains[order], min(size + 1, num_points))
-        bound = best[size] if size < num_points else jnp.full_like(best[0], -jnp.inf)
-        ranks, best = ranks[:size], best[:size]
-        return _State(gains, ranks, points[order[ranks]], best, bound, state.effects, step)
+        bound = best[size] if size < num_points else -jnp.inf
+        listed = order[ranks[:size]]
+        listed_points = points[listed]
 
-    def choose(state, step):
-        is_due = (state.short_gains.max() <= state.bound) | (step - state.last_pass == steps_a_pass)
-        state = jax.lax.cond(is_due, go_over_all, lambda state, step: state, state, step)
-        gain = state.short_gains.max()
-        place = jnp.where(state.short_gains == gain, state.short_ranks, num_points).argmin()
-        index = jnp.where(gain > -jnp.inf, order[state.short_ranks[place]], num_points)
-        new = effect(row(points, index), gain, state.effects)
-        short_gains = jnp.where(
-            state.short_gains > -jnp.inf,
-            lower(state.short_gains, state.short_points, new[None]),
-            -jnp.inf,
-        )
-        state = state._replace(
-            gains=state.gains.at[index].set(-jnp.inf, mode="drop"),
-            short_gains=short_gains.at[place].set(-jnp.inf),
-            effects=state.effects.at[step].set(new),
-        )
-        return state, (index, gain)
+        def is_sure(carry):
+            state, listed_gains = carry
+            done = state.step - start.step
+            is_above = (listed_gains.max() > bound) | (done == 0)
+            return (state.step < batch_size) & (done < steps_a_pass) & is_above
 
+        def choose(carry):
+            state, listed_gains = carry
+            gain = listed_gains.max()
+            place = jnp.where(listed_gains == gain, ranks[:size], num_points).argmin()
+            index = jnp.where(gain > -jnp.inf, listed[place], num_points)
+            new = effect(row(points, index), gain, state.effects)
+            listed_gains = lower_possible(listed_gains, listed_points, new[None]).at[place].set(-jnp.inf)
+            state = _State(
+                step=state.step + 1,
+                indices=state.indices.at[state.step].set(index),
+                scores=state.scores.at[state.step].set(gain),
+                effects=state.effects.at[state.step].set(new),
+            )
+            return state, listed_gains
+
+        state, _ = jax.lax.while_loop(is_sure, choose, (start, best[:size]))
+        new = jax.lax.dynamic_slice_in_dim(state.effects, start.step, steps_a_pass)
+        new_indices = jax.lax.dynamic_slice_in_dim(state.indices, start.step, steps_a_pass)
+        gains = lower_possible(gains, points, new)
+        return gains.at[new_indices].set(-jnp.inf, mode="drop"), state
+
+    # A pass reads whole blocks, also at the end.
+    num_rows = batch_size + steps_a_pass
     start = _State(
-        gains=gains,
-        short_ranks=jnp.zeros(size, jnp.int32),
-        short_points=jnp.zeros((size, points.shape[1]), points.dtype),
-        short_gains=jnp.full(size, -jnp.inf, gains.dtype),
-        bound=jnp.asarray(jnp.inf, gains.dtype),
-        # A pass reads whole blocks.
-        effects=jnp.zeros((batch_size + steps_a_pass, points.shape[1]), points.dtype),
-        last_pass=jnp.int32(0),
+        step=jnp.int32(0),
+        indices=jnp.full(num_rows, num_points, jnp.int32),
+        scores=jnp.full(num_rows, -jnp.inf, gains.dtype),
+        effects=jnp.zeros((num_rows, points.shape[1]), points.dtype),
     )
-    return jax.lax.scan(choose, start, jnp.arange(batch_size))[1]
+    # Loops that end when they may and no branches, of which a vmapped program would take all.
+    _, state = jax.lax.while_loop(lambda carry: carry[1].step < batch_size, choose_from_list, (gains, start))
+    return state.indices[:batch_size], state.scores[:batch_size]

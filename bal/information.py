@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bal.precision import full_precision
 from bal.streaming import map_chunks
 
 LOG_ZERO = -1e4
@@ -78,6 +79,7 @@ def entropy_terms(probs: Float[Array, "*n"]) -> Float[Array, "*n"]:
     return -probs * jnp.log(jnp.maximum(probs, jnp.finfo(probs.dtype).tiny))
 
 
+@full_precision
 @jax.jit
 def mean_pair_entropy(
     probs: Float[Array, "S N C"], other_probs: Float[Array, "S M D"], other_weights: Float[Array, " M"]
@@ -112,8 +114,7 @@ def mean_pair_entropy(
         @jax.checkpoint
         def add_tile(total, tile):
             others, tile_weights = tile
-            # Half-precision products, the default on some accelerators, would drown a small information.
-            joint = jnp.einsum("sa,sb->ab", chunk.reshape(num_draws, -1), others, precision="highest")
+            joint = jnp.einsum("sa,sb->ab", chunk.reshape(num_draws, -1), others)
             return total + entropy_terms(joint) @ tile_weights, None
 
         zeros = jnp.zeros(chunk.shape[1] * chunk.shape[2], chunk.dtype)

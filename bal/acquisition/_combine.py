@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.information import log_mean_exp
+from bal.precision import full_precision
 
 
 def weighted_sum(
@@ -71,6 +72,7 @@ def normalise(scores: Float[Array, " N"], available: Bool[Array, " N"]) -> Float
     return jnp.where(flat, 0.0 * scores, (scores - smallest) / jnp.where(flat, 1.0, spread))
 
 
+@full_precision
 def per_class(
     scores: Float[Array, " N"], log_probs: Float[Array, "S N C"], class_weights: Float[Array, " C2"]
 ) -> Float[Array, " N"]:

@@ -4,12 +4,22 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bal.acquisition._targets import check_targets, normalise_weights
-from bal.information import entropy, entropy_terms, finite_log, log_mean_exp, mean_pair_entropy, mutual_information
+from bal.information import (
+    entropy,
+    entropy_terms,
+    finite_log,
+    log_mean_exp,
+    map_points,
+    mean_pair_entropy,
+    mutual_information,
+)
+from bal.precision import full_precision
 
 # joint_epig holds the joint prediction of all targets, [S, C**M]: 26 MB in single precision for 100 draws.
 MAX_TARGET_CONFIGURATIONS = 65_536
 
 
+@full_precision
 def epig(
     log_probs: Float[Array, "S N C"],
     target_log_probs: Float[Array, "S2 M C2"],
@@ -49,6 +59,7 @@ def epig(
     return _information(log_probs, targets, weights, target_entropy)
 
 
+@full_precision
 def joint_epig(log_probs: Float[Array, "S N C"], target_log_probs: Float[Array, "S2 M C2"]) -> Float[Array, " N"]:
     r"""Mutual information between a point's label and the labels at all targets together.
 
@@ -97,5 +108,6 @@ def _information(log_probs, target_log_probs, target_weights, target_entropy):
     information = entropy_terms(probs.mean(axis=0)).sum(axis=-1) + target_entropy - joint_entropy
     # By the data-processing inequality both bounds hold for the exact value. They take away what rounding leaves where
     # the samples agree, so that a deterministic network ties everywhere.
-    bound = jnp.minimum(mutual_information(log_probs), mutual_information(target_log_probs) @ target_weights)
+    bald, target_bald = (map_points(mutual_information, part) for part in (log_probs, target_log_probs))
+    bound = jnp.minimum(bald, target_bald @ target_weights)
     return jnp.clip(information, 0.0, bound)

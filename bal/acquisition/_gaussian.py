@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bal.acquisition._targets import normalise_weights
+from bal.precision import full_precision
 from bal.types import Gaussian
 
 
@@ -83,6 +84,7 @@ def gaussian_bald(gaussian: Gaussian) -> Float[Array, "*N"]:
     return jnp.where(information < 8 * jnp.finfo(information.dtype).eps, 0.0, information)
 
 
+@full_precision
 def gaussian_epig(
     gaussian: Gaussian, target_gaussian: Gaussian, target_weights: Float[Array, " M2"] | None = None
 ) -> Float[Array, " N"]:
@@ -120,7 +122,7 @@ def gaussian_epig(
         raise ValueError("expected target_gaussian of at least one target, got none")
     deviations = gaussian.mean - gaussian.mean.mean(axis=0)[None]
     target_deviations = target_gaussian.mean - target_gaussian.mean.mean(axis=0)[None]
-    covariance = jnp.matmul(deviations.T, target_deviations, precision="highest") / deviations.shape[0]
+    covariance = deviations.T @ target_deviations / deviations.shape[0]
     return covariance_epig(covariance, total_variance(gaussian), total_variance(target_gaussian), target_weights)
 
 
@@ -146,6 +148,7 @@ def covariance_bald(variance: Float[Array, "*N"], noise_variance: Float[Array, "
     return 0.5 * jnp.log1p(variance / noise_variance)
 
 
+@full_precision
 def covariance_epig(
     covariance: Float[Array, "N M"],
     label_variance: Float[Array, " N"],

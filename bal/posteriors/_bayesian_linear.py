@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from bal.likelihoods import gaussian
 from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples, check_positive
+from bal.precision import full_precision
 from bal.types import Batch, Gaussian, RngKey
 
 
@@ -73,6 +74,7 @@ def bayesian_linear(
         factor = jnp.linalg.cholesky(jnp.eye(shape[1]) / prior_scale**2)
         return LinearState(jnp.zeros(shape[1]), factor, {"log_variance": log_variance})
 
+    @full_precision
     def fit(rng_key: RngKey, state: LinearState, batch: Batch, validation: Batch | None = None):
         # What padding holds may be anything, also infinite: it is replaced, not multiplied by 0.
         labelled = batch.weights > 0
@@ -86,11 +88,13 @@ def bayesian_linear(
             jnp.full((), jnp.nan), jnp.full((), jnp.nan), jnp.int32(0)
         )
 
+    @full_precision
     def sample(rng_key: RngKey, state: LinearState, num_samples: int | None) -> Float[Array, "S D"]:
         num_samples = check_num_samples(num_samples, None, "bayesian_linear")
         normals = jax.random.normal(rng_key, (state.mean.shape[0], num_samples))
         return state.mean[None] + solve_triangular(state.precision_factor.T, normals, lower=False).T
 
+    @full_precision
     def predict(state: LinearState, draws: Float[Array, "S D"], inputs: Array) -> Gaussian:
         outputs = draws @ features(inputs).T
         return likelihood.predictive(state.noise, outputs[..., None])
@@ -99,9 +103,11 @@ def bayesian_linear(
         """Columns whose inner products are posterior covariances."""
         return solve_triangular(state.precision_factor, features(inputs).T, lower=True)
 
+    @full_precision
     def covariance(state: LinearState, inputs_a: Array, inputs_b: Array) -> Float[Array, "a b"]:
         return whitened(state, inputs_a).T @ whitened(state, inputs_b)
 
+    @full_precision
     def moments(state: LinearState, inputs: Array) -> Gaussian:
         epistemic = (whitened(state, inputs) ** 2).sum(axis=0)
         return Gaussian(features(inputs) @ state.mean, epistemic + jnp.exp(state.noise["log_variance"]))

@@ -11,6 +11,7 @@ from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
 from bal.posteriors._gradient_steps import NetworkState
 from bal.posteriors._last_layer import embed, last_layer
+from bal.precision import full_precision
 from bal.types import Batch, PyTree, RngKey
 
 
@@ -52,6 +53,7 @@ def extend(embeddings: Float[Array, "n D"], num_features: int) -> Float[Array, "
 def full(network: Network, likelihood: Likelihood) -> CurvatureMethod:
     r"""Over the last layer, :math:`\sum_i (\phi_i \phi_i^T) \otimes \Lambda_i`."""
 
+    @full_precision
     def compute(state, batch):
         features, curvatures = _features_and_curvatures(network, likelihood, state, batch)
         n, num_features = features.shape
@@ -65,6 +67,7 @@ def full(network: Network, likelihood: Likelihood) -> CurvatureMethod:
         eigenvalues, basis = _eigh(matrix)
         return Curvature(eigenvalues.reshape(num_features, num_outputs), (basis,))
 
+    @full_precision
     def deviate(rng_key, curvature, prior_precision):
         # The symmetric root: the draw then does not depend on how eigenvectors of near eigenvalues are turned, which
         # rounding decides.
@@ -73,6 +76,7 @@ def full(network: Network, likelihood: Likelihood) -> CurvatureMethod:
         turned = (basis.T @ noise.reshape(-1)).reshape(noise.shape)
         return (basis @ _scale(turned, curvature.eigenvalues, prior_precision).reshape(-1)).reshape(noise.shape)
 
+    @full_precision
     def covariance(curvature, prior_precision, features_a, features_b):
         num_features, num_outputs = curvature.eigenvalues.shape
         scaled = curvature.basis[0] / jnp.sqrt(curvature.eigenvalues.reshape(1, -1) + prior_precision)
@@ -85,6 +89,7 @@ def full(network: Network, likelihood: Likelihood) -> CurvatureMethod:
 def kronecker(network: Network, likelihood: Likelihood) -> CurvatureMethod:
     r"""Over the last layer, :math:`(\sum_i \phi_i \phi_i^T) \otimes \bar\Lambda`: exact where all Λ are the same."""
 
+    @full_precision
     def compute(state, batch):
         features, curvatures = _features_and_curvatures(network, likelihood, state, batch)
         values_in, basis_in = _eigh((features * batch.weights[:, None]).T @ features)
@@ -92,11 +97,13 @@ def kronecker(network: Network, likelihood: Likelihood) -> CurvatureMethod:
         values_out, basis_out = _eigh(curvatures.sum(axis=0) / jnp.where(total > 0, total, 1.0))
         return Curvature(values_in[:, None] * values_out[None], (basis_in, basis_out))
 
+    @full_precision
     def deviate(rng_key, curvature, prior_precision):
         basis_in, basis_out = curvature.basis
         turned = basis_in.T @ jax.random.normal(rng_key, curvature.eigenvalues.shape) @ basis_out
         return basis_in @ _scale(turned, curvature.eigenvalues, prior_precision) @ basis_out.T
 
+    @full_precision
     def covariance(curvature, prior_precision, features_a, features_b):
         # The basis of the outputs is orthogonal: in the sum over outputs it drops out.
         variances = (1 / (curvature.eigenvalues + prior_precision)).sum(axis=1)

@@ -12,6 +12,7 @@ from bal.likelihoods import gaussian
 from bal.posteriors._gradient_steps import keep_if_empty
 from bal.posteriors._kernels import KERNELS, KernelParams
 from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples, check_positive
+from bal.precision import full_precision
 from bal.types import Batch, Gaussian, PyTree, RngKey
 
 
@@ -108,6 +109,7 @@ def gaussian_process(
         inputs = jnp.zeros_like(_flat(batch.inputs))
         return condition(hyperparameters, inputs, jnp.zeros_like(batch.labels), jnp.zeros_like(batch.weights))
 
+    @full_precision
     def fit(rng_key: RngKey, state: ProcessState, batch: Batch, validation: Batch | None = None):
         labelled = batch.weights > 0
         inputs = jnp.where(labelled[:, None], _flat(batch.inputs), 0.0)
@@ -133,6 +135,7 @@ def gaussian_process(
         fitted = keep_if_empty(batch, state, condition(hyperparameters, inputs, labels, batch.weights))
         return fitted, FitInfo(loss(hyperparameters), jnp.full((), jnp.nan), jnp.int32(num_steps))
 
+    @full_precision
     def sample(rng_key: RngKey, state: ProcessState, num_samples: int | None) -> ProcessDraws:
         num_samples = check_num_samples(num_samples, None, "gaussian_process")
         key_prior, key_noise = jax.random.split(rng_key)
@@ -148,6 +151,7 @@ def gaussian_process(
         residuals = jnp.where(labelled[None], state.labels[None] - values - noise, 0.0)
         return ProcessDraws(prior, cho_solve((state.factor, True), residuals.T).T)
 
+    @full_precision
     def predict(state: ProcessState, draws: ProcessDraws, inputs: Array) -> Gaussian:
         inputs = _flat(inputs)
         prior = jax.vmap(lambda one: functions.evaluate(one, inputs))(draws.prior)
@@ -158,11 +162,13 @@ def gaussian_process(
         covariance = functions.covariance(state.kernel, inputs, state.inputs).T
         return jnp.where(state.weights[:, None] > 0, covariance, 0.0)
 
+    @full_precision
     def covariance(state: ProcessState, inputs_a: Array, inputs_b: Array) -> Float[Array, "a b"]:
         inputs_a, inputs_b = _flat(inputs_a), _flat(inputs_b)
         whitened = [solve_triangular(state.factor, cross(state, x), lower=True) for x in (inputs_a, inputs_b)]
         return functions.covariance(state.kernel, inputs_a, inputs_b) - whitened[0].T @ whitened[1]
 
+    @full_precision
     def moments(state: ProcessState, inputs: Array) -> Gaussian:
         inputs = _flat(inputs)
         known = cross(state, inputs)

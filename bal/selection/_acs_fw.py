@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from bal.information import entropy, finite_log, log_mean_exp
+from bal.precision import full_precision
 from bal.selection._points import check_rows, row, usable
 from bal.selection._selection import Selection, check_batch_size, random_order, take_first
 from bal.types import RngKey
@@ -21,6 +22,7 @@ class Coreset(NamedTuple):
     residual_norms: Float[Array, " T"]  # before each iteration; non-increasing
 
 
+@full_precision
 def acs_fw(
     rng_key: RngKey, features: Float[Array, "N D"], available: Bool[Array, " N"], *, batch_size: int
 ) -> Selection:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from bal.precision import full_precision
 from bal.selection._k_means_plus_plus import k_means_plus_plus
 from bal.selection._kernels import OUTER
 from bal.selection._points import check_rows
@@ -11,6 +12,7 @@ from bal.selection._selection import Selection, check_batch_size
 from bal.types import RngKey
 
 
+@full_precision
 def badge(
     rng_key: RngKey,
     log_probs: Float[Array, "N C"],

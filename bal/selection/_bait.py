@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from bal.precision import full_precision
 from bal.selection._greedy import greedy
 from bal.selection._points import blank, check_labelled, check_positive, check_rows, row, usable
 from bal.selection._selection import Selection, check_batch_size
@@ -26,6 +27,7 @@ class _Forms(NamedTuple):
     product: Float[Array, " n"]  # x' M^-1 F M^-1 x
 
 
+@full_precision
 def bait(
     rng_key: RngKey,
     features: Float[Array, "N D"],

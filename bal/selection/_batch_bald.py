@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.information import finite_log, map_points, mutual_information
+from bal.precision import full_precision
 from bal.selection._joint import (
     add_point,
     check_num_configurations,
@@ -23,6 +24,7 @@ from bal.types import RngKey
 CHUNK = 320
 
 
+@full_precision
 @functools.partial(jax.jit, static_argnames=("batch_size", "num_configurations"))
 def batch_bald(
     rng_key: RngKey,

@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from bal.acquisition._targets import check_targets, normalise_weights
 from bal.information import finite_log, map_points, mean_pair_entropy
+from bal.precision import full_precision
 from bal.selection._joint import (
     Configurations,
     add_point,
@@ -25,6 +26,7 @@ from bal.types import RngKey
 CHUNK = 320
 
 
+@full_precision
 def batch_epig(
     rng_key: RngKey,
     log_probs: Float[Array, "S N C"],

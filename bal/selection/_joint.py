@@ -47,7 +47,7 @@ def add_point(
     others are sampled, without bias, each with the same weight (Fearnhead and Clifford 2003, who show that no other
     unbiased choice has a smaller variance).
     """
-    predictive = jnp.matmul(configurations.posterior, probs, precision="highest")
+    predictive = configurations.posterior @ probs
     children = (configurations.weights[:, None] * predictive).reshape(-1)
     chosen, weights, num_used = _thin(rng_key, children, configurations.weights.shape[0], num_configurations)
     parents, labels = jnp.divmod(chosen, probs.shape[1])
@@ -84,7 +84,7 @@ def label_entropy(configurations: Configurations, probs: Float[Array, "S n C"]) 
     def add_block(block, total):
         weights = jax.lax.dynamic_slice_in_dim(configurations.weights, block * rows, rows)
         posterior = jax.lax.dynamic_slice_in_dim(configurations.posterior, block * rows, rows)
-        return total + weights @ entropy_terms(jnp.matmul(posterior, flat, precision="highest"))
+        return total + weights @ entropy_terms(posterior @ flat)
 
     num_blocks = -(-configurations.num_used // rows)
     terms = jax.lax.fori_loop(0, num_blocks, add_block, jnp.zeros(flat.shape[1], flat.dtype))

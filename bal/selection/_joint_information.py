@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from bal.information import finite_log, log_mean_exp
+from bal.precision import full_precision
 from bal.selection._joint import check_num_configurations
 from bal.types import RngKey
 
@@ -19,6 +20,7 @@ class JointInformation(NamedTuple):
     standard_error: Float[Array, ""]  # of the Monte-Carlo average; 0 where the information is exact
 
 
+@full_precision
 @functools.partial(jax.jit, static_argnames="num_configurations")
 def joint_information(
     rng_key: RngKey, log_probs: Float[Array, "S N C"], indices: Int[Array, " B"], *, num_configurations: int

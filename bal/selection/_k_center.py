@@ -2,6 +2,7 @@
 
 from jaxtyping import Array, Bool, Float
 
+from bal.precision import full_precision
 from bal.selection._farthest_first import farthest_first
 from bal.selection._kernels import LINEAR
 from bal.selection._points import check_labelled, check_rows
@@ -9,6 +10,7 @@ from bal.selection._selection import Selection, check_batch_size
 from bal.types import RngKey
 
 
+@full_precision
 def k_center(
     rng_key: RngKey,
     embeddings: Float[Array, "N D"],

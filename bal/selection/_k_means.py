@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from bal.precision import full_precision
 from bal.selection._class_balanced import class_balanced
 from bal.selection._lloyd import k_means_clusters
 from bal.selection._points import check_rows, usable
@@ -11,6 +12,7 @@ from bal.selection._selection import Selection, check_batch_size
 from bal.types import RngKey
 
 
+@full_precision
 def k_means(
     rng_key: RngKey, embeddings: Float[Array, "N D"], available: Bool[Array, " N"], *, batch_size: int
 ) -> Selection:

@@ -16,6 +16,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
+from bal.precision import full_precision
 from bal.selection._points import blank, check_labelled, check_positive
 from bal.types import PyTree, is_concrete
 
@@ -144,6 +145,7 @@ def matrix_kernel(covariance: Float[Array, "N N"]) -> Kernel:
     return covariance_kernel(Partial(_matrix_lookup, covariance))
 
 
+@full_precision
 def condition(
     features: Float[Array, "N D"],
     labelled_features: Float[Array, "K D"],

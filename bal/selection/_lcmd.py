@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from bal.precision import full_precision
 from bal.selection._greedy import greedy
 from bal.selection._kernels import LINEAR, Kernel
 from bal.selection._nearest import add_center, nearest_centers
@@ -12,6 +13,7 @@ from bal.selection._selection import Selection, check_batch_size
 from bal.types import PyTree, RngKey
 
 
+@full_precision
 def lcmd(
     rng_key: RngKey,
     features: PyTree,

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from bal.precision import full_precision
 from bal.selection._greedy import greedy
 from bal.selection._kernels import LINEAR, Kernel
 from bal.selection._points import check_positive, check_rows, row, usable
@@ -20,6 +21,7 @@ class _State(NamedTuple):
     factors: Float[Array, "B N"]  # rows of the pivoted Cholesky factor of K + noise I
 
 
+@full_precision
 def max_det(
     rng_key: RngKey,
     features: PyTree,

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from bal.precision import full_precision
 from bal.selection._greedy import greedy
 from bal.selection._kernels import LINEAR
 from bal.selection._lloyd import squared_distances
@@ -24,6 +25,7 @@ class _State(NamedTuple):
     left: Bool[Array, " N"]  # points that may still be chosen
 
 
+@full_precision
 def prob_cover(
     rng_key: RngKey,
     embeddings: Float[Array, "N D"],

@@ -154,6 +154,16 @@ def test_jit_and_vmap_agree_with_eager(rule, rng_key):
 
 
 @cases
+def test_matrix_products_are_in_full_precision_on_devices_that_round_by_default(rule, rng_key):
+    problem, available = random_problem(rng_key), jnp.ones(NUM_POINTS, bool)
+    traced = jax.jit(lambda key, problem: rule(key, problem, available, BATCH_SIZE)).trace(rng_key, problem)
+    products = [
+        line for line in traced.lower(lowering_platforms=("tpu",)).as_text().splitlines() if "dot_general" in line
+    ]
+    assert all("precision = [HIGHEST, HIGHEST]" in line for line in products)
+
+
+@cases
 def test_the_same_key_gives_the_same_batch(rule, rng_key):
     problem, available = random_problem(rng_key), jnp.ones(NUM_POINTS, bool)
     first = rule(rng_key, problem, available, BATCH_SIZE).indices

@@ -2,11 +2,22 @@
 
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 import tyro
 
-Settings = TypeVar("Settings")
+from experiments.sole_writer import sole_writer
+
+
+class Writes(Protocol):
+    """Settings of something that writes a results folder."""
+
+    @property
+    def output(self) -> Path: ...
+
+
+Settings = TypeVar("Settings", bound=Writes)
 
 CONTINUES = "the same command continues from the last finished round"
 
@@ -18,7 +29,9 @@ def run_command(
     *,
     after_interruption: str = CONTINUES,
 ) -> None:
-    """Read the settings from the command line and run a study; what it cannot do is said without a traceback.
+    """Read the settings from the command line and run a study as the only writer of its folder.
+
+    What it cannot do is said without a traceback.
 
     Args:
       main: the study.
@@ -28,11 +41,13 @@ def run_command(
 
     Raises:
       SystemExit: with a sentence and status 1 where settings cannot be, data or packages are missing, a score or a loss
-        is NaN, or the person interrupts.
+        is NaN, another process writes the folder, or the person interrupts.
     """
     settings = tyro.cli(settings_type, description=description)
     try:
-        main(settings)
+        # Tables and pictures are written outside of the grid, which holds the folder too.
+        with sole_writer(settings.output):
+            main(settings)
     except (ValueError, ImportError, FileNotFoundError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ pytest.importorskip("tyro", reason="needs the extra 'experiments'")
 
 from experiments import command
 from experiments.command import run_command
+from tests.experiments.test_sole_writer import hold_elsewhere
 
 FOLDER = Path(__file__).parents[2] / "experiments"
 STUDIES = [path for path in sorted(FOLDER.glob("*.py")) if "__main__" in path.read_text()]
@@ -19,15 +20,21 @@ STUDIES = [path for path in sorted(FOLDER.glob("*.py")) if "__main__" in path.re
 @dataclass(frozen=True)
 class Settings:
     number: int = 1
+    output: Path = Path("results/study")
 
 
-def ends_with(monkeypatch, error, **settings):
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["study"])
+
+
+def ends_with(error, **settings):
     """What the person reads after the study has stopped with an error."""
 
     def stop(given):
         raise error
 
-    monkeypatch.setattr("sys.argv", ["study"])
     with pytest.raises(SystemExit) as stopped:
         run_command(stop, Settings, "A study.", **settings)
     return stopped.value.code
@@ -41,18 +48,27 @@ def test_the_study_gets_the_settings_of_the_command_line(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [ValueError, ImportError, ModuleNotFoundError, FileNotFoundError, FloatingPointError])
-def test_what_a_person_can_mend_is_one_sentence(kind, monkeypatch):
-    assert ends_with(monkeypatch, kind("expected 2, got 3")) == "error: expected 2, got 3"
+def test_what_a_person_can_mend_is_one_sentence(kind):
+    assert ends_with(kind("expected 2, got 3")) == "error: expected 2, got 3"
 
 
-def test_a_mistake_in_the_program_keeps_its_traceback(monkeypatch):
+def test_a_mistake_in_the_program_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
-        ends_with(monkeypatch, ZeroDivisionError())
+        ends_with(ZeroDivisionError())
 
 
-def test_an_interruption_says_what_the_same_command_does(monkeypatch):
-    assert ends_with(monkeypatch, KeyboardInterrupt()) == f"interrupted: {command.CONTINUES}"
-    assert ends_with(monkeypatch, KeyboardInterrupt(), after_interruption="again") == "interrupted: again"
+def test_an_interruption_says_what_the_same_command_does():
+    assert ends_with(KeyboardInterrupt()) == f"interrupted: {command.CONTINUES}"
+    assert ends_with(KeyboardInterrupt(), after_interruption="again") == "interrupted: again"
+
+
+def test_the_whole_study_is_the_only_writer_of_its_folder(tmp_path):
+    def study(settings):
+        with pytest.raises(ValueError, match="no other writer of results/study"):
+            hold_elsewhere(settings.output)
+
+    run_command(study, Settings, "A study.")
+    hold_elsewhere(tmp_path / "results" / "study")
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

@@ -52,6 +52,8 @@ class ActiveLearner(NamedTuple):
     tell: Callable[..., LoopState]  # (state, indices [B], labels, weights=None)
     skip: Callable[[LoopState, Array], LoopState]  # (state, indices): never ask for these
     step: Callable[[RngKey | Keys, LoopState, Dataset], tuple[LoopState, StepInfo]]
+    # (rng_key, state) -> (inputs [n, ...] -> predictions [S, n, ...]), of the model that asked last
+    predictor: Callable[[RngKey | Keys, LoopState], Callable[[Array], PyTree]]
     num_rounds: int
 
 
@@ -141,7 +143,7 @@ def build(
         return Partial(drawn.predict, state, drawn.sample(keys.samples, state, count))
 
     def ask(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
-        keys = Keys(*(jax.random.fold_in(key, state.round) for key in _as_keys(rng_key)))
+        keys = _of_round(rng_key, state.round)
         dataset = jax.tree.map(jnp.asarray, dataset)
         batch = pools.labelled_batch(state.pool, dataset.pool_inputs)
         known = add_automatic(batch, automatic, state.automatic, dataset.pool_inputs)
@@ -195,7 +197,11 @@ def build(
         labels = jnp.asarray(dataset.pool_labels).at[chosen].get(mode="fill", fill_value=0)
         return tell(state, chosen, labels), info
 
-    return ActiveLearner(init, ask, tell, skip, step, num_rounds)
+    def predictor(rng_key: RngKey | Keys, state: LoopState) -> Callable[[Array], PyTree]:
+        # The draws that the strategy saw, from their keys: they may be far larger than the state that they come from.
+        return draw(_of_round(rng_key, state.round - 1), posterior, state.posterior)
+
+    return ActiveLearner(init, ask, tell, skip, step, predictor, num_rounds)
 
 
 def run(rng_key: RngKey | Keys, learner: ActiveLearner, dataset: Dataset) -> tuple[LoopState, StepInfo]:
@@ -214,6 +220,11 @@ def run(rng_key: RngKey | Keys, learner: ActiveLearner, dataset: Dataset) -> tup
         return learner.step(rng_key, state, dataset)
 
     return jax.lax.scan(body, learner.init(rng_key, dataset), None, length=learner.num_rounds)
+
+
+def _of_round(rng_key: RngKey | Keys, done: Int[Array, ""]) -> Keys:
+    """The keys of the round that follows so many."""
+    return Keys(*(jax.random.fold_in(key, done) for key in _as_keys(rng_key)))
 
 
 def _as_keys(rng_key: RngKey | Keys) -> Keys:

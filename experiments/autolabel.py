@@ -8,16 +8,15 @@ labels by a person and some more for calibration, what share of the rest is labe
 5 % of these labels may be wrong, and how many are? An interrupted run is continued.
 """
 
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-import tyro
 from rich.console import Console
 
 from experiments.autolabel_pictures import draw_page
+from experiments.command import run_command
 from experiments.promises import keep_promises, promises_table, sentences
 from experiments.report import plot_curves, summary_table
 from experiments.results import automatic_frame, metrics_frame, write_parquet
@@ -121,9 +120,4 @@ def main(study: Study) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Study, description=__doc__))
-    except (ValueError, ImportError, FileNotFoundError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command continues from the last finished round")
+    run_command(main, Study, __doc__)

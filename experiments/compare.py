@@ -5,11 +5,9 @@
 The same command continues a run that was interrupted; more seeds, rounds or strategies extend it.
 """
 
-import sys
-
-import tyro
 from rich.console import Console
 
+from experiments.command import run_command
 from experiments.report import plot_curves, summary_table
 from experiments.results import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
 from experiments.runner import run_grid
@@ -34,10 +32,4 @@ def main(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    settings = tyro.cli(Settings, description=__doc__)
-    try:
-        main(settings)
-    except (ValueError, ImportError, FileNotFoundError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command continues from the last finished round")
+    run_command(main, Settings, __doc__)

@@ -14,7 +14,6 @@ that a crop shows is the mean colour, and batch normalisation predicts with the 
 ``--tiny`` tries either protocol in minutes. An interrupted run is continued by the same command.
 """
 
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -22,10 +21,10 @@ from typing import Literal
 import jax
 import numpy as np
 import pandas as pd
-import tyro
 from rich.console import Console
 
 import bal
+from experiments.command import run_command
 from experiments.loss_pictures import correlation_table, plot_predicted_losses
 from experiments.report import plot_curves, summary_table
 from experiments.results import acquisitions_frame, metrics_frame, seconds_frame, write_parquet
@@ -165,9 +164,4 @@ def _generated_images() -> bal.Dataset:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Study, description=__doc__))
-    except (ValueError, ImportError, FileNotFoundError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command continues from the last finished round")
+    run_command(main, Study, __doc__)

@@ -6,7 +6,6 @@ Digits (the digits 8 and 9 are unknown to it), two moons, and a wave with a gap.
 low, and auroc is high: the posterior knows of points from elsewhere that it does not know them.
 """
 
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import pandas as pd
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +21,7 @@ from bal import metrics
 from bal.information import mutual_information
 from bal.posteriors import POSTERIORS, Posterior
 from bal.types import Gaussian, PyTree
+from experiments.command import run_command
 from experiments.posterior_pictures import draw_page
 from experiments.posterior_problems import Problem, build, problems
 from experiments.settings import check_name
@@ -143,7 +142,4 @@ def _table(frame: pd.DataFrame, names: tuple[str, ...]) -> Table:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Settings, description=__doc__))
-    except ValueError as error:
-        sys.exit(f"error: {error}")
+    run_command(main, Settings, __doc__, after_interruption="the same command starts from the beginning")

@@ -1,6 +1,7 @@
 """What a model of a finished run may label by itself, at an error rate that is promised, and how wrong that is."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,10 +11,12 @@ import pandas as pd
 from rich.table import Table
 
 import bal
-from bal.autolabel import Decision, Kind, calibrate, decide, risk_controlled
+from bal.autolabel import Calibration, Decision, Kind, Rule, assess, decide_assessed, risk_controlled
 from experiments.results import mean_and_interval
 from experiments.runner import Unit
-from experiments.settings import Settings, build_learner, build_posterior, count_classes, load_dataset, seed_key
+from experiments.settings import Settings, build_learner, count_classes, load_dataset, seed_key
+
+SCORES = ("max_entropy", "least_confidence", "bald")  # uncertainties that pictures show
 
 
 class Seen(NamedTuple):
@@ -41,51 +44,38 @@ def keep_promises(
       num_counts: rounds that are looked at, at equal distances.
     """
     dataset = load_dataset(settings)
-    true_labels, calibration_set = np.asarray(dataset.pool_labels), dataset.calibration
-    if calibration_set is None:
+    if dataset.calibration is None:
         raise ValueError("expected num_calibration of at least 1 for promises, got 0")
+    true_labels = np.asarray(dataset.pool_labels)
+    rules = [risk_controlled(error, confidence=confidence) for error in promised]
     rows: list[tuple[Any, ...]] = []
     seen: dict[str, Seen] = {}
-    rounds = np.unique(np.linspace(0, settings.num_rounds - 1, num_counts).round().astype(int))
+    rounds = np.unique(np.linspace(0, settings.num_rounds - 1, num_counts).round().astype(int)).tolist()
     for strategy in settings.strategies:
+        learner = build_learner(settings, strategy, count_classes(dataset))
+        decide_all = jax.jit(jax.vmap(partial(_decisions, learner, rules), in_axes=(0, 0, 0, None)))
+        look_all = jax.jit(jax.vmap(partial(_predictions, learner), in_axes=(0, 0, None)))
         parts = []
-        for seeds, done, log_probs, calibration_log_probs, pool, asked in _models(
-            settings, [unit for unit in units if unit.strategy == strategy], dataset, rounds.tolist()
-        ):
-            kinds = {}
-            for error in promised:
-                rule = risk_controlled(error, confidence=confidence)
-
-                def decided(log_probs, calibration_log_probs, available, asked, rule=rule) -> Decision:
-                    calibration = calibrate(rule, calibration_log_probs, calibration_set.labels)
-                    return decide(
-                        jax.random.key(0), log_probs, rule, available=available, asked=asked, calibration=calibration
-                    )
-
-                decision = jax.device_get(
-                    jax.jit(jax.vmap(decided))(log_probs, calibration_log_probs, pool.available, asked)
-                )
-                kinds[error] = decision.kind
-                for position, seed in enumerate(seeds):
-                    if seed < settings.num_seeds:
-                        one = jax.tree.map(lambda leaf, position=position: leaf[position], decision)
-                        count = int(pool.num_labelled[position])
-                        rows.append((strategy, seed, count, error, *_measure(one, true_labels, count)))
+        own_units = [unit for unit in units if unit.strategy == strategy]
+        for seeds, done, keys, state, asked in _models(settings, learner, own_units, dataset, rounds):
+            kept = [position for position, seed in enumerate(seeds) if seed < settings.num_seeds]
+            decisions = jax.device_get(decide_all(keys, state, asked, dataset))
+            for error, decision in zip(promised, decisions, strict=True):
+                for position in kept:
+                    one = jax.tree.map(lambda leaf, position=position: leaf[position], decision)
+                    count = int(state.pool.num_labelled[position])
+                    rows.append((strategy, seeds[position], count, error, *_measure(one, true_labels, count)))
             if done == rounds[len(rounds) // 2]:
-                kept = [position for position, seed in enumerate(seeds) if seed < settings.num_seeds]
-                scores = {
-                    name: np.asarray(jax.vmap(getattr(bal.acquisition, name))(log_probs))[kept]
-                    for name in ("max_entropy", "least_confidence", "bald")
-                }
+                probs, scores = jax.device_get(look_all(keys, state, dataset))
                 parts.append(
                     Seen(
-                        int(pool.num_labelled[0]),
-                        np.exp(np.asarray(log_probs)).mean(axis=1)[kept],
-                        scores,
+                        int(state.pool.num_labelled[0]),
+                        probs[kept],
+                        {name: values[kept] for name, values in scores.items()},
                         true_labels,
-                        np.asarray(pool.available)[kept],
+                        np.asarray(state.pool.available)[kept],
                         np.asarray(dataset.pool_inputs),
-                        {error: kind[kept] for error, kind in kinds.items()},
+                        {error: decision.kind[kept] for error, decision in zip(promised, decisions, strict=True)},
                     )
                 )
         seen[strategy] = _join(parts)
@@ -146,40 +136,61 @@ def sentences(promises: pd.DataFrame, settings: Settings) -> Iterator[str]:
         )
 
 
-def _models(settings: Settings, units: Sequence[Unit], dataset: bal.Dataset, rounds: Sequence[int]):
-    """Seeds, round, predictions [seeds, S, N, C] of pool and calibration points, pool, points asked for."""
-    num_classes = count_classes(dataset)
-    strategy = units[0].strategy
-    learner = build_learner(settings, strategy, num_classes)
-    posterior = build_posterior(settings, settings.posterior, num_classes)
-    num_samples = settings.num_samples if posterior.max_samples is not None else settings.num_samples or 32
+def _models(
+    settings: Settings,
+    learner: bal.ActiveLearner,
+    units: Sequence[Unit],
+    dataset: bal.Dataset,
+    rounds: Sequence[int],
+) -> Iterator[tuple[list[int], int, jax.Array, bal.LoopState, jax.Array]]:
+    """Seeds, round, and of each seed its key, its state after the round and the points that it asked for."""
     num_points = len(dataset.pool_inputs)
 
-    def models(rng_key, asked_before, done, dataset) -> tuple[Any, ...]:
-        state = learner.init(rng_key, dataset)
+    def ask(rng_key, asked_before, done, dataset) -> tuple[bal.LoopState, jax.Array]:
         labels = dataset.pool_labels.at[asked_before].get(mode="fill", fill_value=0)
-        state = learner.tell(state, asked_before, labels)._replace(round=done)
+        state = learner.tell(learner.init(rng_key, dataset), asked_before, labels)._replace(round=done)
         state, info = learner.ask(rng_key, state, dataset)
-        key_samples = jax.random.fold_in(bal.split_keys(rng_key).samples, done)
-        draws = posterior.sample(key_samples, state.posterior, num_samples)
+        return state, info.selection.indices
 
-        def points_first(inputs):
-            return jnp.moveaxis(posterior.predict(state.posterior, draws, inputs), 1, 0)
-
-        log_probs = (
-            jnp.moveaxis(bal.stream(points_first, inputs), 0, 1)
-            for inputs in (dataset.pool_inputs, dataset.calibration.inputs)
-        )
-        return *log_probs, state.pool, info.selection.indices
-
-    program = jax.jit(jax.vmap(models, in_axes=(0, 0, None, None)))
+    program = jax.jit(jax.vmap(ask, in_axes=(0, 0, None, None)))
     for unit in units:
         keys = jnp.stack([seed_key(settings, seed) for seed in unit.seeds])
         chosen = np.asarray(unit.info.selection.indices[: settings.num_rounds]).swapaxes(0, 1)  # [seeds, rounds, B]
         for done in rounds:
             before = np.where(np.arange(chosen.shape[1])[:, None] < done, chosen, num_points)
             before = before.reshape(len(chosen), -1)
-            yield unit.seeds, done, *program(keys, jnp.asarray(before), jnp.int32(done), dataset)
+            yield unit.seeds, done, keys, *program(keys, jnp.asarray(before), jnp.int32(done), dataset)
+
+
+def _decisions(learner: bal.ActiveLearner, rules: Sequence[Rule], rng_key, state, asked, dataset) -> list[Decision]:
+    """What each rule decides of the pool."""
+    predict, calibration_set = learner.predictor(rng_key, state), dataset.calibration
+
+    def assess_chunk(inputs):
+        log_probs = predict(inputs)
+        return [assess(rule, log_probs) for rule in rules]
+
+    pool, known = (bal.stream(assess_chunk, inputs) for inputs in (dataset.pool_inputs, calibration_set.inputs))
+    available, decisions = state.pool.available, []
+    for rule, (uncertainty, labels), (known_uncertainty, said) in zip(rules, pool, known, strict=True):
+        calibration = Calibration(known_uncertainty, said != calibration_set.labels, calibration_set.weights)
+        decision = decide_assessed(
+            jax.random.key(0), uncertainty, labels, rule, available=available, asked=asked, calibration=calibration
+        )
+        decisions.append(decision)
+    return decisions
+
+
+def _predictions(learner: bal.ActiveLearner, rng_key, state, dataset) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Mean prediction [N, C] of the pool, and the uncertainties [N] that pictures show."""
+    predict = learner.predictor(rng_key, state)
+
+    def look(inputs):
+        log_probs = predict(inputs)
+        scores = {name: getattr(bal.acquisition, name)(log_probs) for name in SCORES}
+        return jnp.exp(log_probs).mean(axis=0), scores
+
+    return bal.stream(look, dataset.pool_inputs)
 
 
 def _measure(decision: Decision, labels, num_labelled: int) -> tuple[bool, int, float, float]:

@@ -7,14 +7,12 @@ copies of one another; rules that look at the batch, or that sample, seldom ask 
 run is continued.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
 from experiments import compare
+from experiments.command import run_command
 from experiments.picks import plot_picks
 from experiments.settings import Settings
 
@@ -70,9 +68,4 @@ def main(study: Study) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Study, description=__doc__))
-    except (ValueError, ImportError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command continues from the last finished round")
+    run_command(main, Study, __doc__)

@@ -30,6 +30,7 @@ from experiments.settings import (
     seed_key,
     seeds_at_once,
 )
+from experiments.sole_writer import sole_writer
 
 # Above these figures, as arrays in ``FitInfo.diagnostics``, chains have not converged.
 CONVERGED = {"r_hat": 1.05, "num_divergences": 0}
@@ -56,18 +57,24 @@ def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> tuple[Se
       The settings with the whole grid that the folder holds, and its units.
 
     Raises:
-      ValueError: the folder holds another configuration, or settings that cannot be; before any work starts.
+      ValueError: another process writes the folder, it holds another configuration, or settings that cannot be; before
+        any work starts.
       FloatingPointError: a score or a loss is NaN; names strategy, round and seed.
     """
-    settings = _join_folder(replace(settings, seeds_at_once=seeds_at_once(settings)))
-    dataset = load_dataset(settings) if dataset is None else dataset
-    num_classes = count_classes(dataset)
-    learners = {name: build_learners(settings, name, num_classes) for name in settings.strategies}
-    for first, *_ in learners.values():
-        # Tracing meets every static mistake, and is quick beside compiling.
-        state = jax.eval_shape(first.init, seed_key(settings, 0), dataset)
-        jax.eval_shape(first.step, seed_key(settings, 0), state, dataset)
-    _write_settings(settings)
+    with sole_writer(settings.output):
+        settings = _join_folder(replace(settings, seeds_at_once=seeds_at_once(settings)))
+        dataset = load_dataset(settings) if dataset is None else dataset
+        num_classes = count_classes(dataset)
+        learners = {name: build_learners(settings, name, num_classes) for name in settings.strategies}
+        for first, *_ in learners.values():
+            # Tracing meets every static mistake, and is quick beside compiling.
+            state = jax.eval_shape(first.init, seed_key(settings, 0), dataset)
+            jax.eval_shape(first.step, seed_key(settings, 0), state, dataset)
+        _write_settings(settings)
+        return settings, _run_units(settings, learners, dataset)
+
+
+def _run_units(settings: Settings, learners: dict[str, list[bal.ActiveLearner]], dataset: bal.Dataset) -> list[Unit]:
     size = settings.seeds_at_once or 1
     groups = [list(range(first, first + size)) for first in range(0, settings.num_seeds, size)]
     units: list[Unit] = []
@@ -82,7 +89,7 @@ def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> tuple[Se
                     progress.update(task, description=_describe(unit), completed=before + len(unit.seconds))
 
                 units.append(_run_unit(settings, name, group, program, show))
-    return settings, units
+    return units
 
 
 class _Program:
@@ -190,7 +197,6 @@ def _join_folder(settings: Settings) -> Settings:
 
 
 def _write_settings(settings: Settings) -> None:
-    settings.output.mkdir(parents=True, exist_ok=True)
     path = settings.output / "settings.json"
     partial_path = path.with_suffix(".tmp")
     partial_path.write_text(json.dumps(_as_json(settings), indent=2) + "\n")

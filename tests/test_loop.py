@@ -217,6 +217,19 @@ def test_pool_subsets_return_pool_indices_of_available_points():
     assert sorted(state.pool.indices.tolist()) == list(range(48))
 
 
+def test_the_predictor_of_a_round_is_the_functions_that_its_strategy_saw():
+    learner, key = build(posterior=DROPOUT), jax.random.key(3)
+    state, info = jax.jit(lambda key: bal.run(key, learner, DATASET))(key)
+    asked, scores = info.selection.indices[-1], info.selection.scores[-1]
+
+    def bald_of(rng_key):
+        return bal.acquisition.bald(learner.predictor(rng_key, state)(DATASET.pool_inputs[asked]))
+
+    np.testing.assert_allclose(bald_of(key), scores, rtol=1e-3)
+    np.testing.assert_allclose(bald_of(bal.split_keys(key)), scores, rtol=1e-3)
+    assert not np.allclose(bald_of(jax.random.key(4)), scores, rtol=1e-2)
+
+
 def test_no_initial_labels_are_legal():
     state, info = jax.jit(lambda key: bal.run(key, build(num_initial=0), DATASET))(jax.random.key(0))
     assert info.num_labelled.tolist() == [0, 3, 6, 9]

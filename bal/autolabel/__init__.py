@@ -4,7 +4,7 @@ Pure functions of arrays; :func:`bal.build` has them in the loop (``automatic=..
 score of predictions where lower means more certain, and the threshold below which a label may be given.
 """
 
-from bal.autolabel._decide import Decision, Kind, check_max_automatic, choose, decide, summary
+from bal.autolabel._decide import Decision, Kind, check_max_automatic, choose, decide, decide_assessed, summary
 from bal.autolabel._fixed import confidence_above, entropy_below
 from bal.autolabel._risk_controlled import risk_controlled
 from bal.autolabel._rule import Calibration, Rule, assess, calibrate, check_calibration
@@ -28,6 +28,7 @@ __all__ = [
     "choose",
     "confidence_above",
     "decide",
+    "decide_assessed",
     "entropy_below",
     "risk_controlled",
     "summary",

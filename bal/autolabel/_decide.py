@@ -41,7 +41,7 @@ def decide(
     calibration: Calibration | None = None,
     rounds_done: int | Int[Array, ""] = 0,
 ) -> Decision:
-    """Decide for each point, from predictions of any model.
+    """Decide for each point, from predictions of any model; of a large pool see :func:`decide_assessed`.
 
     Args:
       rng_key: breaks ties between equally certain points where there is not room for all.
@@ -64,10 +64,59 @@ def decide(
       >>> decide(jax.random.key(0), log_probs, confidence_above(0.9), available=everything, asked=second).kind
       Array([2, 1, 0], dtype=int32)
     """
-    check_calibration(rule, None if calibration is None else calibration.wrong.shape[0])
-    num_points = log_probs.shape[1]
-    max_automatic = num_points if max_automatic is None else max_automatic
     uncertainty, labels = assess(rule, log_probs)
+    return decide_assessed(
+        rng_key,
+        uncertainty,
+        labels,
+        rule,
+        available=available,
+        asked=asked,
+        max_automatic=max_automatic,
+        calibration=calibration,
+        rounds_done=rounds_done,
+    )
+
+
+def decide_assessed(
+    rng_key: RngKey,
+    uncertainty: Float[Array, " N"],
+    labels: Int[Array, " N"],
+    rule: Rule,
+    *,
+    available: Bool[Array, " N"],
+    asked: Int[Array, " B"] | None = None,
+    max_automatic: int | None = None,
+    calibration: Calibration | None = None,
+    rounds_done: int | Int[Array, ""] = 0,
+) -> Decision:
+    """:func:`decide` from what :func:`assess` says of each point: for a pool that is never predicted whole.
+
+    Args:
+      rng_key: breaks ties.
+      uncertainty: of each point, by the rule; lower is more certain.
+      labels: the model's.
+      rule: the one that assessed them.
+      available: see :func:`decide`, as all that follow.
+      asked: points that a person will label.
+      max_automatic: automatic labels at most.
+      calibration: what ``risk_controlled`` reads.
+      rounds_done: for a threshold that changes from round to round.
+
+    Raises:
+      ValueError: as :func:`decide`.
+
+    Example:
+      >>> import jax, bal
+      >>> rule = bal.autolabel.confidence_above(0.9)
+      >>> predict = lambda inputs: jax.nn.log_softmax(jnp.stack([inputs, -inputs], axis=-1))[None]
+      >>> assessed = bal.stream(lambda chunk: assess(rule, predict(chunk)), jnp.array([3.0, 0.1, -3.0]), chunk_size=2)
+      >>> decide_assessed(jax.random.key(0), *assessed, rule, available=jnp.ones(3, bool)).kind
+      Array([2, 0, 2], dtype=int32)
+    """
+    check_calibration(rule, None if calibration is None else calibration.wrong.shape[0])
+    num_points = uncertainty.shape[0]
+    max_automatic = num_points if max_automatic is None else max_automatic
     kind = jnp.full(num_points, int(Kind.LEAVE), jnp.int32)
     if asked is not None:
         kind = kind.at[asked].set(int(Kind.ASK), mode="drop")

@@ -5,7 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bal.autolabel import Kind, calibrate, confidence_above, decide, risk_controlled, summary
+import bal
+from bal.autolabel import (
+    Kind,
+    assess,
+    calibrate,
+    confidence_above,
+    decide,
+    decide_assessed,
+    risk_controlled,
+    summary,
+)
 
 CONFIDENCES = jnp.array([0.99, 0.6, 0.95, 0.8, 0.97, 0.55])
 LOG_PROBS = jnp.log(jnp.stack([1 - CONFIDENCES, CONFIDENCES], axis=-1))[None]
@@ -51,6 +61,17 @@ def test_decisions_are_made_under_jit_and_vmap():
     together = jax.jit(jax.vmap(decided))(jnp.stack([LOG_PROBS, LOG_PROBS[:, ::-1]]))
     alone = decided(LOG_PROBS[:, ::-1])
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b, rtol=1e-6), together, alone)
+
+
+def test_a_decision_from_streamed_points_is_the_one_from_all_predictions():
+    rule = risk_controlled(0.3, confidence=0.6)
+    order = jnp.arange(6)
+    settings = {"available": EVERYTHING.at[0].set(False), "asked": jnp.array([3]), "max_automatic": 2}
+    settings["calibration"] = calibrate(rule, jnp.tile(LOG_PROBS, (1, 5, 1)), jnp.ones(30, int))
+    streamed = bal.stream(lambda chunk: assess(rule, LOG_PROBS[:, chunk]), order, chunk_size=4)
+    decision = decide_assessed(jax.random.key(0), *streamed, rule, **settings)
+    assert decision.kind.tolist() == [LEAVE, LEAVE, AUTOMATIC, ASK, AUTOMATIC, LEAVE]
+    jax.tree.map(np.testing.assert_array_equal, decision, decide(jax.random.key(0), LOG_PROBS, rule, **settings))
 
 
 def test_a_risk_controlled_decision_says_in_words_where_no_threshold_is_satisfied():

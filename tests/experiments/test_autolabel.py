@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ pytest.importorskip("orbax.checkpoint", reason="needs the extra 'experiments'")
 
 from experiments import autolabel, compare, promises, runner
 from experiments.runner import run_grid
+from experiments.settings import build_learner, load_dataset
 from tests.experiments.test_compare import SMALL
 
 STUDY = autolabel.Study(
@@ -62,12 +64,17 @@ def test_promises_are_measured_for_each_strategy_count_and_seed(finished):
 def test_models_of_a_round_that_are_fitted_once_more_are_those_of_the_run(finished):
     settings = replace(SMALL, num_calibration=20, strategies=("bald",), posterior="deep_ensemble", num_members=2)
     settings, units = run_grid(replace(settings, num_samples=None, output=finished / "again"))
-    dataset = promises.load_dataset(settings)
-    for seeds, done, log_probs, _, pool, asked in promises._models(settings, units, dataset, [0, 2]):
+    dataset = load_dataset(settings)
+    learner = build_learner(settings, "bald", 10)
+    states = {}
+    for seeds, done, _, state, asked in promises._models(settings, learner, units, dataset, [0, 2]):
         unit = next(unit for unit in units if unit.seeds == seeds)
         np.testing.assert_array_equal(asked, unit.info.selection.indices[done])
-        np.testing.assert_array_equal(pool.num_labelled, unit.info.num_labelled[done])
-        assert log_probs.shape == (2, 2, 40, 10)
+        np.testing.assert_array_equal(state.pool.num_labelled, unit.info.num_labelled[done])
+        states[tuple(seeds), done] = state
+    for unit in units:
+        last = states[tuple(unit.seeds), 2].posterior
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), last, unit.state.posterior)
 
 
 def test_an_interrupted_run_with_automatic_labels_continues_to_identical_tables(finished, tmp_path, monkeypatch):

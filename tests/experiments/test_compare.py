@@ -92,7 +92,7 @@ def test_an_interrupted_run_continues_to_identical_files(finished, tmp_path, mon
     assert contents(tmp_path) == contents(finished)
 
 
-def test_a_killed_process_continues_to_identical_files(finished, tmp_path):
+def test_a_running_process_has_its_folder_alone_and_a_killed_one_continues_to_identical_files(finished, tmp_path):
     options = "--num-pool 60 --num-test 40 --hidden-sizes 16 --num-steps 10 --num-samples 4 --num-initial 6"
     options += " --num-rounds 3 --batch-size 2 --num-seeds 3 --seeds-at-once 2"
     command = [sys.executable, "-m", "experiments.compare", *options.split(), "--output", str(tmp_path)]
@@ -100,6 +100,8 @@ def test_a_killed_process_continues_to_identical_files(finished, tmp_path):
     deadline = time.time() + 120
     while not list(tmp_path.glob("checkpoints/random/00000/[0-9]*")) and time.time() < deadline:
         time.sleep(0.05)
+    with pytest.raises(ValueError, match=f"no other writer of {tmp_path}, got process {process.pid}"):
+        runner.run_grid(replace(SMALL, output=tmp_path))
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "metrics.parquet").exists()

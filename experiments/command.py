@@ -1,0 +1,54 @@
+"""From a command line to a study, and from what stops it to one sentence."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import tyro
+
+from experiments.sole_writer import sole_writer
+
+
+class Writes(Protocol):
+    """Settings of something that writes a results folder."""
+
+    @property
+    def output(self) -> Path: ...
+
+
+Settings = TypeVar("Settings", bound=Writes)
+
+CONTINUES = "the same command continues from the last finished round"
+
+
+def run_command(
+    main: Callable[[Settings], object],
+    settings_type: type[Settings],
+    description: str | None,
+    *,
+    after_interruption: str = CONTINUES,
+) -> None:
+    """Read the settings from the command line and run a study as the only writer of its folder.
+
+    What it cannot do is said without a traceback.
+
+    Args:
+      main: the study.
+      settings_type: dataclass of its settings, each with a docstring that ``--help`` shows.
+      description: what ``--help`` says first, the docstring of the study's file.
+      after_interruption: what the same command does after Ctrl-C.
+
+    Raises:
+      SystemExit: with a sentence and status 1 where settings cannot be, data or packages are missing, a score or a loss
+        is NaN, another process writes the folder, or the person interrupts.
+    """
+    settings = tyro.cli(settings_type, description=description)
+    try:
+        # Tables and pictures are written outside of the grid, which holds the folder too.
+        with sole_writer(settings.output):
+            main(settings)
+    except (ValueError, ImportError, FileNotFoundError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"interrupted: {after_interruption}")

@@ -5,6 +5,7 @@ This is the only place that guards the logarithm of 0. A probability of exactly 
 ``p log p`` is 0 and has gradient 0 instead of nan.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -79,16 +80,12 @@ def entropy_terms(probs: Float[Array, "*n"]) -> Float[Array, "*n"]:
     return -probs * jnp.log(jnp.maximum(probs, jnp.finfo(probs.dtype).tiny))
 
 
-@full_precision
-@jax.jit
 def mean_pair_entropy(
     probs: Float[Array, "S N C"], other_probs: Float[Array, "S M D"], other_weights: Float[Array, " M"]
 ) -> Float[Array, " N"]:
     r"""Weighted mean over the others of the joint entropy of a point's label and the other's.
 
     .. math:: \sum_j w_j H\left[\sum_s a_s(y)\, b_{s,j}(y')\right]
-
-    The pairs are joined in tiles, so an array of N x M x C x D never exists, not under ``jax.grad`` either.
 
     Args:
       probs: probabilities under each draw times the weight of that draw (1/S for equal draws).
@@ -103,24 +100,55 @@ def mean_pair_entropy(
       >>> float(mean_pair_entropy(probs, probs, jnp.ones(1))[0]) == float(jnp.log(4))
       True
     """
+    return mean_over_pairs(_weighted_entropy_terms, probs, other_probs, other_weights)
+
+
+def _weighted_entropy_terms(joint: Float[Array, "a D m"], weights: Float[Array, " m"]) -> Float[Array, " a"]:
+    terms = entropy_terms(joint).reshape(joint.shape[0], -1)
+    return terms @ jnp.tile(weights, joint.shape[1])
+
+
+@full_precision
+@functools.partial(jax.jit, static_argnums=0)
+def mean_over_pairs(
+    fn: Callable[[Float[Array, "a D m"], Float[Array, " m"]], Float[Array, " a"]],
+    probs: Float[Array, "S N C"],
+    other_probs: Float[Array, "S M D"],
+    other_weights: Float[Array, " M"],
+) -> Float[Array, " N"]:
+    r"""Sum over a point's labels of a function of its joint probabilities with the labels of others.
+
+    The pairs are joined in tiles, so an array of N x M x C x D never exists, not under ``jax.grad`` either.
+
+    Args:
+      fn: from the joint probabilities :math:`\sum_s a_s(y)\, b_{s,j}(y')` of some labels y with all labels of m others,
+        and the weights of those, to one term of the weighted sum over the others for each y.
+      probs: probabilities under each draw times the weight of that draw (1/S for equal draws).
+      other_probs: probabilities of the other labels under the same draws.
+      other_weights: weights that sum to 1.
+    """
     num_draws, num_others, num_other_classes = other_probs.shape
     others_per_tile = min(num_others, max(1, TILE // num_other_classes))
     num_tiles = -(-num_others // others_per_tile)
     padding = num_tiles * others_per_tile - num_others
-    tiles = jnp.pad(other_probs, ((0, 0), (0, padding), (0, 0))).reshape(num_draws, num_tiles, -1)
-    weights = jnp.repeat(jnp.pad(other_weights, (0, padding)), num_other_classes).reshape(num_tiles, -1)
+    padded = jnp.pad(other_probs, ((0, 0), (0, padding), (0, 0))).reshape(num_draws, num_tiles, others_per_tile, -1)
+    # Others last: what is done for each of their labels then runs along rows.
+    tiles = padded.transpose(1, 0, 3, 2)
+    weights = jnp.pad(other_weights, (0, padding)).reshape(num_tiles, -1)
 
-    def chunk_entropies(chunk):  # [S, n, C] -> [n]
+    def chunk_sums(chunk):  # [S, n, C] -> [n]
+        labels = chunk.reshape(num_draws, -1)
+
         @jax.checkpoint
         def add_tile(total, tile):
             others, tile_weights = tile
-            joint = jnp.einsum("sa,sb->ab", chunk.reshape(num_draws, -1), others)
-            return total + entropy_terms(joint) @ tile_weights, None
+            joint = jnp.einsum("sa,sb->ab", labels, others.reshape(num_draws, -1))
+            return total + fn(joint.reshape(-1, num_other_classes, others_per_tile), tile_weights), None
 
         zeros = jnp.zeros(chunk.shape[1] * chunk.shape[2], chunk.dtype)
-        return jax.lax.scan(add_tile, zeros, (jnp.moveaxis(tiles, 1, 0), weights))[0].reshape(chunk.shape[1:]).sum(-1)
+        return jax.lax.scan(add_tile, zeros, (tiles, weights))[0].reshape(chunk.shape[1:]).sum(-1)
 
-    return map_points(chunk_entropies, probs)
+    return map_points(chunk_sums, probs)
 
 
 def map_points(

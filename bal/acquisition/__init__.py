@@ -7,6 +7,7 @@ from bal.acquisition._combine import normalise, per_class, per_cost, product, we
 from bal.acquisition._committee import consensus_kl, vote_entropy
 from bal.acquisition._disagreement import bald, mean_std, variation_ratio
 from bal.acquisition._epig import epig, joint_epig
+from bal.acquisition._error_reduction import expected_error_reduction
 from bal.acquisition._gaussian import (
     covariance_bald,
     covariance_epig,
@@ -30,7 +31,7 @@ SCORES = {
 }
 
 # Scores of log_probs [S, N, C] and target_log_probs [S, M, C].
-TARGET_SCORES = {"epig": epig, "joint_epig": joint_epig}
+TARGET_SCORES = {"epig": epig, "expected_error_reduction": expected_error_reduction, "joint_epig": joint_epig}
 
 # Scores of a Gaussian with leaves [S, N]; gaussian_epig takes another one with leaves [S, M] for the targets.
 GAUSSIAN_SCORES = {
@@ -50,6 +51,7 @@ __all__ = [
     "covariance_epig",
     "epig",
     "epistemic_variance",
+    "expected_error_reduction",
     "gaussian_bald",
     "gaussian_epig",
     "joint_epig",

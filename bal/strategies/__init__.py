@@ -14,6 +14,7 @@ from bal.strategies._losses import learning_loss, true_loss
 from bal.strategies._scores import (
     bald,
     epig,
+    expected_error_reduction,
     least_confidence,
     margin,
     max_entropy,
@@ -37,6 +38,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "class_balanced": class_balanced,
     "epig": epig,
     "epistemic_variance": epistemic_variance,
+    "expected_error_reduction": expected_error_reduction,
     "gaussian_bald": gaussian_bald,
     "gaussian_epig": gaussian_epig,
     "k_center": k_center,
@@ -72,6 +74,7 @@ __all__ = [
     "class_balanced",
     "epig",
     "epistemic_variance",
+    "expected_error_reduction",
     "gaussian_bald",
     "gaussian_epig",
     "k_center",

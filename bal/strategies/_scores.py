@@ -25,6 +25,18 @@ def _best(score: Callable[[Array], Array], batch_size: int) -> Strategy:
     return score_strategy(score, partial(selection.top_k, batch_size=batch_size), batch_size=batch_size)
 
 
+def _best_for_targets(score: Callable[[Array, Array, Array | None], Array], batch_size: int) -> Strategy:
+    def select(rng_key: RngKey, view: PoolView) -> Selection:
+        targets = categorical(predict(view, view.target_inputs))
+
+        def score_chunk(inputs: Array) -> Array:
+            return score(categorical(view.predict(inputs)), targets, view.target_weights)
+
+        return selection.top_k(rng_key, view.map(score_chunk), view.available, batch_size=batch_size)
+
+    return Strategy(batch_size, select)
+
+
 def _sampled(kind: str, beta: float | Array, batch_size: int) -> Strategy:
     rule = partial(selection.gumbel_top_k, batch_size=batch_size, kind=kind, beta=beta)
     return score_strategy(acquisition.bald, rule, batch_size=batch_size)
@@ -67,16 +79,15 @@ def vote_entropy(*, batch_size: int) -> Strategy:
 
 def epig(*, batch_size: int) -> Strategy:
     """The points whose labels say most about those at the targets, each by itself; see :func:`bal.acquisition.epig`."""
+    return _best_for_targets(acquisition.epig, batch_size)
 
-    def select(rng_key: RngKey, view: PoolView) -> Selection:
-        targets = categorical(predict(view, view.target_inputs))
 
-        def score(inputs: Array) -> Array:
-            return acquisition.epig(categorical(view.predict(inputs)), targets, view.target_weights)
+def expected_error_reduction(*, batch_size: int) -> Strategy:
+    """The points whose labels promise fewest mistakes at the targets, each by itself.
 
-        return selection.top_k(rng_key, view.map(score), view.available, batch_size=batch_size)
-
-    return Strategy(batch_size, select)
+    See :func:`bal.acquisition.expected_error_reduction`.
+    """
+    return _best_for_targets(acquisition.expected_error_reduction, batch_size)
 
 
 def power_bald(*, batch_size: int, beta: float | Array = 8.0) -> Strategy:

@@ -1,0 +1,57 @@
+"""How many mistakes fewer a point's label promises at the points that matter."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bal.acquisition._targets import check_targets, normalise_weights
+from bal.information import finite_log, mean_over_pairs
+from bal.precision import full_precision
+
+
+@full_precision
+def expected_error_reduction(
+    log_probs: Float[Array, "S N C"],
+    target_log_probs: Float[Array, "S2 M C2"],
+    target_weights: Float[Array, " M2"] | None = None,
+) -> Float[Array, " N"]:
+    r"""By how much the error rate at the targets is expected to fall once a point's label is known.
+
+    .. math:: E_{x^*}\Big[\sum_y \max_{y^*} p(y, y^* \mid x, x^*) - \max_{y^*} p(y^* \mid x^*)\Big],\quad
+              p(y, y^* \mid x, x^*) = \tfrac1S \sum_s p_s(y \mid x)\, p_s(y^* \mid x^*)
+
+    The model that knows the label is the posterior with each sample weighted by the probability that it gave to it, so
+    nothing is trained. With the logarithmic loss in the place of the error rate the score is
+    :func:`bal.acquisition.epig`. A label that changes no predicted class at a target is worth nothing there.
+
+    Args:
+      log_probs: normalised log-probabilities under S posterior samples.
+      target_log_probs: the same at the points where predictions will be wanted, under the same S samples.
+      target_weights: importance of each target, at least 0; equal where None. Only their ratios matter.
+
+    Returns:
+      Score of each point, a share of the targets, between 0 and the error rate expected now. Higher is more useful.
+
+    Raises:
+      ValueError: no targets, targets of another number of samples or classes, or weights that cannot be normalised.
+
+    Example:
+      >>> sure = jnp.log(jnp.array([[[1.0, 0.0]], [[0.0, 1.0]]]))
+      >>> expected_error_reduction(sure, sure).tolist()
+      [0.5]
+
+    References:
+      Roy and McCallum 2001, Toward optimal active learning through sampling estimation of error reduction
+    """
+    check_targets(log_probs, target_log_probs)
+    weights = normalise_weights(target_weights, target_log_probs.shape[1], log_probs.dtype)
+    probs, target_probs = (jnp.exp(finite_log(part)) for part in (log_probs, target_log_probs))
+    right_now = target_probs.mean(axis=0).max(axis=-1) @ weights
+    right_then = mean_over_pairs(_weighted_maxima, probs / probs.shape[0], target_probs, weights)
+    reduction = right_then - right_now
+    # Where no label changes a predicted class, both are the same number but for rounding: such points must tie.
+    rounding = 16 * jnp.finfo(reduction.dtype).eps
+    return jnp.where(reduction < rounding, 0.0, reduction)
+
+
+def _weighted_maxima(joint: Float[Array, "a C m"], weights: Float[Array, " m"]) -> Float[Array, " a"]:
+    return joint.max(axis=1) @ weights

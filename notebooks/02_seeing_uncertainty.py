@@ -129,22 +129,25 @@ figure.colorbar(picture, ax=panels, label="nats", format="%.1f")
 # ## Every score, as a map
 #
 # A score is a plain function from predictions `[samples, points, classes]` to one number a point. Dark is where it
-# would ask next; each map has its own scale. EPIG also looks at *targets*, the points where we shall need predictions:
-# here those on the right, marked by crosses. It does not care about the left.
+# would ask next; each map has its own scale. Two of them also look at *targets*, the points where we shall need
+# predictions: here those on the right, marked by crosses. They do not care about the left.
 
 # %%
 targets = pool[pool[:, 0] > 1.2][:30]
 maps = {name: score(log_probs) for name, score in bal.acquisition.SCORES.items()}
-maps["epig"] = bal.acquisition.epig(log_probs, predict(targets))
-figure, panels = plt.subplots(3, 3, figsize=(12, 8), layout="constrained")
+for name in ("epig", "expected_error_reduction"):
+    maps[name] = getattr(bal.acquisition, name)(log_probs, predict(targets))
+figure, panels = plt.subplots(2, 5, figsize=(17, 5.2), layout="constrained")
 for axes, (name, values) in zip(panels.flat, maps.items(), strict=True):
     draw(axes, values, name)
-panels.flat[-1].scatter(*targets.T, marker="x", s=14, color="black", linewidths=0.8)
+for axes in panels.flat[-2:]:
+    axes.scatter(*targets.T, marker="x", s=14, color="black", linewidths=0.8)
 
 # %% [markdown]
 # Entropy, margin and least confidence are dark on the line between the classes wherever it runs. BALD and `mean_std`
 # are paler on the far left: each network by itself is unsure there, so they differ less than the entropy suggests.
-# EPIG keeps the part of the line that decides the targets. (`consensus_kl` is BALD under another name.)
+# EPIG keeps the part of the line that decides the targets; the error reduction only answers that would change the class
+# predicted there. (`consensus_kl` is BALD under another name.)
 #
 # ## Every batch rule, and what it asks for
 #
@@ -157,7 +160,7 @@ panels.flat[-1].scatter(*targets.T, marker="x", s=14, color="black", linewidths=
 
 # %%
 gaussian = {"epistemic_variance", "gaussian_bald", "gaussian_epig"}  # for regression
-scores = {*bal.acquisition.SCORES, "epig"} - {"bald"}  # each is a map above
+scores = {*maps} - {"bald"}
 losses = {"learning_loss", "true_loss"}  # these need a network that predicts its loss, or labels nobody has
 names = sorted(set(bal.strategies.STRATEGIES) - gaussian - scores - losses)
 

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from rich.console import Console
 
 from experiments.autolabel_pictures import draw_page
 from experiments.command import run_command
 from experiments.promises import keep_promises, promises_table, sentences
-from experiments.report import plot_curves, summary_table
+from experiments.report import plot_curves, show, summary_table
 from experiments.results import automatic_frame, metrics_frame, write_parquet
 from experiments.runner import run_grid
 from experiments.settings import Settings
@@ -110,13 +109,8 @@ def main(study: Study) -> None:
     promises, seen = keep_promises(alone, units, study.promised, confidence=study.confidence, num_counts=NUM_COUNTS)
     write_parquet(promises, study.output / "promises.parquet")
     draw_page(seen[study.strategy], promises, study.dataset, study.output / "autolabel.png")
-    # The tables need more than the 80 columns that a pipe is taken to have.
-    console = Console(width=max(Console().width, 140))
-    console.print(summary_table(metrics, alone))
-    console.print(promises_table(promises, alone))
-    for sentence in sentences(promises, alone):
-        console.print(sentence, soft_wrap=True)
-    console.print(f"Tables and pictures are in {study.output}", soft_wrap=True)
+    show(summary_table(metrics, alone), promises_table(promises, alone), *sentences(promises, alone))
+    show(f"Tables and pictures are in {study.output}")
 
 
 if __name__ == "__main__":

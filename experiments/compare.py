@@ -5,10 +5,8 @@
 The same command continues a run that was interrupted; more seeds, rounds or strategies extend it.
 """
 
-from rich.console import Console
-
 from experiments.command import run_command
-from experiments.report import plot_curves, summary_table
+from experiments.report import plot_curves, show, summary_table
 from experiments.results import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
 from experiments.runner import run_grid
 from experiments.settings import Settings
@@ -25,10 +23,7 @@ def main(settings: Settings) -> None:
     write_parquet(seconds_frame(units), settings.output / "seconds.parquet")
     picture = settings.output / "learning_curves.png"
     plot_curves(metrics, settings, picture)
-    # The table needs more than the 80 columns that a pipe is taken to have.
-    console = Console(width=max(Console().width, 120))
-    console.print(summary_table(metrics, settings))
-    console.print(f"Tables are in {settings.output}, the picture is {picture}", soft_wrap=True)
+    show(summary_table(metrics, settings), f"Tables are in {settings.output}, the picture is {picture}")
 
 
 if __name__ == "__main__":

@@ -21,12 +21,11 @@ from typing import Literal
 import jax
 import numpy as np
 import pandas as pd
-from rich.console import Console
 
 import bal
 from experiments.command import run_command
 from experiments.loss_pictures import correlation_table, plot_predicted_losses
-from experiments.report import plot_curves, summary_table
+from experiments.report import plot_curves, show, summary_table
 from experiments.results import acquisitions_frame, metrics_frame, seconds_frame, write_parquet
 from experiments.runner import run_grid
 from experiments.settings import Settings
@@ -147,13 +146,12 @@ def main(study: Study) -> None:
     write_parquet(pd.concat(seconds, ignore_index=True), study.output / "seconds.parquet")
     titled = replace(settings, posterior="each with its own training")
     plot_curves(metrics, titled, study.output / "learning_curves.png")
-    console = Console(width=max(Console().width, 130))
-    console.print(summary_table(metrics, titled))
+    show(summary_table(metrics, titled))
     if learned is not None:
         plot_curves(metrics, titled, study.output / "rank_correlation.png", metric="loss_rank_correlation")
         plot_predicted_losses(*learned, generated, study.output / "predicted_loss.png")
-        console.print(correlation_table(metrics))
-    console.print(f"Tables and pictures are in {study.output}", soft_wrap=True)
+        show(correlation_table(metrics))
+    show(f"Tables and pictures are in {study.output}")
 
 
 def _generated_images() -> bal.Dataset:

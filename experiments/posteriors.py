@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from bal import metrics
@@ -24,6 +23,7 @@ from bal.types import Gaussian, PyTree
 from experiments.command import run_command
 from experiments.posterior_pictures import draw_page
 from experiments.posterior_problems import Problem, build, problems
+from experiments.report import show
 from experiments.settings import check_name
 
 SHOWN = {
@@ -64,7 +64,6 @@ def main(settings: Settings) -> pd.DataFrame:
     """Fit, measure, write and print."""
     for name in settings.posteriors:
         check_name("posterior", name, POSTERIORS)
-    console = Console(width=max(Console().width, 185))
     settings.output.mkdir(parents=True, exist_ok=True)
     fitted: dict[tuple[str, str], Fitted] = {}
     rows = []
@@ -78,13 +77,12 @@ def main(settings: Settings) -> pd.DataFrame:
             fitted[problem.name, name] = belief
             figures: dict[str, Any] = {**evaluate(belief, problem, jax.random.key(settings.seed)), "seconds": seconds}
             rows += [(problem.name, name, metric, float(value)) for metric, value in figures.items()]
-            console.print(f"{problem.name} {name}: {seconds:.1f} s")
+            show(f"{problem.name} {name}: {seconds:.1f} s")
     frame = pd.DataFrame(rows, columns=["dataset", "posterior", "metric", "value"])
     frame.to_csv(settings.output / "posteriors.csv", index=False)
     frame.to_parquet(settings.output / "posteriors.parquet", index=False)
     draw_page(settings.posteriors, problems(), fitted, settings.output / "posteriors.png")
-    console.print(_table(frame, settings.posteriors))
-    console.print(f"Tables and picture are in {settings.output}", soft_wrap=True)
+    show(_table(frame, settings.posteriors), f"Tables and picture are in {settings.output}")
     return frame
 
 

@@ -1,4 +1,4 @@
-"""The table and the picture at the end of a comparison."""
+"""The table and the picture at the end of a comparison, and how tables get to the screen."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from rich.console import Console
 from rich.table import Table
 
 from experiments.results import curves, labels_to, mean_and_interval, normalised_area
@@ -61,6 +62,13 @@ def plot_curves(frame: pd.DataFrame, settings: Settings, path: Path, metric: str
     axes.legend(frameon=False)
     # Without metadata the same figures give the same file.
     figure.savefig(path, dpi=150, metadata={"Software": None})
+
+
+def show(*parts: Table | str) -> None:
+    """Print tables as wide as they are, so that no figure is cut off where the screen is narrow, and sentences."""
+    for part in parts:
+        width = Console(width=1000).measure(part).maximum if isinstance(part, Table) else 0
+        Console(width=max(Console().width, width)).print(part, soft_wrap=isinstance(part, str))
 
 
 def with_interval(values: np.ndarray, sign: str = "") -> str:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 import bal
 from bal.pool import extend_budget
@@ -219,5 +220,9 @@ def _describe(unit: Unit) -> str:
 
 
 def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"))
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn())
+    # On a narrow screen the description, which stands last, is cut, and not the figures.
+    figures = (
+        column(table_column=Column(no_wrap=True, min_width=len("0:00:00")))
+        for column in (MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn)
+    )
+    return Progress(BarColumn(bar_width=20), *figures, TextColumn("{task.description}"))

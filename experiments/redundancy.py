@@ -39,7 +39,7 @@ class Study:
     """How often each point occurs."""
     noise: float = 0.1
     """Standard deviation of the noise by which copies differ; inputs are in [0, 1]."""
-    num_seeds: int = 5
+    num_seeds: int = 10
     """Paired runs of each strategy."""
     num_rounds: int = 12
     """Models fitted, and batches of 10 asked for."""

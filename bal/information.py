@@ -126,6 +126,15 @@ def mean_over_pairs(
       probs: probabilities under each draw times the weight of that draw (1/S for equal draws).
       other_probs: probabilities of the other labels under the same draws.
       other_weights: weights that sum to 1.
+
+    Returns:
+      One number a point, in the unit of ``fn``. Others that fill up a tile have probability 0 and weight 0: ``fn`` must
+      be finite there.
+
+    Example:
+      >>> probs = jnp.full((1, 3, 2), 0.5)
+      >>> mean_over_pairs(lambda joint, weights: joint.sum(axis=1) @ weights, probs, probs, jnp.full(3, 1 / 3)).shape
+      (3,)
     """
     num_draws, num_others, num_other_classes = other_probs.shape
     others_per_tile = min(num_others, max(1, TILE // num_other_classes))
@@ -154,7 +163,15 @@ def mean_over_pairs(
 def map_points(
     fn: Callable[[Float[Array, "S n C"]], Float[Array, "n *value"]], predictions: Float[Array, "S N C"]
 ) -> Float[Array, "N *value"]:
-    """Apply a function of predictions to one chunk of points after another, so that its temporaries stay in cache."""
+    """Apply a function of predictions to one chunk of points after another, so that its temporaries stay in cache.
+
+    Args:
+      fn: of each point by itself.
+      predictions: of all points.
+
+    Returns:
+      What ``fn`` gives, of all points.
+    """
     return map_chunks(fn, predictions, max(1, TILE // predictions.shape[2]), axis=1)
 
 

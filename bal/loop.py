@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 from jax.tree_util import Partial
 from jaxtyping import Array, Int
@@ -19,7 +20,7 @@ from bal.pool import PoolState
 from bal.posteriors import FitInfo, Posterior, check_num_samples
 from bal.selection import Selection
 from bal.strategies import Strategy
-from bal.types import Batch, Dataset, Keys, PyTree, RngKey, split_keys
+from bal.types import Batch, Dataset, Keys, PyTree, RngKey, is_concrete, split_keys
 from bal.view import pool_view, to_pool_indices
 
 
@@ -198,6 +199,8 @@ def build(
         return tell(state, chosen, labels), info
 
     def predictor(rng_key: RngKey | Keys, state: LoopState) -> Callable[[Array], PyTree]:
+        if is_concrete(state.round) and (np.asarray(state.round) == 0).any():
+            raise ValueError("expected a state that has asked, got one of no round: call ask or step first")
         # The draws that the strategy saw, from their keys: they may be far larger than the state that they come from.
         return draw(_of_round(rng_key, state.round - 1), posterior, state.posterior)
 

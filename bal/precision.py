@@ -16,6 +16,12 @@ def full_precision(fn: Callable[Arguments, Result]) -> Callable[Arguments, Resul
     Left to itself, JAX rounds their factors to 10 bits on recent GPUs and to 8 bits on TPUs. A network does not mind;
     of a small difference of large numbers, such as the distance of two similar points, nothing is left.
 
+    Args:
+      fn: any function of arrays; under ``jit`` the outer one, since ``lower`` and ``trace`` of a jitted one are hidden.
+
+    Returns:
+      The same function.
+
     Example:
       >>> import jax.numpy as jnp
       >>> product = jax.jit(full_precision(jnp.matmul))

@@ -40,15 +40,15 @@ def run_command(
       after_interruption: what the same command does after Ctrl-C.
 
     Raises:
-      SystemExit: with a sentence and status 1 where settings cannot be, data or packages are missing, a score or a loss
-        is NaN, another process writes the folder, or the person interrupts.
+      SystemExit: with a sentence and status 1 where settings cannot be, data or packages are missing, the folder cannot
+        be written or another process writes it, a score or a loss is NaN, or the person interrupts.
     """
     settings = tyro.cli(settings_type, description=description)
     try:
         # Tables and pictures are written outside of the grid, which holds the folder too.
         with sole_writer(settings.output):
             main(settings)
-    except (ValueError, ImportError, FileNotFoundError, FloatingPointError) as error:
+    except (ValueError, ImportError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"interrupted: {after_interruption}")

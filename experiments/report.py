@@ -68,7 +68,8 @@ def show(*parts: Table | str) -> None:
     """Print tables as wide as they are, so that no figure is cut off where the screen is narrow, and sentences."""
     for part in parts:
         width = Console(width=1000).measure(part).maximum if isinstance(part, Table) else 0
-        Console(width=max(Console().width, width)).print(part, soft_wrap=isinstance(part, str))
+        # A path may hold brackets, which are no markup.
+        Console(width=max(Console().width, width)).print(part, soft_wrap=isinstance(part, str), markup=False)
 
 
 def with_interval(values: np.ndarray, sign: str = "") -> str:

@@ -222,7 +222,7 @@ def _describe(unit: Unit) -> str:
 def _progress() -> Progress:
     # On a narrow screen the description, which stands last, is cut, and not the figures.
     figures = (
-        column(table_column=Column(no_wrap=True, min_width=len("0:00:00")))
+        column(table_column=Column(no_wrap=True, min_width=len("1000/1000")))
         for column in (MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn)
     )
     return Progress(BarColumn(bar_width=20), *figures, TextColumn("{task.description}"))

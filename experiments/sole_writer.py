@@ -33,4 +33,8 @@ def sole_writer(folder: Path) -> Iterator[None]:
         ) from None
     with held:
         writer.write_text(f"process {os.getpid()} on {socket.gethostname()}")
-        yield
+        try:
+            yield
+        finally:
+            if lock.lock_counter == 1:  # not where this thread goes on holding it
+                writer.unlink(missing_ok=True)

@@ -228,6 +228,8 @@ def test_the_predictor_of_a_round_is_the_functions_that_its_strategy_saw():
     np.testing.assert_allclose(bald_of(key), scores, rtol=1e-3)
     np.testing.assert_allclose(bald_of(bal.split_keys(key)), scores, rtol=1e-3)
     assert not np.allclose(bald_of(jax.random.key(4)), scores, rtol=1e-2)
+    with pytest.raises(ValueError, match="call ask or step first"):
+        learner.predictor(key, learner.init(key, DATASET))
 
 
 def test_no_initial_labels_are_legal():

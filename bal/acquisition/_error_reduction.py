@@ -45,13 +45,13 @@ def expected_error_reduction(
     check_targets(log_probs, target_log_probs)
     weights = normalise_weights(target_weights, target_log_probs.shape[1], log_probs.dtype)
     probs, target_probs = (jnp.exp(finite_log(part)) for part in (log_probs, target_log_probs))
-    right_now = target_probs.mean(axis=0).max(axis=-1) @ weights
-    right_then = mean_over_pairs(_weighted_maxima, probs / probs.shape[0], target_probs, weights)
-    reduction = right_then - right_now
-    # Where no label changes a predicted class, both are the same number but for rounding: such points must tie.
-    rounding = 16 * jnp.finfo(reduction.dtype).eps
-    return jnp.where(reduction < rounding, 0.0, reduction)
+    # The class predicted now comes first, so that what a label adds is summed and not left over from large numbers.
+    order = jnp.argsort(-target_probs.mean(axis=0), axis=-1)
+    target_probs = jnp.take_along_axis(target_probs, order[None], axis=-1)
+    reduction = mean_over_pairs(_gain_over_first_class, probs / probs.shape[0], target_probs, weights)
+    # Classes that are equally probable under all draws differ by rounding.
+    return jnp.where(reduction < jnp.finfo(reduction.dtype).eps, 0.0, reduction)
 
 
-def _weighted_maxima(joint: Float[Array, "a C m"], weights: Float[Array, " m"]) -> Float[Array, " a"]:
-    return joint.max(axis=1) @ weights
+def _gain_over_first_class(joint: Float[Array, "a C m"], weights: Float[Array, " m"]) -> Float[Array, " a"]:
+    return (joint.max(axis=1) - joint[:, 0]) @ weights

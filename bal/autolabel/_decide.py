@@ -81,10 +81,10 @@ def decide(
 def decide_assessed(
     rng_key: RngKey,
     uncertainty: Float[Array, " N"],
-    labels: Int[Array, " N"],
+    labels: Int[Array, " N2"],
     rule: Rule,
     *,
-    available: Bool[Array, " N"],
+    available: Bool[Array, " N3"],
     asked: Int[Array, " B"] | None = None,
     max_automatic: int | None = None,
     calibration: Calibration | None = None,
@@ -103,8 +103,11 @@ def decide_assessed(
       calibration: what ``risk_controlled`` reads.
       rounds_done: for a threshold that changes from round to round.
 
+    Returns:
+      The decision of :func:`decide`.
+
     Raises:
-      ValueError: as :func:`decide`.
+      ValueError: as :func:`decide`, or arrays that have not one value a point.
 
     Example:
       >>> import jax, bal
@@ -116,6 +119,9 @@ def decide_assessed(
     """
     check_calibration(rule, None if calibration is None else calibration.wrong.shape[0])
     num_points = uncertainty.shape[0]
+    for name, array in (("labels", labels), ("available", available)):
+        if array.shape != (num_points,):
+            raise ValueError(f"expected {name} of shape [{num_points}], as uncertainty, got {list(array.shape)}")
     max_automatic = num_points if max_automatic is None else max_automatic
     kind = jnp.full(num_points, int(Kind.LEAVE), jnp.int32)
     if asked is not None:

@@ -115,6 +115,7 @@ def kronecker(network: Network, likelihood: Likelihood) -> CurvatureMethod:
 def diagonal(network: Network, likelihood: Likelihood) -> CurvatureMethod:
     """Over all weights, the diagonal only."""
 
+    @full_precision
     def compute(state, batch):
         variables = state.variables
         outputs = deterministic_outputs(network, variables, batch.inputs)

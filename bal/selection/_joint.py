@@ -104,7 +104,7 @@ def information_gain(
     .. math:: \sum_j q_j \left( H\Big[\sum_s w_{js}\, p_s\Big] - \sum_s w_{js} H[p_s] \right)
 
     Every summand is an information, so a gain is at least 0 also where the configurations are sampled. The entropies
-    under each draw, ``entropies_under_draws``, are the same whatever was chosen: they are computed once for a batch.
+    under each draw, ``entropies_under_draws``, are the same whatever was chosen.
     """
     draw_weights = configurations.weights @ configurations.posterior
     gains = label_entropy(configurations, probs) - draw_entropies @ draw_weights

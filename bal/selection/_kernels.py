@@ -56,15 +56,6 @@ def _expanded_distances(diagonal, columns, points, others):
 LINEAR = Kernel(Partial(_linear_diagonal), Partial(_linear_columns), Partial(_linear_distances))
 
 
-def distances_from_products(
-    diagonal: Float[Array, " N"], other_diagonal: Float[Array, " m"], columns: Float[Array, "N m"]
-) -> Float[Array, "N m"]:
-    """Squared distances from inner products; what is left of a difference of equal numbers is rounding, so 0."""
-    sums = diagonal[:, None] + other_diagonal[None]
-    squares = sums - 2 * columns
-    return jnp.where(squares <= 16 * jnp.finfo(squares.dtype).eps * sums, 0.0, squares)
-
-
 def _outer_diagonal(points):
     left, right = points
     return _linear_diagonal(left) * _linear_diagonal(right)

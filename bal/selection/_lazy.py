@@ -24,7 +24,7 @@ def lazy_argmax(bounds: Float[Array, " N"], levels: Sequence[Level]) -> tuple[In
       levels: the last gives the values; those before it tighter and tighter bounds, for less than a value costs.
 
     Returns:
-      The best candidate, of equal ones the first, and for each candidate its value, or its bound where not evaluated.
+      The best candidate, of equal ones any, and for each candidate its value, or its bound where not evaluated.
 
     References:
       Minoux 1978, Accelerated greedy algorithms for maximizing submodular set functions

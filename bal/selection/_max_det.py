@@ -49,7 +49,8 @@ def max_det(
       kernel: covariance of the latent function.
 
     Returns:
-      The selection; scores are marginal gains in nats, non-increasing, and sum to the information of the batch.
+      The selection; scores are marginal gains in nats, non-increasing, and sum to the information of the batch. Under
+      ``LINEAR`` they have forward-mode derivatives only.
 
     Raises:
       ValueError: ``batch_size`` is not between 1 and N, ``noise`` is not above 0, or the features have not N rows.
@@ -87,13 +88,15 @@ def _by_directions(rng_key, variances, points, noise, batch_size):
 
     def direction(chosen, variance, directions):
         pivot = jnp.sqrt(jnp.maximum(variance, 0.0) + noise)
-        return (chosen - directions @ chosen @ directions) / pivot
+        # A variance within rounding of 0 is no direction: over a small noise it would grow from step to step.
+        rounding = 4 * jnp.finfo(chosen.dtype).eps * jnp.square(chosen).sum()
+        return jnp.where(variance > rounding, (chosen - directions @ chosen @ directions) / pivot, 0.0)
 
-    def explain(variances, points, directions):
+    def lower(variances, points, directions):
         # Rounding can leave the variance of a copy of a chosen point just below 0.
         return jnp.maximum(variances - jnp.square(points @ directions.T).sum(axis=1), 0.0)
 
-    return greedy_shortlist(rng_key, variances, points, effect=direction, lower=explain, batch_size=batch_size)
+    return greedy_shortlist(rng_key, variances, points, effect=direction, lower=lower, batch_size=batch_size)
 
 
 def _by_columns(kernel, rng_key, variances, points, noise, batch_size):

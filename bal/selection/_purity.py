@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from bal.precision import full_precision
 from bal.selection._lloyd import k_means_clusters, squared_distances
 from bal.selection._points import check_rows, usable
 from bal.types import RngKey
@@ -11,6 +12,7 @@ from bal.types import RngKey
 CHUNK = 256  # rows of the distance matrix that exist at once
 
 
+@full_precision
 def purity_radius(
     rng_key: RngKey,
     embeddings: Float[Array, "N D"],

@@ -74,6 +74,14 @@ def test_a_decision_from_streamed_points_is_the_one_from_all_predictions():
     jax.tree.map(np.testing.assert_array_equal, decision, decide(jax.random.key(0), LOG_PROBS, rule, **settings))
 
 
+def test_assessments_that_do_not_belong_to_the_same_points_are_refused():
+    uncertainty, labels = assess(RULE, LOG_PROBS)
+    with pytest.raises(ValueError, match=r"expected labels of shape \[6\]"):
+        decide_assessed(jax.random.key(0), uncertainty, labels[:3], RULE, available=EVERYTHING)
+    with pytest.raises(ValueError, match=r"expected available of shape \[6\]"):
+        decide_assessed(jax.random.key(0), uncertainty, labels, RULE, available=EVERYTHING[:1])
+
+
 def test_a_risk_controlled_decision_says_in_words_where_no_threshold_is_satisfied():
     rule = risk_controlled(0.05, confidence=0.9)
     many = jnp.tile(LOG_PROBS, (1, 50, 1))

@@ -47,7 +47,9 @@ def test_the_study_gets_the_settings_of_the_command_line(monkeypatch):
     assert seen == [Settings(number=3)]
 
 
-@pytest.mark.parametrize("kind", [ValueError, ImportError, ModuleNotFoundError, FileNotFoundError, FloatingPointError])
+@pytest.mark.parametrize(
+    "kind", [ValueError, ImportError, ModuleNotFoundError, FileNotFoundError, PermissionError, FloatingPointError]
+)
 def test_what_a_person_can_mend_is_one_sentence(kind):
     assert ends_with(kind("expected 2, got 3")) == "error: expected 2, got 3"
 

@@ -103,6 +103,9 @@ WITH_CENTERS = {
 
 EMBEDDING_RULES = sorted({*WITH_CENTERS, "badge", "k_means"})
 
+# The case of max_dist has no centres, and the distance to one point is a sum of squares.
+WITHOUT_PRODUCTS = [CASES[name] for name in ("class_balanced", "gumbel_top_k", "max_dist", "top_k", "uniform")]
+
 cases = pytest.mark.parametrize("rule", CASES.values(), ids=CASES.keys())
 with_centers = pytest.mark.parametrize("rule", WITH_CENTERS.values(), ids=WITH_CENTERS.keys())
 # The score of each of these is made from embeddings alone, so an embedding that is not finite makes a point invalid.
@@ -161,6 +164,7 @@ def test_matrix_products_are_in_full_precision_on_devices_that_round_by_default(
         line for line in traced.lower(lowering_platforms=("tpu",)).as_text().splitlines() if "dot_general" in line
     ]
     assert all("precision = [HIGHEST, HIGHEST]" in line for line in products)
+    assert bool(products) == (rule not in WITHOUT_PRODUCTS)
 
 
 @cases

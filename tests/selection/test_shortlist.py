@@ -65,3 +65,13 @@ def test_a_long_batch_of_max_det_is_the_pivoted_cholesky_decomposition(rng_key):
         left = left - np.outer(left[:, pivots[-1]], left[pivots[-1]]) / left[pivots[-1], pivots[-1]]
     selection = max_det(rng_key, jnp.asarray(features, jnp.float32), jnp.ones(60, bool), batch_size=20, noise=0.2)
     assert selection.indices.tolist() == pivots
+
+
+@pytest.mark.parametrize(("scale", "noise"), [(10.0, 1e-4), (100.0, 1e-2), (1.0, 1e-6)])
+def test_beyond_the_rank_of_the_features_max_det_still_chooses_points_of_falling_gain(scale, noise, rng_key):
+    features = scale * jax.random.normal(rng_key, (300, 4))
+    selection = max_det(rng_key, features, jnp.ones(300, bool), batch_size=30, noise=noise)
+    assert len(set(selection.indices.tolist())) == 30
+    assert selection.indices.max() < 300
+    assert (np.diff(selection.scores) <= 0).all()
+    assert int(selection.num_invalid) == 0

@@ -71,8 +71,9 @@ def test_tables_are_tidy_and_complete(finished):
 def test_strategies_are_paired_by_their_initial_sets(finished):
     metrics = pd.read_parquet(finished / "metrics.parquet")
     first = metrics[metrics["round"] == 0].pivot_table(index=["seed", "metric"], columns="strategy", values="value")
-    np.testing.assert_array_equal(first["random"], first["bald"])
-    assert metrics[(metrics["round"] == 0) & (metrics["metric"] == "nll")]["value"].nunique() == 3
+    # Two programs, which may round in different ways; another initial set changes the second digit.
+    np.testing.assert_allclose(first["random"], first["bald"], rtol=1e-5)
+    assert first.xs("nll", level="metric")["random"].nunique() == 3
 
 
 def test_an_interrupted_run_continues_to_identical_files(finished, tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """Settings of every test: shapes are checked, silent rank promotion and warnings are errors, programs are kept."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 # Most of the tests' time is compilation, and many tests compile the same program; child processes find it here too.
@@ -8,10 +10,17 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1]
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # And programs run for milliseconds here: less optimisation makes them slower and the tests faster.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-# Fusions through MLIR take most of the compiler's time; an XLA that has dropped the older way refuses this flag.
 # Four devices on one CPU: what is divided over devices is tested everywhere.
-FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_force_host_platform_device_count=4"
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"
+FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
+# Fusions through MLIR take most of the compiler's time. An XLA that has dropped the older way ends the process that
+# asks for it, so another one asks first; workers find the answer in what they inherit.
+OLDER_FUSIONS = "--xla_cpu_use_fusion_emitters=false"
+if OLDER_FUSIONS not in FLAGS and "PYTEST_XDIST_WORKER" not in os.environ:
+    asked = {**os.environ, "XLA_FLAGS": f"{FLAGS} {OLDER_FUSIONS}", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", "import jax; jax.devices()"]
+    if subprocess.run(command, env=asked, capture_output=True, check=False).returncode == 0:
+        FLAGS = f"{FLAGS} {OLDER_FUSIONS}"
+os.environ["XLA_FLAGS"] = FLAGS
 
 import jax
 import pytest

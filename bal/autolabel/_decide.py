@@ -119,6 +119,7 @@ def decide_assessed(
     """
     check_calibration(rule, None if calibration is None else calibration.wrong.shape[0])
     num_points = uncertainty.shape[0]
+    # The signature writes N2 and N3, so that what does not fit meets these messages, also where shapes are checked.
     for name, array in (("labels", labels), ("available", available)):
         if array.shape != (num_points,):
             raise ValueError(f"expected {name} of shape [{num_points}], as uncertainty, got {list(array.shape)}")

@@ -8,6 +8,7 @@ import pytest
 from bal import information
 from bal.acquisition import bald, epig, joint_epig, max_entropy
 from bal.selection import joint_information
+from tests.acquisition.predictions import random_probs, to_log
 
 
 def divergence_loop(joint):
@@ -39,15 +40,6 @@ def joint_epig_loop(probs, target_probs):
             together = np.outer(together, target_probs[draw, target]).ravel()
         joint_targets.append(together)
     return epig_loop(probs, np.array(joint_targets)[:, None], np.ones(1))
-
-
-def random_probs(seed, num_points, num_draws=6, num_classes=3, concentration=0.5):
-    return np.random.default_rng(seed).dirichlet(np.full(num_classes, concentration), size=(num_draws, num_points))
-
-
-def to_log(probs):
-    with np.errstate(divide="ignore"):
-        return jnp.asarray(np.log(probs), jnp.float32)
 
 
 def test_epig_equals_the_formula_of_the_paper():

@@ -7,6 +7,7 @@ import pytest
 
 from bal import information
 from bal.acquisition import bald, expected_error_reduction
+from tests.acquisition.predictions import random_probs, to_log
 
 
 def reduction_loop(probs, target_probs, weights):
@@ -21,15 +22,6 @@ def reduction_loop(probs, target_probs, weights):
             then += likelihood.mean() * (1 - updated.max(axis=-1))
         scores.append(np.average(now - then, weights=weights))
     return np.array(scores)
-
-
-def random_probs(seed, num_points, num_draws=6, num_classes=3, concentration=0.5):
-    return np.random.default_rng(seed).dirichlet(np.full(num_classes, concentration), size=(num_draws, num_points))
-
-
-def to_log(probs):
-    with np.errstate(divide="ignore"):
-        return jnp.asarray(np.log(probs), jnp.float32)
 
 
 def test_it_is_the_fall_of_the_expected_error_once_each_label_has_weighed_the_draws():

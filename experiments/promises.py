@@ -187,7 +187,7 @@ def _predictions(learner: bal.ActiveLearner, rng_key, state, dataset) -> tuple[j
 
     def look(inputs):
         log_probs = predict(inputs)
-        scores = {name: getattr(bal.acquisition, name)(log_probs) for name in SCORES}
+        scores = {name: bal.acquisition.SCORES[name](log_probs) for name in SCORES}
         return jnp.exp(log_probs).mean(axis=0), scores
 
     return bal.stream(look, dataset.pool_inputs)

@@ -92,7 +92,10 @@ def label_entropy(configurations: Configurations, probs: Float[Array, "S n C"]) 
 
 
 def entropies_under_draws(log_probs: Float[Array, "S N C"]) -> Float[Array, "N S"]:
-    """Entropy of each point's label where the draw is known, in nats."""
+    """Entropy of each point's label where the draw is known, in nats.
+
+    Summed as :func:`label_entropy` sums, so that where the draws agree the difference is rounding alone.
+    """
     return map_points(lambda chunk: entropy_terms(jnp.exp(finite_log(chunk))).sum(axis=-1).T, log_probs)
 
 

@@ -35,7 +35,7 @@ def greedy_shortlist(
     """Choose the points of the highest gain, one after the other, exactly as if all gains were known in each step.
 
     A gain that only falls is at most what it was at the last pass over the pool. While the best of the short list is
-    above that for all other points, they need not be looked at; what the points chosen meanwhile take from them is
+    at least that for all other points, they need not be looked at; what the points chosen meanwhile take from them is
     found at the next pass, for all of these points in one matrix product.
 
     Args:

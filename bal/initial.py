@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from bal.types import Dataset, RngKey, is_concrete
+from bal.types import Dataset, RngKey
+from bal.validation import is_concrete
 
 INITIAL_SETS = ("uniform", "balanced")
 

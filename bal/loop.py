@@ -20,7 +20,8 @@ from bal.pool import PoolState
 from bal.posteriors import FitInfo, Posterior, check_num_samples
 from bal.selection import Selection
 from bal.strategies import Strategy
-from bal.types import Batch, Dataset, Keys, PyTree, RngKey, is_concrete, split_keys
+from bal.types import Batch, Dataset, Keys, PyTree, RngKey, split_keys
+from bal.validation import is_concrete
 from bal.view import pool_view, to_pool_indices
 
 

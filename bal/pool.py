@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
-from bal.types import Batch, is_concrete
+from bal.types import Batch
+from bal.validation import is_concrete
 
 
 class PoolState(NamedTuple):

@@ -65,8 +65,3 @@ def split_keys(rng_key: RngKey) -> Keys:
       ('initial', 'network', 'batches', 'samples', 'targets', 'selection')
     """
     return Keys(*jax.random.split(rng_key, len(Keys._fields)))
-
-
-def is_concrete(*arrays: float | Array) -> bool:
-    """Whether the values of all these arrays can be read: False in compiled code, where they are being traced."""
-    return not any(isinstance(array, jax.core.Tracer) for array in arrays)

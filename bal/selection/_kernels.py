@@ -18,7 +18,8 @@ from jaxtyping import Array, Float
 
 from bal.precision import full_precision
 from bal.selection._points import blank, check_labelled, check_positive
-from bal.types import PyTree, is_concrete
+from bal.types import PyTree
+from bal.validation import is_concrete
 
 
 class Kernel(NamedTuple):

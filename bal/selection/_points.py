@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from bal.types import PyTree, is_concrete
+from bal.types import PyTree
+from bal.validation import is_concrete
 
 
 def check_rows(num_points: int, **points: PyTree) -> None:

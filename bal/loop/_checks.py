@@ -89,6 +89,7 @@ def check_labels(posterior: Posterior, point: Point, labels: PyTree) -> None:
     """
     count = num_points(labels)
     if count:
+        posterior.likelihood.check(labels)
         jax.eval_shape(
             lambda key: posterior.init(key, Batch(point.zeros(count), labels, jnp.ones(count))), jax.random.key(0)
         )

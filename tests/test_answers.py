@@ -13,7 +13,19 @@ KEY = jax.random.key(0)
 LEARNER = build()
 STATE = LEARNER.init(KEY, DATASET)
 FREE = np.flatnonzero(STATE.pool.available)[:3]
-NAMES = ["class 99", "class -1", "NaN", "1.7", "mask", "float indices", "twice", "scalars", "too few", "no rank"]
+NAMES = [
+    "class 99",
+    "class 2**32",
+    "class -1",
+    "NaN",
+    "1.7",
+    "mask",
+    "float indices",
+    "twice",
+    "scalars",
+    "too few",
+    "no rank",
+]
 
 
 def answer(case):
@@ -21,6 +33,7 @@ def answer(case):
     ok = np.array([0, 1, 2], np.int32)
     return {
         "class 99": (FREE, np.array([0, 99, 1]), "expected classes from 0 to 2, .*99"),
+        "class 2**32": (FREE, np.array([0, 2**32, 1]), "4294967296"),
         "class -1": (FREE, np.array([0, -1, 1]), "-1"),
         "NaN": (FREE, np.array([0.0, np.nan, 1.0]), "expected labels that can be held as int32, got float32"),
         "1.7": (FREE, np.array([0.0, 1.7, 1.0]), "expected labels that can be held as int32, got float32"),

@@ -25,7 +25,7 @@ ALLOWED = {
     "posteriors": {"types", "precision", "information", "metrics", "likelihoods", "networks"},
     "streaming": {"types"},
     "pool": {"types", "streaming"},
-    "initial": {"types", "streaming"},
+    "initial": {"types", "streaming", "pool"},
     "refit": {"types"},
     "view": {"types", "pool", "selection", "streaming"},
     "strategies": {"types", "information", "acquisition", "selection", "streaming", "view"},

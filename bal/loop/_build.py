@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,7 @@ from bal.posteriors import Posterior, check_num_samples
 from bal.strategies import Strategy
 from bal.streaming import num_points, platform_memory_budget, stream, take_points
 from bal.types import Batch, Dataset, Keys, PyTree, RngKey
-from bal.validation import check_count, is_concrete
+from bal.validation import as_array, check_count, is_concrete
 from bal.view import PoolView, in_pool, pool_view
 
 
@@ -90,7 +91,11 @@ def build(
     )
     check_num_samples(num_samples, posterior.max_samples)
     budget = num_initial + num_rounds * strategy.batch_size
-    streaming = {"chunk_size": chunk_size, "memory_budget": platform_memory_budget() // runs_at_once, "mesh": mesh}
+    streaming: dict[str, Any] = {
+        "chunk_size": chunk_size,
+        "memory_budget": platform_memory_budget() // runs_at_once,
+        "mesh": mesh,
+    }
     posteriors = [posterior] if evaluation_posterior is None else [posterior, evaluation_posterior]
 
     def init(rng_key: RngKey | Keys, dataset: Dataset, initial: tuple[Array, PyTree] | None = None) -> LoopState:
@@ -172,7 +177,9 @@ def build(
         return LoopState(state.pool, belief, evaluation, state.round + 1, by_machine, state.point), info
 
     def tell(state: LoopState, indices: Array, labels: PyTree, weights: Array | None = None) -> LoopState:
-        state, indices, labels, weights = jax.tree.map(jnp.asarray, (state, indices, labels, weights))
+        state, indices = jax.tree.map(jnp.asarray, state), as_array("indices", indices)
+        labels = pools.as_labels(labels, state.pool.labels)
+        weights = None if weights is None else as_array("weights", weights)
         pools.check_answers(state.pool, indices, labels, weights)
         if is_concrete(indices, weights, *jax.tree.leaves(labels)):
             answered = np.asarray(indices) < state.pool.available.shape[-1]
@@ -183,8 +190,8 @@ def build(
         return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
 
     def skip(state: LoopState, indices: Array) -> LoopState:
-        state, indices = jax.tree.map(jnp.asarray, (state, indices))
-        pool = pools.skip(state.pool, indices)
+        state = jax.tree.map(jnp.asarray, state)
+        pool = pools.skip(state.pool, as_array("indices", indices))
         return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
 
     def step(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:

@@ -12,6 +12,7 @@ import bal
 from bal.strategies import STRATEGIES
 from tests.prototypes import class_means
 
+KEY = jax.random.key(0)
 MEANS = class_means()
 ONLY = {"embedding": MEANS.features["embedding"]}
 NETWORK = bal.networks.mlp(num_outputs=3, hidden_sizes=(16,), dropout_rate=0.4)
@@ -252,6 +253,25 @@ def test_the_evaluated_posterior_may_be_another_one():
     np.testing.assert_allclose(other[1].metrics["nll"][0], ensemble[1].metrics["nll"][0], rtol=1e-4)
 
 
+def test_by_default_there_are_as_many_samples_as_an_ensemble_has_and_32_of_any_other_posterior():
+    for posterior, expected in ((ENSEMBLE, 3), (MEANS, 32)):
+        learner = build(posterior=posterior, num_samples=None)
+        state = jax.eval_shape(learner.init, jax.random.key(0), DATASET)
+        predictions = jax.eval_shape(lambda state, f=learner: f.predictor(KEY, state)(DATASET.test_inputs), state)
+        assert predictions.shape[0] == expected
+
+
+def test_labels_that_are_not_standardised_are_warned_about_before_anything_runs():
+    network = bal.networks.mlp(num_outputs=1, hidden_sizes=(8,), dropout_rate=0.2)
+    posterior = bal.posteriors.mc_dropout(network, bal.likelihoods.gaussian(), optax.adam(1e-2), **TRAINING)
+    learner = build(bal.strategies.random(batch_size=3), posterior)
+    labels = DATASET.pool_inputs[:, 0]
+    for wrong in (100 * labels, labels + 50):
+        with pytest.warns(UserWarning, match="standard deviation .* standardise"):
+            learner.init(KEY, bal.Dataset(DATASET.pool_inputs, wrong))
+    learner.init(KEY, bal.Dataset(DATASET.pool_inputs, labels))
+
+
 def test_a_dataset_without_a_test_set_has_no_metrics():
     info = bal.run(jax.random.key(0), build(num_rounds=1), DATASET._replace(test_inputs=None, test_labels=None))[1]
     assert info.metrics == {}
@@ -300,7 +320,7 @@ def test_skipped_points_are_never_asked_for():
     [
         ({"num_rounds": 0}, "num_rounds"),
         ({"num_initial": -1}, "num_initial"),
-        ({"num_samples": None}, "num_samples"),
+        ({"num_samples": 0}, "num_samples"),
         ({"initial_set": "stratified"}, "balanced"),
         ({"pool_subset_size": 2}, "pool_subset_size"),
         ({"strategy": bal.strategies.bald(batch_size=0)}, "batch_size"),

@@ -22,7 +22,7 @@ from bal.automatic import (
 )
 from bal.evaluation import evaluate, losses
 from bal.initial import initial_labels
-from bal.loop._checks import check_all_labels, check_dataset, check_labels, check_settings
+from bal.loop._checks import check_all_labels, check_dataset, check_labels, check_settings, warn_unscaled
 from bal.loop._keys import keys_of_round, keys_of_run
 from bal.loop._learner import ActiveLearner, LoopState, Point, StepInfo
 from bal.posteriors import Posterior, check_num_samples
@@ -31,6 +31,8 @@ from bal.streaming import num_points, platform_memory_budget, stream, take_point
 from bal.types import Batch, Dataset, Keys, PyTree, RngKey
 from bal.validation import as_array, check_count, is_concrete
 from bal.view import PoolView, in_pool, pool_view
+
+DEFAULT_NUM_SAMPLES = 32  # of a posterior that can be drawn from without end
 
 
 def build(
@@ -55,7 +57,8 @@ def build(
     Args:
       posterior: what to believe after some labels.
       strategy: what to ask next.
-      num_samples: posterior samples S; None: all that the posterior has.
+      num_samples: posterior samples S. None takes all draws of a posterior that has only a few, such as an ensemble,
+        and 32 of any other.
       num_initial: points labelled at the start; 0 is legal.
       num_rounds: models fitted, and batches asked for. The label budget is ``num_initial + num_rounds * batch_size``;
         the last batch is labelled but not trained on.
@@ -89,6 +92,8 @@ def build(
         automatic=automatic,
         runs_at_once=runs_at_once,
     )
+    if num_samples is None and posterior.max_samples is None:
+        num_samples = DEFAULT_NUM_SAMPLES
     check_num_samples(num_samples, posterior.max_samples)
     budget = num_initial + num_rounds * strategy.batch_size
     streaming: dict[str, Any] = {
@@ -103,6 +108,7 @@ def build(
         check_dataset(dataset, budget, pool_subset_size, strategy)
         for believed in posteriors:
             check_all_labels(believed, dataset)
+        warn_unscaled(posterior, dataset)
         # NumPy arrays, which data sets from files are, know no traced indices.
         dataset = jax.tree.map(jnp.asarray, dataset)
         indices, labels = initial_labels(

@@ -14,7 +14,7 @@ from jaxtyping import Array, Int
 from bal import pool as pools
 from bal.automatic import Automatic, AutomaticInfo, add_automatic, label_automatically, no_automatic_labels, without
 from bal.checks import check_dataset, check_settings
-from bal.evaluation import evaluate, losses
+from bal.evaluation import evaluate, predictive_loss
 from bal.initial import initial_labels
 from bal.pool import PoolState
 from bal.posteriors import FitInfo, Posterior, check_num_samples
@@ -171,7 +171,9 @@ def build(
             num_targets=num_targets,
             chunk_size=chunk_size,
             mesh=mesh,
-            privileged_loss=Partial(partial(losses, posterior.likelihood), predict) if strategy.privileged else None,
+            privileged_loss=Partial(partial(predictive_loss, posterior.likelihood), predict)
+            if strategy.privileged
+            else None,
         )
         selection = strategy.select(keys.selection, view)
         by_machine, automatic_info = label_automatically(

@@ -11,7 +11,7 @@ from jax.tree_util import Partial
 
 import bal
 from bal import pool as pools
-from bal.evaluation import losses
+from bal.evaluation import predictive_loss
 from bal.strategies import STRATEGIES
 from bal.view import pool_view
 from tests.prototypes import class_means, linear_regression
@@ -62,7 +62,9 @@ def view_of(kind, chunk_size=None):
         chunk_size=chunk_size,
         mesh=None,
         # Given to all of them here; that the loop does not is tested in tests/test_loop.py.
-        privileged_loss=Partial(partial(losses, posterior.likelihood), Partial(posterior.predict, state, draws)),
+        privileged_loss=Partial(
+            partial(predictive_loss, posterior.likelihood), Partial(posterior.predict, state, draws)
+        ),
     )[0]
 
 

@@ -29,7 +29,8 @@ ALLOWED = {
     "refit": {"types"},
     "view": {"types", "pool", "selection", "streaming"},
     "strategies": {"types", "information", "acquisition", "selection", "streaming", "view"},
-    "evaluation": {"types", "metrics", "likelihoods", "posteriors", "streaming"},
+    "accumulation": {"types", "streaming"},
+    "evaluation": {"types", "accumulation", "metrics", "likelihoods", "posteriors", "streaming"},
     "automatic": {"types", "autolabel", "streaming", "view"},
     "loop": {
         "types",

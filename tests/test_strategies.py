@@ -12,9 +12,9 @@ from jax.tree_util import Partial
 
 import bal
 from bal import pool as pools
-from bal.evaluation import losses
+from bal.evaluation import predictive_loss
 from bal.strategies import STRATEGIES
-from bal.view import pool_view
+from bal.view import mean_noise, pool_view
 from tests.prototypes import class_means, linear_regression
 
 NUM_POINTS, BATCH_SIZE = 40, 3
@@ -57,13 +57,15 @@ def view_of(kind, chunk_size=None, mesh=None):
         batch,
         predict=Partial(posterior.predict, state, draws),
         information=Partial(posterior.likelihood.information),
-        noise=Partial(lambda predictions: predictions.variance.mean(axis=0)) if kind != "classes" else None,
+        noise=Partial(mean_noise) if kind != "classes" else None,
         features={name: Partial(feature, state) for name, feature in posterior.features.items()},
         covariance=None if posterior.covariance is None else Partial(posterior.covariance, state),
         stream=partial(bal.stream, chunk_size=chunk_size, mesh=mesh),
         num_targets=5,
         # Given to all of them here; that the loop does not is tested in tests/test_loop.py.
-        privileged_loss=Partial(partial(losses, posterior.likelihood), Partial(posterior.predict, state, draws)),
+        privileged_loss=Partial(
+            partial(predictive_loss, posterior.likelihood), Partial(posterior.predict, state, draws)
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from bal.automatic import (
     no_automatic_labels,
     without,
 )
-from bal.evaluation import evaluate, losses
+from bal.evaluation import evaluate, predictive_loss
 from bal.initial import initial_labels
 from bal.loop._checks import check_all_labels, check_dataset, check_labels, check_settings, warn_unscaled
 from bal.loop._keys import keys_of_round, keys_of_run
@@ -30,7 +30,7 @@ from bal.strategies import Strategy
 from bal.streaming import num_points, platform_memory_budget, stream, take_points
 from bal.types import Batch, Dataset, Keys, PyTree, RngKey
 from bal.validation import as_array, check_count, is_concrete
-from bal.view import PoolView, in_pool, pool_view
+from bal.view import PoolView, in_pool, mean_noise, pool_view
 
 DEFAULT_NUM_SAMPLES = 32  # of a posterior that can be drawn from without end
 
@@ -140,7 +140,7 @@ def build(
         return Partial(drawn.predict, state, drawn.sample(keys.samples, state, count))
 
     def view_of(keys: Keys, state: LoopState, belief: PyTree, predict, dataset: Dataset) -> PoolView:
-        likelihood, has_noise = posterior.likelihood, posterior.likelihood.predicts == "gaussian"
+        likelihood = posterior.likelihood
         return pool_view(
             keys.targets,
             dataset,
@@ -148,13 +148,13 @@ def build(
             pools.labelled_batch(state.pool, dataset.pool_inputs),
             predict=predict,
             information=Partial(likelihood.information),
-            noise=Partial(lambda predictions: 1 / likelihood.information(predictions)) if has_noise else None,
+            noise=Partial(mean_noise) if likelihood.predicts == "gaussian" else None,
             features={name: Partial(feature, belief) for name, feature in posterior.features.items()},
             covariance=None if posterior.covariance is None else Partial(posterior.covariance, belief),
             stream=partial(stream, **streaming),
             pool_subset_size=pool_subset_size,
             num_targets=num_targets,
-            privileged_loss=Partial(partial(losses, likelihood), predict) if strategy.privileged else None,
+            privileged_loss=Partial(partial(predictive_loss, likelihood), predict) if strategy.privileged else None,
         )
 
     def ask(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:

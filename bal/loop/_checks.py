@@ -123,7 +123,7 @@ def warn_unscaled(posterior: Posterior, dataset: Dataset) -> None:
     if not posterior.likelihood.predicts.endswith("gaussian") or len(leaves) != 1 or not is_concrete(*leaves):
         return
     labels = np.asarray(leaves[0], np.float64)
-    mean, deviation = np.nanmean(labels), np.nanstd(labels)
+    mean, deviation = float(np.nanmean(labels)), float(np.nanstd(labels))
     if abs(mean) > UNSCALED * max(deviation, 1) or deviation > UNSCALED or 0 < deviation < 1 / UNSCALED:
         warnings.warn(
             f"expected labels with a mean near 0 and a standard deviation near 1, got mean {mean:.3g} and standard "

@@ -1,5 +1,7 @@
 """The first labelled set of a run: drawn uniformly, balanced by class, or given."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
@@ -15,7 +17,7 @@ INITIAL_SETS = ("uniform", "balanced")
 def initial_labels(
     rng_key: RngKey,
     dataset: Dataset,
-    initial: tuple[Array, PyTree] | None,
+    initial: tuple[Any, PyTree] | None,
     *,
     num_initial: int,
     initial_set: str,

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.tree_util import Partial
-from jaxtyping import Array
 
 from bal import pool as pools
 from bal.automatic import (
@@ -28,7 +27,7 @@ from bal.loop._learner import ActiveLearner, LoopState, Point, StepInfo
 from bal.posteriors import Posterior, check_num_samples
 from bal.strategies import Strategy
 from bal.streaming import num_points, platform_memory_budget, stream, take_points
-from bal.types import Batch, Dataset, Keys, PyTree, RngKey
+from bal.types import Batch, Dataset, Keys, PyTree
 from bal.validation import as_array, check_count, is_concrete
 from bal.view import PoolView, in_pool, mean_noise, pool_view
 
@@ -103,7 +102,8 @@ def build(
     }
     posteriors = [posterior] if evaluation_posterior is None else [posterior, evaluation_posterior]
 
-    def init(rng_key: RngKey | Keys, dataset: Dataset, initial: tuple[Array, PyTree] | None = None) -> LoopState:
+    # What a person hands over may be anything, so these take anything and say what they expected.
+    def init(rng_key: Any, dataset: Dataset, initial: tuple[Any, PyTree] | None = None) -> LoopState:
         keys = keys_of_run(rng_key)
         check_dataset(dataset, budget, pool_subset_size, strategy)
         for believed in posteriors:
@@ -157,7 +157,7 @@ def build(
             privileged_loss=Partial(partial(predictive_loss, likelihood), predict) if strategy.privileged else None,
         )
 
-    def ask(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
+    def ask(rng_key: Any, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
         state, dataset = jax.tree.map(jnp.asarray, (state, dataset))
         keys = keys_of_round(rng_key, state.round)
         batch = pools.labelled_batch(state.pool, dataset.pool_inputs)
@@ -182,7 +182,7 @@ def build(
         info = StepInfo(state.pool.num_labelled, selection, metrics, fit_info, evaluation_info, automatic_info)
         return LoopState(state.pool, belief, evaluation, state.round + 1, by_machine, state.point), info
 
-    def tell(state: LoopState, indices: Array, labels: PyTree, weights: Array | None = None) -> LoopState:
+    def tell(state: LoopState, indices: Any, labels: PyTree, weights: Any = None) -> LoopState:
         state, indices = jax.tree.map(jnp.asarray, state), as_array("indices", indices)
         labels = pools.as_labels(labels, state.pool.labels)
         weights = None if weights is None else as_array("weights", weights)
@@ -191,16 +191,19 @@ def build(
             answered = np.asarray(indices) < state.pool.available.shape[-1]
             if weights is not None:
                 answered &= np.asarray(weights) > 0
-            check_labels(posterior, state.point, jax.tree.map(lambda leaf: np.asarray(leaf)[answered], labels))
+            given = jax.tree.map(
+                lambda held, leaf: np.asarray(leaf)[answered].astype(held.dtype), state.pool.labels, labels
+            )
+            check_labels(posterior, state.point, given)
         pool = pools.add_labels(state.pool, indices, labels, weights)
         return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
 
-    def skip(state: LoopState, indices: Array) -> LoopState:
+    def skip(state: LoopState, indices: Any) -> LoopState:
         state = jax.tree.map(jnp.asarray, state)
         pool = pools.skip(state.pool, as_array("indices", indices))
         return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
 
-    def step(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
+    def step(rng_key: Any, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
         if dataset.pool_labels is None:
             raise ValueError("expected pool_labels for step and run, got None: use ask, then tell with your own labels")
         state, info = ask(rng_key, state, dataset)
@@ -208,7 +211,7 @@ def build(
         pool = pools.add_labels(state.pool, chosen, take_points(dataset.pool_labels, chosen))
         return state._replace(pool=pool, automatic=without(state.automatic, pool.available)), info
 
-    def extend(state: LoopState, num_rounds: int) -> LoopState:
+    def extend(state: LoopState, num_rounds: Any) -> LoopState:
         check_count("num_rounds", num_rounds)
         state = jax.tree.map(jnp.asarray, state)
         more = state.pool.indices.shape[0] + num_rounds * strategy.batch_size
@@ -220,12 +223,12 @@ def build(
         pool = pools.extend_budget(state.pool, more)
         return state._replace(pool=pool, posterior=grown[0], evaluation=grown[1] if len(grown) == 2 else ())
 
-    def view(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> PoolView:
+    def view(rng_key: Any, state: LoopState, dataset: Dataset) -> PoolView:
         state, dataset = jax.tree.map(jnp.asarray, (state, dataset))
         predict = predictor(rng_key, state)
         return view_of(keys_of_round(rng_key, state.round - 1), state, state.posterior, predict, dataset)
 
-    def predictor(rng_key: RngKey | Keys, state: LoopState) -> Callable[[PyTree], PyTree]:
+    def predictor(rng_key: Any, state: LoopState) -> Callable[[PyTree], PyTree]:
         if is_concrete(state.round) and (np.asarray(state.round) == 0).any():
             raise ValueError("expected a state that has asked, got one of no round: call ask or step first")
         # The draws that the strategy saw, from their keys: they may be far larger than the state that they come from.

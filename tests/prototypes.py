@@ -15,7 +15,7 @@ def class_means() -> Posterior:
     """Nearest class mean; a draw moves the means a little."""
 
     def init(rng_key, batch):
-        categorical().check(batch.labels)
+        categorical().check(batch.labels, jax.ShapeDtypeStruct((len(batch.labels), NUM_CLASSES), jnp.float32))
         return jax.random.normal(rng_key, (NUM_CLASSES, batch.inputs.shape[-1]))
 
     def fit(rng_key, state, batch, validation=None):

@@ -95,5 +95,5 @@ def _figures(tally: Tally) -> dict[str, Array]:
     }
 
 
-def _information(log_probs: Float[Array, "*n L 2"]) -> Float[Array, "*n"]:
-    return jnp.exp(log_probs.sum(axis=-1)).sum(axis=-1)
+def _information(log_probs: Float[Array, "S *n L 2"]) -> Float[Array, "*n"]:
+    return jnp.exp(log_mean_exp(log_probs).sum(axis=-1)).sum(axis=-1)

@@ -78,6 +78,6 @@ def _figures(tally: Tally) -> dict[str, Array]:
     return {**figures, "auc": metrics.auc(points["log_probs"], points["labels"], points["weights"])}
 
 
-def _information(log_probs: Float[Array, "*n C"]) -> Float[Array, "*n"]:
+def _information(log_probs: Float[Array, "S *n C"]) -> Float[Array, "*n"]:
     # The trace of diag(p) - p p'; rounding must not make it negative.
-    return jnp.maximum(1 - jnp.square(jnp.exp(log_probs)).sum(axis=-1), 0.0)
+    return jnp.maximum(1 - jnp.square(jnp.exp(log_mean_exp(log_probs))).sum(axis=-1), 0.0)

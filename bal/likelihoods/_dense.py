@@ -78,8 +78,8 @@ def dense(likelihood: Likelihood, *, void: int | float | None = None) -> Likelih
         tallied = likelihood.tally(jax.tree.map(as_points, predictive), as_points(labels), as_points(weights))
         return Tally(tallied.sums, ())
 
-    def information(predictive: PyTree) -> Float[Array, " n"]:
-        of_positions = likelihood.information(predictive)
+    def information(predictions: PyTree) -> Float[Array, " n"]:
+        of_positions = likelihood.information(predictions)
         return of_positions.sum(axis=tuple(range(1, of_positions.ndim)))
 
     def check(labels, outputs=None, predictive=None) -> None:

@@ -18,7 +18,7 @@ def gaussian(
     Predictions are :class:`bal.types.Gaussian` with leaves [S, n]; ``reduce`` matches the first two moments of the
     mixture, so its ``nll`` is that of the matched Gaussian. Metrics are ``rmse``, ``mae``, ``crps``, ``error_q95`` and
     ``error_q99`` (quantiles of the absolute error) in the original unit of the labels, ``nll`` (nats), ``r2`` and
-    ``coverage_90``; of dense predictions not the quantiles and ``r2``. The information is 1 / variance.
+    ``coverage_90``; of dense predictions not the quantiles and ``r2``. The information is 1 / variance of the noise.
 
     Args:
       initial_noise: standard deviation of a learned noise before fitting, in the unit of the labels.
@@ -58,5 +58,5 @@ def gaussian(
         check=_real.checked("a Gaussian likelihood", num_outputs=1),
         tally=_real.tally,
         figures=_real.figures_in(unit),
-        information=lambda predictive: 1 / predictive.variance,
+        information=lambda predictions: 1 / predictions.variance.mean(axis=0),
     )

@@ -44,7 +44,7 @@ def heteroscedastic_gaussian(*, unit: float | Array = 1.0) -> Likelihood:
         check=_real.checked("a heteroscedastic Gaussian likelihood", num_outputs=2),
         tally=_real.tally,
         figures=_real.figures_in(unit),
-        information=lambda predictive: 1 / predictive.variance + 0.5,
+        information=lambda predictions: 1 / predictions.variance.mean(axis=0) + 0.5,
     )
 
 

@@ -92,8 +92,12 @@ class Figures(Protocol):
 class Information(Protocol):
     """How much a label tells about the network's outputs: the trace of its Fisher information."""
 
-    def __call__(self, predictive: PyTree, /) -> Float[Array, "*n"]:
-        """Return one number a point, at least 0, in 1 / outputs squared."""
+    def __call__(self, predictions: PyTree, /) -> Float[Array, "*n"]:
+        """Return one number a point, at least 0, in 1 / outputs squared, from predictions with leaves [S, *n, ...].
+
+        It is that of the mean prediction, but of the mean noise where labels are real: what draws disagree about is no
+        noise of the label.
+        """
 
 
 class Likelihood(NamedTuple):

@@ -41,7 +41,8 @@ def test_the_loss_is_the_nll_of_the_prediction_of_one_draw(name):
 @names
 def test_the_information_is_the_trace_of_the_expected_squared_gradient_of_the_loss(name):
     likelihood, outputs, _ = case(name, (3,))
-    information = likelihood.information(likelihood.predictive(params(likelihood), outputs))
+    one_draw = jax.tree.map(lambda leaf: leaf[None], likelihood.predictive(params(likelihood), outputs))
+    information = likelihood.information(one_draw)
 
     def squared_gradient(label, output):
         def one(values):
@@ -108,7 +109,8 @@ def test_a_map_of_one_position_is_a_point(name):
     lifted.check(map_labels, predictive=predictive)
     assert_trees_close(predictive, jax.tree.map(lambda leaf: leaf[:, None, None], of_points))
     assert_trees_close(lifted.nll(predictive, map_labels), likelihood.nll(of_points, labels))
-    assert_trees_close(lifted.information(predictive), likelihood.information(of_points))
+    one_draw = jax.tree.map(lambda leaf: leaf[None], (predictive, of_points))
+    assert_trees_close(lifted.information(one_draw[0]), likelihood.information(one_draw[1]))
     weights = jnp.asarray(np.random.default_rng(1).integers(0, 3, 12), jnp.float32)
     figures = lifted.figures(lifted.tally(predictive, map_labels, weights))
     expected = likelihood.figures(likelihood.tally(of_points, labels, weights))

@@ -43,6 +43,8 @@ def check_settings(
         check_count("max_automatic", automatic.max_automatic)
         check_nonnegative(weight=automatic.weight)
     kind = posterior.likelihood.predicts
+    if automatic is not None and kind != "categorical":
+        raise ValueError(f"expected categorical predictions for automatic labelling, got {kind} ones: leave it out")
     if strategy.takes is not None and kind not in strategy.takes:
         raise ValueError(
             f"expected a strategy for {kind} predictions, got one for {' or '.join(strategy.takes)} predictions: "

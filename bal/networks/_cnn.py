@@ -6,7 +6,8 @@ from jaxtyping import Array, Float
 
 from bal.networks._convolution import convolve, convolve_for_training, max_pool
 from bal.networks._dropout import DropoutLinear, dropout_mask
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.types import RngKey
 
 VARIANTS = ("gal", "batchbald")

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.types import PyTree, RngKey
 
 # Of the relaxed masks that training sees: near 0 they are 0 or 1, and their gradients are noise. As in the paper.

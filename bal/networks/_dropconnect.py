@@ -9,7 +9,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from bal.networks._dropout import check_rate, dropout_mask
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.types import RngKey
 
 

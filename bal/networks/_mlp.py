@@ -7,7 +7,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from bal.networks._dropout import DropoutLinear, check_rate, dropout_mask
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.types import RngKey
 
 

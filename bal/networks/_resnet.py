@@ -5,7 +5,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from bal.networks._convolution import convolve, convolve_for_training
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.types import RngKey
 
 SMALLEST_IMAGE = 8

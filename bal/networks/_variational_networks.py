@@ -6,7 +6,8 @@ import jax
 from flax import nnx
 
 from bal.networks._convolution import max_pool
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.networks._variational import ESTIMATORS, VariationalConv, VariationalDense
 from bal.types import RngKey
 

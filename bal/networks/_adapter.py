@@ -43,6 +43,7 @@ def adapted_network(
     num_outputs: int,
     convolutional: bool,
     cut: Cut | None = None,
+    trained: bool = False,
     features: FeaturesFn | None = None,
 ) -> Network:
     """A network whose head is all of the module, or all but its last linear layer.
@@ -56,6 +57,7 @@ def adapted_network(
       num_outputs: width that the outputs must have.
       convolutional: see :class:`Network`.
       cut: the last linear layer; None: the network has no embedding.
+      trained: whether ``init`` returns the weights of a trained module.
       features: intermediate features, without noise; training has the same ones.
     """
     stand_in = None if cut is None else StandIn(cut.layer, lambda embeddings: embeddings)
@@ -100,6 +102,7 @@ def adapted_network(
         convolutional=convolutional,
         features=features,
         embeds=cut is not None,
+        trained=trained,
     )
 
 

@@ -115,6 +115,7 @@ def from_equinox(
         draw=draw if takes_key else None,
         num_outputs=num_outputs,
         convolutional=convolutional,
+        trained=create is not module,
         cut=choose_cut("from_equinox", cut_at, widths, last_layer, num_outputs=num_outputs, variables=shapes),
     )
 

@@ -34,6 +34,7 @@ def from_functions(
       ValueError: (from ``init``) outputs of another shape.
 
     Example:
+      >>> import jax, jax.numpy as jnp
       >>> init = lambda rng_key, inputs: {"kernel": jnp.zeros((inputs.shape[1], 3))}
       >>> network = from_functions(init, lambda params, inputs: inputs @ params["kernel"], num_outputs=3)
       >>> network.init(jax.random.key(0), jnp.ones((2, 4))).params["kernel"].shape

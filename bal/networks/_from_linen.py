@@ -125,6 +125,7 @@ def from_linen(
         num_outputs=num_outputs,
         convolutional=convolutional,
         cut=cut,
+        trained=trained is not None,
     )
 
 

@@ -107,6 +107,7 @@ def from_nnx(
         draw=one_draw_for_all_points(draw) if noise else None,
         num_outputs=num_outputs,
         convolutional=convolutional,
+        trained=create is None,
         cut=choose_cut("from_nnx", cut_at, widths, last_layer, num_outputs=num_outputs, variables=initial),
     )
 

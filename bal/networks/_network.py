@@ -104,6 +104,7 @@ class Network(NamedTuple):
     convolutional: bool = False  # on a CPU such networks run in small pieces and one set of weights after the other
     features: FeaturesFn | None = None  # None: the network has no intermediate features
     embeds: bool = True  # False: not cut before its last layer, so that the head returns the outputs
+    trained: bool = False  # True: init returns the weights of a trained network, whatever the key
 
 
 def deterministic_outputs(network: Network, variables: Variables, inputs: PyTree) -> Array:

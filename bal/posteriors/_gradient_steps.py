@@ -85,6 +85,11 @@ def gradient_steps(
     Raises:
       ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it.
     """
+    if not isinstance(optimizer, optax.GradientTransformation):
+        raise ValueError(
+            f"expected an optax transformation as optimizer, got {optimizer!r}: "
+            "laplace, mc_dropout and point_estimate alone keep the weights of a network, with optimizer=None"
+        )
     if minibatch_size < 1:
         raise ValueError(f"expected minibatch_size of at least 1, got {minibatch_size}")
     if micro_batch_size is not None and minibatch_size % micro_batch_size:

@@ -1,5 +1,7 @@
 """Bayesian active learning in JAX: a whole run is one compiled function of a key."""
 
+from typing import Any
+
 from bal import (
     acquisition,
     augmentation,
@@ -60,3 +62,15 @@ __all__ = [
     "types",
     "warm_start",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what few programs need when it is first used: the studies and their packages, the version."""
+    import importlib
+    import importlib.metadata
+
+    if name == "studies":
+        return importlib.import_module("bal.studies")
+    if name == "__version__":
+        return importlib.metadata.version("bal-jax")
+    raise AttributeError(f"module 'bal' has no attribute {name!r}")

@@ -21,6 +21,7 @@ def evaluate(
     dataset: Dataset,
     *,
     chunk_size: int | None = None,
+    memory_budget: int | None = None,
     mesh: Mesh | None = None,
 ) -> dict[str, Array]:
     """The likelihood's metrics on the test set; ``{}`` without one.

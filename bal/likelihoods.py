@@ -18,6 +18,8 @@ class Likelihood(NamedTuple):
     Predictions may be any pytree whose leaves start with the axis S, so that dense tasks fit too.
     """
 
+    predicts: str
+    information: Callable[[PyTree], Array]
     init: Callable[[RngKey], PyTree]  # -> params: learned noise lives here, () if none
     loss: Callable[[PyTree, Array, Array], Float[Array, " n"]]  # (params, outputs, labels) -> nats, one an example
     predictive: Callable[[PyTree, Array], PyTree]  # (params, outputs) -> predictions of one draw
@@ -54,6 +56,8 @@ def categorical() -> Likelihood:
             )
 
     return Likelihood(
+        predicts="categorical",
+        information=lambda log_probs: jnp.maximum(1 - jnp.square(jnp.exp(log_mean_exp(log_probs))).sum(axis=-1), 0.0),
         init=lambda rng_key: (),
         loss=loss,
         predictive=lambda params, outputs: jax.nn.log_softmax(outputs),
@@ -105,6 +109,8 @@ def gaussian(*, initial_noise: float = 1.0) -> Likelihood:
             )
 
     return Likelihood(
+        predicts="gaussian",
+        information=lambda predictions: 1 / predictions.variance.mean(axis=0),
         init=lambda rng_key: {"log_variance": jnp.full((), 2 * jnp.log(initial_noise))},
         loss=loss,
         predictive=predictive,

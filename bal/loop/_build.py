@@ -1,62 +1,35 @@
-"""The active-learning loop as pure functions: a whole run is one compiled program of a key and a data set."""
+"""Put a posterior and a strategy together: the functions of a learner."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.tree_util import Partial
-from jaxtyping import Array, Int
+from jaxtyping import Array
 
 from bal import pool as pools
-from bal.automatic import Automatic, AutomaticInfo, add_automatic, label_automatically, no_automatic_labels, without
-from bal.checks import check_dataset, check_settings
+from bal.automatic import (
+    Automatic,
+    add_automatic,
+    assess_along,
+    label_automatically,
+    no_automatic_labels,
+    without,
+)
 from bal.evaluation import evaluate, losses
 from bal.initial import initial_labels
-from bal.pool import PoolState
-from bal.posteriors import FitInfo, Posterior, check_num_samples
-from bal.selection import Selection
+from bal.loop._checks import check_all_labels, check_dataset, check_labels, check_settings
+from bal.loop._keys import keys_of_round, keys_of_run
+from bal.loop._learner import ActiveLearner, LoopState, Point, StepInfo
+from bal.posteriors import Posterior, check_num_samples
 from bal.strategies import Strategy
-from bal.types import Batch, Dataset, Keys, PyTree, RngKey, split_keys
-from bal.validation import is_concrete
-from bal.view import pool_view, to_pool_indices
-
-
-class LoopState(NamedTuple):
-    """What the next round needs. Data and keys are passed in, never stored."""
-
-    pool: PoolState
-    posterior: PyTree  # state of the posterior that acquires
-    evaluation: PyTree  # state of the posterior that is evaluated, () where it is the same
-    round: Int[Array, ""]  # rounds that are done
-    automatic: PyTree = ()  # AutomaticState: labels of no person that the next round is fitted on too, () without
-
-
-class StepInfo(NamedTuple):
-    """What a person wants to see of a round."""
-
-    num_labelled: Int[Array, ""]  # size of the set that was trained on
-    selection: Selection  # what was asked for, as pool indices
-    metrics: dict[str, Array]  # of the posterior samples' mean on the test set; {} without one
-    fit: FitInfo
-    evaluation_fit: FitInfo | None
-    automatic: AutomaticInfo | None = None
-
-
-class ActiveLearner(NamedTuple):
-    """Pure functions of a run. ``step`` is ``ask`` followed by ``tell`` with the labels that the data set holds."""
-
-    init: Callable[..., LoopState]  # (rng_key | Keys, dataset, initial=None)
-    ask: Callable[[RngKey | Keys, LoopState, Dataset], tuple[LoopState, StepInfo]]
-    tell: Callable[..., LoopState]  # (state, indices [B], labels, weights=None)
-    skip: Callable[[LoopState, Array], LoopState]  # (state, indices): never ask for these
-    step: Callable[[RngKey | Keys, LoopState, Dataset], tuple[LoopState, StepInfo]]
-    # (rng_key, state) -> (inputs [n, ...] -> predictions [S, n, ...]), of the model that asked last
-    predictor: Callable[[RngKey | Keys, LoopState], Callable[[Array], PyTree]]
-    num_rounds: int
+from bal.streaming import num_points, platform_memory_budget, stream, take_points
+from bal.types import Batch, Dataset, Keys, PyTree, RngKey
+from bal.validation import check_count, is_concrete
+from bal.view import PoolView, in_pool, pool_view
 
 
 def build(
@@ -73,6 +46,7 @@ def build(
     num_targets: int = 100,
     automatic: Automatic | None = None,
     chunk_size: int | None = None,
+    runs_at_once: int = 1,
     mesh: Mesh | None = None,
 ) -> ActiveLearner:
     """Put a posterior and a strategy together.
@@ -94,13 +68,14 @@ def build(
       automatic: label by itself what the rule allows, afresh in each round among the points scored and not asked for;
         the next round is fitted on these labels too. They are no part of ``num_labelled``, nor seen by the strategy.
       chunk_size: points predicted at a time; None follows from a memory budget.
+      runs_at_once: runs under one ``vmap``, such as seeds, which share that budget.
       mesh: devices over which the pool and the test set are divided when predicted.
 
     Returns:
       The learner: pure functions that close over these settings.
 
     Raises:
-      ValueError: settings that cannot be, or a posterior without what the strategy needs.
+      ValueError: invalid settings, or a posterior without what the strategy needs.
     """
     check_settings(
         posterior,
@@ -110,26 +85,35 @@ def build(
         initial_set=initial_set,
         num_targets=num_targets,
         pool_subset_size=pool_subset_size,
+        automatic=automatic,
+        runs_at_once=runs_at_once,
     )
     check_num_samples(num_samples, posterior.max_samples)
     budget = num_initial + num_rounds * strategy.batch_size
+    streaming = {"chunk_size": chunk_size, "memory_budget": platform_memory_budget() // runs_at_once, "mesh": mesh}
+    posteriors = [posterior] if evaluation_posterior is None else [posterior, evaluation_posterior]
 
-    def init(rng_key: RngKey | Keys, dataset: Dataset, initial: tuple[Array, Array] | None = None) -> LoopState:
-        keys = _as_keys(rng_key)
+    def init(rng_key: RngKey | Keys, dataset: Dataset, initial: tuple[Array, PyTree] | None = None) -> LoopState:
+        keys = keys_of_run(rng_key)
+        check_dataset(dataset, budget, pool_subset_size, strategy)
+        for believed in posteriors:
+            check_all_labels(believed, dataset)
         # NumPy arrays, which data sets from files are, know no traced indices.
         dataset = jax.tree.map(jnp.asarray, dataset)
-        check_dataset(dataset, budget, pool_subset_size, strategy)
         indices, labels = initial_labels(
             keys.initial, dataset, initial, num_initial=num_initial, initial_set=initial_set
         )
-        pool = pools.empty_pool(dataset.pool_inputs.shape[0], budget, labels.shape[1:], labels.dtype)
+        point = Point.of(dataset.pool_inputs)
+        if initial is not None:
+            check_labels(posterior, point, labels)
+        pool = pools.empty_pool(num_points(dataset.pool_inputs), budget, labels)
         pool = pools.add_labels(pool, indices, labels)
         by_machine = no_automatic_labels(automatic, dataset, pool_subset_size)
         batch = pools.labelled_batch(pool, dataset.pool_inputs)
         batch = add_automatic(batch, automatic, by_machine, dataset.pool_inputs)
         key_network = jax.random.fold_in(keys.network, 0)
         evaluation = () if evaluation_posterior is None else evaluation_posterior.init(key_network, batch)
-        return LoopState(pool, posterior.init(key_network, batch), evaluation, jnp.int32(0), by_machine)
+        return LoopState(pool, posterior.init(key_network, batch), evaluation, jnp.int32(0), by_machine, point)
 
     def fit(keys: Keys, fitted: Posterior, state: LoopState, previous: PyTree, batch: Batch, validation: Batch | None):
         fresh = fitted.init(keys.network, batch)
@@ -139,14 +123,32 @@ def build(
             fresh = jax.tree.map(lambda a, b: jnp.where(state.round == 0, a, b), fresh, continued)
         return fitted.fit(keys.batches, fresh, batch, validation)
 
-    def draw(keys: Keys, drawn: Posterior, state: PyTree) -> Callable[[Array], PyTree]:
+    def draw(keys: Keys, drawn: Posterior, state: PyTree) -> Callable[[PyTree], PyTree]:
         # A posterior that has only so many draws is evaluated with all of them where fewer exist than are asked for.
         count = num_samples if drawn.max_samples is None or drawn is posterior else None
         return Partial(drawn.predict, state, drawn.sample(keys.samples, state, count))
 
+    def view_of(keys: Keys, state: LoopState, belief: PyTree, predict, dataset: Dataset) -> PoolView:
+        likelihood, has_noise = posterior.likelihood, posterior.likelihood.predicts == "gaussian"
+        return pool_view(
+            keys.targets,
+            dataset,
+            state.pool,
+            pools.labelled_batch(state.pool, dataset.pool_inputs),
+            predict=predict,
+            information=Partial(likelihood.information),
+            noise=Partial(lambda predictions: 1 / likelihood.information(predictions)) if has_noise else None,
+            features={name: Partial(feature, belief) for name, feature in posterior.features.items()},
+            covariance=None if posterior.covariance is None else Partial(posterior.covariance, belief),
+            stream=partial(stream, **streaming),
+            pool_subset_size=pool_subset_size,
+            num_targets=num_targets,
+            privileged_loss=Partial(partial(losses, likelihood), predict) if strategy.privileged else None,
+        )
+
     def ask(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
-        keys = _of_round(rng_key, state.round)
-        dataset = jax.tree.map(jnp.asarray, dataset)
+        state, dataset = jax.tree.map(jnp.asarray, (state, dataset))
+        keys = keys_of_round(rng_key, state.round)
         batch = pools.labelled_batch(state.pool, dataset.pool_inputs)
         known = add_automatic(batch, automatic, state.automatic, dataset.pool_inputs)
         belief, fit_info = fit(keys, posterior, state, state.posterior, known, dataset.validation)
@@ -157,38 +159,32 @@ def build(
             evaluation, evaluation_info = fit(keys, evaluated, state, state.evaluation, known, dataset.validation)
             evaluated_predict = draw(keys, evaluated, evaluation)
         evaluated_state = belief if evaluation_posterior is None else evaluation
-        metrics = evaluate(evaluated, evaluated_state, evaluated_predict, dataset, chunk_size=chunk_size, mesh=mesh)
+        metrics = evaluate(evaluated, evaluated_state, evaluated_predict, dataset, **streaming)
 
-        view, subset = pool_view(
-            keys.targets,
-            dataset,
-            state.pool,
-            batch,
-            predict,
-            features={name: Partial(feature, belief) for name, feature in posterior.features.items()},
-            covariance=None if posterior.covariance is None else Partial(posterior.covariance, belief),
-            pool_subset_size=pool_subset_size,
-            num_targets=num_targets,
-            chunk_size=chunk_size,
-            mesh=mesh,
-            privileged_loss=Partial(partial(losses, posterior.likelihood), predict) if strategy.privileged else None,
-        )
+        view, assessed = assess_along(view_of(keys, state, belief, predict, dataset), automatic)
         selection = strategy.select(keys.selection, view)
         by_machine, automatic_info = label_automatically(
-            keys.selection, automatic, state.round, dataset, view, selection.indices, subset
+            keys.selection, automatic, state.round, dataset, view, assessed(), selection.indices
         )
-        selection = to_pool_indices(selection, subset, dataset)
+        asked = in_pool(view, selection.indices, num_points(dataset.pool_inputs))
+        selection = selection._replace(indices=asked)
         info = StepInfo(state.pool.num_labelled, selection, metrics, fit_info, evaluation_info, automatic_info)
-        return LoopState(state.pool, belief, evaluation, state.round + 1, by_machine), info
+        return LoopState(state.pool, belief, evaluation, state.round + 1, by_machine, state.point), info
 
-    def tell(state: LoopState, indices: Array, labels: Array, weights: Array | None = None) -> LoopState:
-        indices, labels = jnp.asarray(indices), jnp.asarray(labels)
-        weights = None if weights is None else jnp.asarray(weights)
+    def tell(state: LoopState, indices: Array, labels: PyTree, weights: Array | None = None) -> LoopState:
+        state, indices, labels, weights = jax.tree.map(jnp.asarray, (state, indices, labels, weights))
+        pools.check_answers(state.pool, indices, labels, weights)
+        if is_concrete(indices, weights, *jax.tree.leaves(labels)):
+            answered = np.asarray(indices) < state.pool.available.shape[-1]
+            if weights is not None:
+                answered &= np.asarray(weights) > 0
+            check_labels(posterior, state.point, jax.tree.map(lambda leaf: np.asarray(leaf)[answered], labels))
         pool = pools.add_labels(state.pool, indices, labels, weights)
         return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
 
     def skip(state: LoopState, indices: Array) -> LoopState:
-        pool = pools.skip(state.pool, jnp.asarray(indices))
+        state, indices = jax.tree.map(jnp.asarray, (state, indices))
+        pool = pools.skip(state.pool, indices)
         return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
 
     def step(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
@@ -196,40 +192,33 @@ def build(
             raise ValueError("expected pool_labels for step and run, got None: use ask, then tell with your own labels")
         state, info = ask(rng_key, state, dataset)
         chosen = info.selection.indices
-        labels = jnp.asarray(dataset.pool_labels).at[chosen].get(mode="fill", fill_value=0)
-        return tell(state, chosen, labels), info
+        pool = pools.add_labels(state.pool, chosen, take_points(dataset.pool_labels, chosen))
+        return state._replace(pool=pool, automatic=without(state.automatic, pool.available)), info
 
-    def predictor(rng_key: RngKey | Keys, state: LoopState) -> Callable[[Array], PyTree]:
+    def extend(state: LoopState, num_rounds: int) -> LoopState:
+        check_count("num_rounds", num_rounds)
+        state = jax.tree.map(jnp.asarray, state)
+        more = state.pool.indices.shape[0] + num_rounds * strategy.batch_size
+        held = [state.posterior, state.evaluation][: len(posteriors)]
+        grown = [
+            one if believed.extend is None else believed.extend(one, more)
+            for one, believed in zip(held, posteriors, strict=True)
+        ]
+        pool = pools.extend_budget(state.pool, more)
+        return state._replace(pool=pool, posterior=grown[0], evaluation=grown[1] if len(grown) == 2 else ())
+
+    def view(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> PoolView:
+        state, dataset = jax.tree.map(jnp.asarray, (state, dataset))
+        predict = predictor(rng_key, state)
+        return view_of(keys_of_round(rng_key, state.round - 1), state, state.posterior, predict, dataset)
+
+    def predictor(rng_key: RngKey | Keys, state: LoopState) -> Callable[[PyTree], PyTree]:
         if is_concrete(state.round) and (np.asarray(state.round) == 0).any():
             raise ValueError("expected a state that has asked, got one of no round: call ask or step first")
         # The draws that the strategy saw, from their keys: they may be far larger than the state that they come from.
-        return draw(_of_round(rng_key, state.round - 1), posterior, state.posterior)
+        return draw(keys_of_round(rng_key, jnp.asarray(state.round) - 1), posterior, state.posterior)
 
-    return ActiveLearner(init, ask, tell, skip, step, predictor, num_rounds)
-
-
-def run(rng_key: RngKey | Keys, learner: ActiveLearner, dataset: Dataset) -> tuple[LoopState, StepInfo]:
-    """All rounds: one ``lax.scan`` over ``learner.step``, a pure function of a key and a data set.
-
-    Args:
-      rng_key: one key, or one for each source of randomness.
-      learner: from :func:`build`; close over it or make it static.
-      dataset: pool with labels, and a test set.
-
-    Returns:
-      The last state, and the info of each round stacked along a first axis [num_rounds].
-    """
-
-    def body(state: LoopState, _):
-        return learner.step(rng_key, state, dataset)
-
-    return jax.lax.scan(body, learner.init(rng_key, dataset), None, length=learner.num_rounds)
-
-
-def _of_round(rng_key: RngKey | Keys, done: Int[Array, ""]) -> Keys:
-    """The keys of the round that follows so many."""
-    return Keys(*(jax.random.fold_in(key, done) for key in _as_keys(rng_key)))
-
-
-def _as_keys(rng_key: RngKey | Keys) -> Keys:
-    return rng_key if isinstance(rng_key, Keys) else split_keys(rng_key)
+    functions = (init, ask, tell, skip, step, extend, view, predictor)
+    for function, contract in zip(functions, ActiveLearner.__annotations__.values(), strict=False):
+        function.__doc__ = contract.__call__.__doc__  # so that help(learner.tell) says what the contract says
+    return ActiveLearner(*functions, num_rounds)

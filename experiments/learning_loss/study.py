@@ -23,12 +23,12 @@ import numpy as np
 import pandas as pd
 
 import bal
-from experiments.command import run_command
-from experiments.loss_pictures import correlation_table, plot_predicted_losses
-from experiments.report import plot_curves, show, summary_table
-from experiments.results import acquisitions_frame, metrics_frame, seconds_frame, write_parquet
-from experiments.runner import run_grid
-from experiments.settings import Settings
+from bal.studies.grid import run_grid
+from bal.studies.pictures import plot_curves
+from bal.studies.report import show, summary_table
+from bal.studies.settings import Settings
+from bal.studies.tables import acquisitions_frame, metrics_frame, seconds_frame, write_parquet
+from experiments.learning_loss.pictures import correlation_table, plot_predicted_losses
 
 # strategy -> the posterior that it acquires with
 STRATEGIES = {
@@ -159,7 +159,3 @@ def _generated_images() -> bal.Dataset:
     generator = np.random.default_rng(0)
     images, labels = generator.uniform(size=(160, 32, 32, 3)).astype(np.float32), np.arange(160) % 10
     return jax.device_put(bal.datasets.from_arrays(images[:128], labels[:128], images[128:], labels[128:]))
-
-
-if __name__ == "__main__":
-    run_command(main, Study, __doc__)

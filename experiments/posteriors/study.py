@@ -19,12 +19,11 @@ from rich.table import Table
 from bal import metrics
 from bal.information import mutual_information
 from bal.posteriors import POSTERIORS, Posterior
+from bal.studies.learners import check_name
+from bal.studies.report import show
 from bal.types import Gaussian, PyTree
-from experiments.command import run_command
-from experiments.posterior_pictures import draw_page
-from experiments.posterior_problems import Problem, build, problems
-from experiments.report import show
-from experiments.settings import check_name
+from experiments.posteriors.pictures import draw_page
+from experiments.posteriors.problems import Problem, build, problems
 
 SHOWN = {
     "digits": ("nll", "joint_nll", "ece", "auroc", "seconds"),
@@ -137,7 +136,3 @@ def _table(frame: pd.DataFrame, names: tuple[str, ...]) -> Table:
             cells += ["-" if value is None else f"{value:.2f}" for value in found]
         table.add_row(name, *cells)
     return table
-
-
-if __name__ == "__main__":
-    run_command(main, Settings, __doc__, after_interruption="the same command starts from the beginning")

@@ -1,16 +1,12 @@
-"""The table and the picture at the end of a comparison, and how tables get to the screen."""
+"""The table at the end of a comparison, and how tables get to the screen."""
 
-from pathlib import Path
-
-import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from experiments.results import curves, labels_to, mean_and_interval, normalised_area
-from experiments.settings import Settings
+from bal.studies.settings import Settings
+from bal.studies.statistics import curves, labels_to, mean_and_interval, normalised_area
 
 BASELINE = "random"
 
@@ -43,25 +39,6 @@ def summary_table(frame: pd.DataFrame, settings: Settings) -> Table:
         cells.append(with_interval((areas[name] - areas[BASELINE]).to_numpy(), sign="+") if paired else "")
         table.add_row(name, *cells)
     return table
-
-
-def plot_curves(frame: pd.DataFrame, settings: Settings, path: Path, metric: str = "accuracy") -> None:
-    """Learning curves: mean over seeds and 95 % interval."""
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots()
-    colours = matplotlib.colormaps["tab10"]
-    for number, (name, curve) in enumerate(curves(frame, metric).items()):
-        mean, half = np.array([mean_and_interval(row) for row in curve.to_numpy()]).T
-        style = {"color": "0.35", "linestyle": "--"} if name == BASELINE else {"color": colours(number % 10)}
-        axes.plot(curve.index, mean, label=name, **style)
-        axes.fill_between(curve.index, mean - half, mean + half, alpha=0.15, color=style["color"], linewidth=0)
-    axes.set_xlabel("labels that the model was trained on")
-    axes.set_ylabel(f"test {metric.replace('_', ' ')}")
-    axes.set_title(f"{settings.dataset}, {settings.posterior}, {settings.num_seeds} seeds: mean and 95 % interval")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    # Without metadata the same figures give the same file.
-    figure.savefig(path, dpi=150, metadata={"Software": None})
 
 
 def show(*parts: Table | str) -> None:

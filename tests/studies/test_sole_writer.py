@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("filelock", reason="needs the extra 'experiments'")
+pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
-from experiments.sole_writer import sole_writer
+from bal.studies.sole_writer import sole_writer
 
 ROOT = Path(__file__).parents[2]
-HOLD = "import sys, pathlib; from experiments.sole_writer import sole_writer as hold\n"
+HOLD = "import sys, pathlib; from bal.studies.sole_writer import sole_writer as hold\n"
 HOLD += "with hold(pathlib.Path(sys.argv[1])): print('held', flush=True); input()"
 
 

@@ -14,20 +14,20 @@ from typing import Literal
 
 import pandas as pd
 
-from experiments.autolabel_pictures import draw_page
-from experiments.command import run_command
-from experiments.promises import keep_promises, promises_table, sentences
-from experiments.report import plot_curves, show, summary_table
-from experiments.results import automatic_frame, metrics_frame, write_parquet
-from experiments.runner import run_grid
-from experiments.settings import Settings
+from bal.studies.grid import run_grid
+from bal.studies.pictures import plot_curves
+from bal.studies.report import show, summary_table
+from bal.studies.settings import Settings
+from bal.studies.tables import automatic_frame, metrics_frame, write_parquet
+from experiments.autolabel.pictures import draw_page
+from experiments.autolabel.promises import keep_promises, promises_table, sentences
 
 NUM_COUNTS = 5  # label counts at which promises are measured
 
 
 @dataclass(frozen=True)
 class Study:
-    """The settings that matter; the others are those of ``experiments.compare``."""
+    """The settings that matter; the others are those of ``bal compare``."""
 
     dataset: str = "digits"
     """digits, mnist_5k (no network needed), or a TFDS classification set such as fashion_mnist."""
@@ -111,7 +111,3 @@ def main(study: Study) -> None:
     draw_page(seen[study.strategy], promises, study.dataset, study.output / "autolabel.png")
     show(summary_table(metrics, alone), promises_table(promises, alone), *sentences(promises, alone))
     show(f"Tables and pictures are in {study.output}")
-
-
-if __name__ == "__main__":
-    run_command(main, Study, __doc__)

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bal.autolabel import Kind
-from experiments.promises import Seen
-from experiments.results import mean_and_interval
+from bal.studies.statistics import mean_and_interval
+from experiments.autolabel.promises import Seen
 
 NUM_IMAGES = 12  # a row of the grid
 ENTROPIES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, np.inf)  # edges of the bins, in nats
@@ -26,7 +26,7 @@ def draw_page(seen: Seen, promises: pd.DataFrame, dataset: str, path: Path) -> N
 
     Args:
       seen: the rest of the pool under the models of a round.
-      promises: all rows of :func:`experiments.promises.keep_promises`.
+      promises: all rows of :func:`experiments.autolabel.promises.keep_promises`.
       dataset: its name; classes are numbers where their names are not known.
       path: of the PNG file.
     """

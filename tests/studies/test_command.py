@@ -1,20 +1,20 @@
 """Commands end with one sentence, and every study is run by the one function that says it."""
 
-import ast
+import inspect
 import runpy
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("tyro", reason="needs the extra 'experiments'")
+pytest.importorskip("tyro", reason="needs the extra 'studies'")
 
-from experiments import command
-from experiments.command import run_command
-from tests.experiments.test_sole_writer import hold_elsewhere
+from bal.studies import command
+from bal.studies.command import run_command
+from tests.studies.test_sole_writer import hold_elsewhere
 
 FOLDER = Path(__file__).parents[2] / "experiments"
-STUDIES = [path for path in sorted(FOLDER.glob("*.py")) if "__main__" in path.read_text()]
+STUDIES = [*sorted(FOLDER.glob("*/__main__.py")), FOLDER / "compare.py"]
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,14 @@ def test_the_whole_study_is_the_only_writer_of_its_folder(tmp_path):
     hold_elsewhere(tmp_path / "results" / "study")
 
 
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: str(path.relative_to(FOLDER)))
 def test_every_study_is_run_so_and_promises_to_continue_where_it_keeps_rounds(path, monkeypatch):
     calls = []
     monkeypatch.setattr(command, "run_command", lambda *given, **settings: calls.append((given, settings)))
-    names = runpy.run_path(str(path), run_name="__main__")
+    runpy.run_path(str(path), run_name="__main__")
     ((main, settings_type, description), settings) = calls[0]
-    assert (main, description) == (names["main"], ast.get_docstring(ast.parse(path.read_text()), clean=False))
+    study = inspect.getmodule(main)
+    assert description == inspect.getdoc(study) + "\n"
     assert settings_type().output.parts[0] == "results"
-    keeps_rounds = "run_grid" in names or "compare" in names
+    keeps_rounds = hasattr(study, "run_grid") or hasattr(study, "compare")
     assert keeps_rounds == ("after_interruption" not in settings)

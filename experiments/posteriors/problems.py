@@ -9,8 +9,8 @@ import optax
 
 import bal
 from bal.posteriors import Posterior
+from bal.studies.models import construct, is_classifier, probabilistic_program
 from bal.types import Batch
-from experiments.models import construct, is_classifier, probabilistic_program
 
 
 class Problem(NamedTuple):

@@ -21,17 +21,9 @@ from rich.table import Column
 
 import bal
 from bal.pool import extend_budget
-from experiments.settings import (
-    EXTENDS,
-    NOT_RECORDED,
-    Settings,
-    build_learners,
-    count_classes,
-    load_dataset,
-    seed_key,
-    seeds_at_once,
-)
-from experiments.sole_writer import sole_writer
+from bal.studies.learners import build_learners, count_classes, load_dataset, seed_key, seeds_at_once
+from bal.studies.settings import EXTENDS, NOT_RECORDED, Settings
+from bal.studies.sole_writer import sole_writer
 
 # Above these figures, as arrays in ``FitInfo.diagnostics``, chains have not converged.
 CONVERGED = {"r_hat": 1.05, "num_divergences": 0}

@@ -15,16 +15,17 @@ import optax
 import pandas as pd
 import pytest
 
-pytest.importorskip("orbax.checkpoint", reason="needs the extra 'experiments'")
+pytest.importorskip("orbax.checkpoint", reason="needs the extra 'studies'")
 
 from bal import StepInfo
 from bal.posteriors import POSTERIORS, FitInfo
 from bal.selection import Selection
+from bal.studies import compare, grid, learners
+from bal.studies.learners import _optimizer
+from bal.studies.models import is_classifier
+from bal.studies.settings import Settings
+from bal.studies.statistics import labels_to, mean_and_interval, normalised_area
 from bal.types import Batch
-from experiments import compare, runner, settings
-from experiments.models import is_classifier
-from experiments.results import labels_to, mean_and_interval, normalised_area
-from experiments.settings import Settings, _optimizer
 
 ROOT = Path(__file__).parents[2]
 FILES = ("metrics.parquet", "acquisitions.parquet")
@@ -77,14 +78,14 @@ def test_strategies_are_paired_by_their_initial_sets(finished):
 
 
 def test_an_interrupted_run_continues_to_identical_files(finished, tmp_path, monkeypatch):
-    check = runner._check_round
+    check = grid._check_round
 
     def interrupt(info, name, done, group):
         check(info, name, done, group)
         if (name, done) == ("bald", 1):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "_check_round", interrupt)
+    monkeypatch.setattr(grid, "_check_round", interrupt)
     with pytest.raises(KeyboardInterrupt):
         compare.main(replace(SMALL, output=tmp_path))
     assert not (tmp_path / "metrics.parquet").exists()
@@ -102,7 +103,7 @@ def test_a_running_process_has_its_folder_alone_and_a_killed_one_continues_to_id
     while not list(tmp_path.glob("checkpoints/random/00000/[0-9]*")) and time.time() < deadline:
         time.sleep(0.05)
     with pytest.raises(ValueError, match=f"no other writer of {tmp_path}, got process {process.pid}"):
-        runner.run_grid(replace(SMALL, output=tmp_path))
+        grid.run_grid(replace(SMALL, output=tmp_path))
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "metrics.parquet").exists()
@@ -149,7 +150,7 @@ def test_a_nan_stops_the_command_with_its_round_and_seed(tmp_path):
 
 def test_epochs_give_each_round_its_own_number_of_steps(tmp_path):
     epochs = replace(SMALL, output=tmp_path, strategies=("random",), num_seeds=2, num_epochs=2, minibatch_size=4)
-    _, (unit,) = runner.run_grid(epochs)
+    _, (unit,) = grid.run_grid(epochs)
     # Labels are 6, 8 and 10: two, two and three minibatches of four.
     assert unit.info.fit.num_steps[:, 0].tolist() == [4, 4, 6]
 
@@ -172,24 +173,24 @@ def test_sgd_with_l2_and_a_drop_is_that_of_the_protocol():
 
 @pytest.mark.parametrize("name", [name for name in POSTERIORS if is_classifier(name)])
 def test_every_registered_classifier_can_be_built_from_the_settings(name):
-    assert settings.build_posterior(Settings(), name, num_classes=10).init
+    assert learners.build_posterior(Settings(), name, num_classes=10).init
 
 
 def test_a_regression_is_refused_for_classes():
     with pytest.raises(ValueError, match="'gaussian_process', which is a regression"):
-        settings.build_posterior(SMALL, "gaussian_process", num_classes=10)
+        learners.build_posterior(SMALL, "gaussian_process", num_classes=10)
 
 
 def test_chains_that_have_not_converged_are_warned_of_with_their_figures():
-    posterior = settings.build_posterior(replace(SMALL, hidden_sizes=(2,)), "numpyro_mcmc", num_classes=2)
+    posterior = learners.build_posterior(replace(SMALL, hidden_sizes=(2,)), "numpyro_mcmc", num_classes=2)
     key, batch = jax.random.key(0), Batch(jnp.ones((4, 3)), jnp.zeros(4, jnp.int32), jnp.ones(4))
     _, fit = jax.eval_shape(posterior.fit, key, jax.eval_shape(posterior.init, key, batch), batch)
     # What is not in the diagnostics would never be warned of.
-    assert set(runner.CONVERGED) <= set(fit.diagnostics)
+    assert set(grid.CONVERGED) <= set(fit.diagnostics)
     fit = FitInfo(*np.zeros((3, 2)), {"r_hat": np.array([1.01, 1.2]), "num_divergences": np.array([3, 0])})
     info = StepInfo(np.full(2, 6), Selection(*np.zeros((3, 2))), {}, fit, None)
     with pytest.warns(UserWarning, match=r"bald, round 7: .*") as warned:
-        runner._check_round(info, "bald", 7, [0, 1])
+        grid._check_round(info, "bald", 7, [0, 1])
     figures = [str(warning.message) for warning in warned]
     assert figures == [
         "bald, round 7: r_hat is 1.2, above 1.05",

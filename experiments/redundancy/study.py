@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from experiments import compare
-from experiments.command import run_command
-from experiments.picks import plot_picks
-from experiments.settings import Settings
+from bal.studies import compare
+from bal.studies.settings import Settings
+from experiments.redundancy.picks import plot_picks
 
 STRATEGIES = (
     "random",
@@ -31,7 +30,7 @@ STRATEGIES = (
 
 @dataclass(frozen=True)
 class Study:
-    """The settings that matter; the others are those of ``experiments.compare``."""
+    """The settings that matter; the others are those of ``bal compare``."""
 
     dataset: Literal["digits", "mnist_5k"] = "digits"
     """Whose pool is repeated."""
@@ -65,7 +64,3 @@ def main(study: Study) -> None:
         output=study.output,
     )
     compare.main(settings)
-
-
-if __name__ == "__main__":
-    run_command(main, Study, __doc__)

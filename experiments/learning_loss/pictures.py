@@ -11,10 +11,11 @@ from rich.table import Table
 from scipy import stats
 
 import bal
-from experiments.report import with_interval
-from experiments.results import curves, mean_and_interval
-from experiments.runner import Unit
-from experiments.settings import Settings, build_posterior, count_classes, load_dataset
+from bal.studies.grid import Unit
+from bal.studies.learners import build_posterior, count_classes, load_dataset
+from bal.studies.report import with_interval
+from bal.studies.settings import Settings
+from bal.studies.statistics import curves, mean_and_interval
 
 LOSS_FLOOR = 1e-4  # nats: below this a prediction is right and certain, and differences mean nothing
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 import tyro
 
-from experiments.sole_writer import sole_writer
+from bal.studies.sole_writer import sole_writer
 
 
 class Writes(Protocol):
@@ -24,7 +24,7 @@ CONTINUES = "the same command continues from the last finished round"
 
 def run_command(
     main: Callable[[Settings], object],
-    settings_type: type[Settings],
+    settings_type: Callable[..., Settings],
     description: str | None,
     *,
     after_interruption: str = CONTINUES,
@@ -52,3 +52,15 @@ def run_command(
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"interrupted: {after_interruption}")
+
+
+def main() -> None:
+    """The console script ``bal``."""
+    from bal.studies import compare
+    from bal.studies.settings import Settings
+
+    commands = {"compare": Settings}
+    if sys.argv[1:2] != ["compare"]:
+        sys.exit(f"error: expected one of the commands {list(commands)}, got {sys.argv[1:2]}")
+    del sys.argv[1]
+    run_command(compare.main, Settings, compare.__doc__)

@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from experiments.report import show
+from bal.studies.report import show
 
 
 def test_no_figure_is_cut_off_where_the_screen_is_narrow(capsys, monkeypatch):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from bal.information import log_mean_exp, mutual_information
 from bal.types import Batch
-from experiments.posterior_problems import Problem
+from experiments.posteriors.problems import Problem
 
 WIDTH, LEFT, RIGHT = 81, (-3.0, -2.5), (4.0, 3.0)
 TITLES = (

@@ -1,0 +1,7 @@
+"""The active-learning loop as pure functions: a whole run is one compiled program of a key and a data set."""
+
+from bal.loop._build import build
+from bal.loop._learner import ActiveLearner, LoopState, StepInfo
+from bal.loop._run import run
+
+__all__ = ["ActiveLearner", "LoopState", "StepInfo", "build", "run"]

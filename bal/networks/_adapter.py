@@ -124,8 +124,10 @@ def check_factory(adapter: str, create: Any, takes: str) -> None:
     expected = f"expected a module or a function of {takes} that makes one for {adapter}"
     if not callable(create):
         raise ValueError(f"{expected}, got {create!r} of type {type(create).__name__}")
+    # The metaclass of a Flax module hides what the class takes.
+    fn, arguments = (create.__init__, (None, None)) if isinstance(create, type) else (create, (None,))
     try:
-        inspect.signature(create).bind(None)
+        inspect.signature(fn).bind(*arguments)
     except ValueError:  # some functions written in C do not tell their arguments
         return
     except TypeError:

@@ -55,7 +55,7 @@ def from_linen(
       (4, 3)
     """
     if not isinstance(module, linen.Module):
-        hint = ": make one of it, such as Module()" if isinstance(module, type) else ""
+        hint = f": make one of it, such as {module.__name__}()" if isinstance(module, type) else ""
         raise ValueError(f"expected a linen module for from_linen, got {module!r}{hint}")
     trained = None if variables is None else _trained(variables)
     evaluate_with, train_with = evaluate_with or {}, train_with or {}

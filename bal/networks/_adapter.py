@@ -11,6 +11,7 @@ from jaxtyping import Array
 from bal.networks._cut import Cut, StandIn, check_cut
 from bal.networks._network import FeaturesFn, InitFn, Network, Training, Variables
 from bal.types import PyTree, RngKey
+from bal.validation import check_count
 
 
 @runtime_checkable
@@ -60,6 +61,7 @@ def adapted_network(
       trained: whether ``init`` returns the weights of a trained module.
       features: intermediate features, without noise; training has the same ones.
     """
+    check_count("num_outputs", num_outputs)
     stand_in = None if cut is None else StandIn(cut.layer, lambda embeddings: embeddings)
 
     def checked_init(rng_key: RngKey, inputs: PyTree) -> Variables:

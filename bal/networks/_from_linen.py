@@ -27,8 +27,8 @@ def from_linen(
 ) -> Network:
     """A network from any Linen module that is called with inputs [n, ...].
 
-    Linen modules are told by keyword arguments of their own what they are called for, so these are given here. All
-    collections but "params", such as "batch_stats", are in ``Variables.statistics``.
+    Linen modules choose between training and prediction by keyword arguments that differ from module to module, so give
+    these here. All collections but "params", such as "batch_stats", are in ``Variables.statistics``.
 
     Args:
       module: the module, without variables.

@@ -60,7 +60,7 @@ def from_nnx(
 
     def merge(variables: Variables, rng_key, stand_in: StandIn | None = None):
         leaves, structure = jax.tree.flatten(noise)
-        # Each stream of random numbers in the module has a key of its own, and counts from 0.
+        # Each stream of random numbers in the module has its own key, and counts from 0.
         filled = [
             jax.random.fold_in(rng_key, i)
             if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

@@ -68,7 +68,7 @@ def gradient_fit(
 
     with no factor 1/2 in the last term, as in Gal et al. (2017); decoupled decay is the optimiser's. The factor s of
     the network's penalty at step t is ``penalty_scale(t)``, 1 without; an ``auxiliary_loss`` is added, see
-    :func:`gradient_steps`. An empty batch returns the state as it was.
+    :func:`gradient_steps`. An empty batch returns the state unchanged.
 
     Raises:
       ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it,

@@ -47,7 +47,7 @@ class GradientSteps(NamedTuple):
 
 
 def init_network(network: Network, likelihood: Likelihood, rng_key: RngKey, batch: Batch) -> NetworkState:
-    """Initial parameters; raises where the labels cannot be of this likelihood."""
+    """Initial parameters; raises where the likelihood does not take these labels."""
     likelihood.check_labels(batch.labels)
     key_network, key_noise = jax.random.split(rng_key)
     return NetworkState(network.init(key_network, batch.inputs), likelihood.init(key_noise))
@@ -67,7 +67,7 @@ def gradient_steps(
 ) -> GradientSteps:
     r"""The steps of :func:`gradient_fit`, whose objective they minimise.
 
-    The optimiser is told ``rng_key`` (of the step) and ``num_labelled`` N, should it want them: one that adds noise
+    The optimiser receives ``rng_key`` (of the step) and ``num_labelled`` N, if it takes them: one that adds noise
     scaled by the number of labels samples from the posterior.
 
     Args:
@@ -137,7 +137,7 @@ def gradient_steps(
 
     def train_step(rng_key, rows, step, carry: Carry, batch, num_labelled):
         minibatch = jax.tree.map(lambda leaf: leaf.at[rows].get(mode="clip"), batch)
-        # The key as it came goes to the training noise; an optimiser that draws noise of its own gets another.
+        # The key itself goes to the training noise; an optimiser that draws noise gets another.
         key_optimizer = jax.random.fold_in(rng_key, 1)
         if augment is not None:
             rng_key, key_augment = jax.random.split(rng_key)

@@ -85,7 +85,7 @@ def last_layer_ensemble(
 def _with_members(network: Network, num_members: int) -> Network:
     """The network with outputs [E, n, ...]. Its parameters are those of one network, and of E readouts.
 
-    The readout of the one network stays as it was initialised, and is not used.
+    The readout of the one network keeps its initial values and is not used.
     """
 
     def init(rng_key, inputs):

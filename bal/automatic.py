@@ -103,7 +103,8 @@ def assess_along(view: PoolView, automatic: Automatic | None) -> tuple[PoolView,
     """
     if automatic is None:
         return view, lambda: ()
-    rule, assessed = automatic.rule, []
+    rule = automatic.rule
+    assessed: list[PyTree] = []
     # What was predicted of the chunk at hand; the inputs are kept with it, so that no other object takes their place.
     latest: list[tuple[PyTree, PyTree]] = []
 

@@ -1,12 +1,15 @@
 """The first labelled set of a run: drawn uniformly, balanced by class, or given."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from bal.pool import as_labels
 from bal.streaming import num_points
 from bal.types import Dataset, PyTree, RngKey
-from bal.validation import check_indices, is_concrete
+from bal.validation import as_array, check_indices, is_concrete
 
 INITIAL_SETS = ("uniform", "balanced")
 
@@ -14,7 +17,7 @@ INITIAL_SETS = ("uniform", "balanced")
 def initial_labels(
     rng_key: RngKey,
     dataset: Dataset,
-    initial: tuple[Array, PyTree] | None,
+    initial: tuple[Any, PyTree] | None,
     *,
     num_initial: int,
     initial_set: str,
@@ -33,7 +36,9 @@ def initial_labels(
     """
     size = num_points(dataset.pool_inputs)
     if initial is not None:
-        indices, labels = jnp.asarray(initial[0]), jax.tree.map(jnp.asarray, initial[1])
+        like = dataset.pool_labels if dataset.pool_labels is not None else dataset.test_labels
+        indices = as_array("initial indices", initial[0])
+        labels = as_labels(initial[1], initial[1] if like is None else like)
         check_indices("initial indices", indices, size, absent=False)
         lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(labels)}
         if indices.shape != (num_initial,) or lengths != {(num_initial,)}:

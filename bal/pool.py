@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from bal.streaming import take_points
 from bal.types import Batch, PyTree
-from bal.validation import check_indices, is_concrete
+from bal.validation import as_array, check_indices, is_concrete
 
 
 class PoolState(NamedTuple):
@@ -115,6 +115,19 @@ def extend_budget(pool: PoolState, budget: int) -> PoolState:
     )
 
 
+def as_labels(labels: PyTree, like: PyTree) -> PyTree:
+    """Labels, given as arrays or lists, as JAX arrays of the structure of others.
+
+    Raises:
+      ValueError: another structure, or numbers that JAX's integers cannot hold.
+    """
+    try:
+        return jax.tree.map(lambda _, leaf: as_array("labels", leaf), like, labels)
+    except (TypeError, KeyError) as error:
+        structure = jax.tree.structure(labels)
+        raise ValueError(f"expected labels of the structure {jax.tree.structure(like)}, got {structure}") from error
+
+
 def check_answers(
     pool: PoolState, indices: Array, labels: PyTree, weights: Array | None, *, absent: bool = True
 ) -> None:
@@ -128,10 +141,9 @@ def check_answers(
       absent: whether the absent index N is let through.
     """
     check_indices("indices", indices, pool.available.shape[0], absent=absent)
-    if jax.tree.structure(labels) != jax.tree.structure(pool.labels):
-        raise ValueError(
-            f"expected labels of the structure {jax.tree.structure(pool.labels)}, got {jax.tree.structure(labels)}"
-        )
+    held_structure, structure = (str(jax.tree.structure(tree)) for tree in (pool.labels, labels))
+    if structure != held_structure:
+        raise ValueError(f"expected labels of the structure {held_structure}, got {structure}")
     for held, new in zip(jax.tree.leaves(pool.labels), jax.tree.leaves(labels), strict=True):
         if new.shape != (len(indices), *held.shape[1:]):
             raise ValueError(

@@ -75,8 +75,8 @@ def num_points(points: PyTree, axis: int = 0) -> int:
       ValueError: no leaf, one without that axis, or leaves of different lengths.
     """
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(points)]
-    lengths = {shape[axis] if len(shape) > axis else None for shape in shapes}
-    if len(lengths) != 1 or None in lengths:
+    lengths = {shape[axis] if len(shape) > axis else -1 for shape in shapes}
+    if len(lengths) != 1 or -1 in lengths:
         raise ValueError(f"expected arrays with one length along axis {axis}, the points, got shapes {shapes}")
     return lengths.pop()
 

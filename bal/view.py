@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from bal.pool import PoolState
 from bal.selection import uniform
 from bal.streaming import num_points, take_points
-from bal.types import Batch, Dataset, PyTree, RngKey
+from bal.types import Batch, Dataset, Gaussian, PyTree, RngKey
 
 
 @runtime_checkable
@@ -134,6 +134,11 @@ def pool_view(
 def in_pool(view: PoolView, places: Int[Array, " B"], absent: int) -> Int[Array, " B"]:
     """Pool indices of places in the view; the absent place becomes ``absent``, the size of the whole pool."""
     return view.pool_indices.at[places].get(mode="fill", fill_value=absent)
+
+
+def mean_noise(predictions: Gaussian) -> Float[Array, " n"]:
+    """Variance of a label's noise (aleatoric), on average over the draws, in the labels' unit squared."""
+    return predictions.variance.mean(axis=0)
 
 
 def _map_points(stream: StreamFn, inputs: PyTree, fn: Callable[[PyTree], PyTree]) -> PyTree:

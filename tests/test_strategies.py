@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 from jax.tree_util import Partial
 
 import bal
 from bal import pool as pools
-from bal.evaluation import losses
+from bal.evaluation import predictive_loss
 from bal.strategies import STRATEGIES
-from bal.view import pool_view
+from bal.view import mean_noise, pool_view
 from tests.prototypes import class_means, linear_regression
 
 NUM_POINTS, BATCH_SIZE = 40, 3
@@ -41,7 +42,7 @@ def problem(kind):
 
 
 @functools.cache
-def view_of(kind, chunk_size=None):
+def view_of(kind, chunk_size=None, mesh=None):
     """What a strategy sees of the first round."""
     posterior, dataset = POSTERIORS[kind], problem(kind)
     pool = pools.empty_pool(NUM_POINTS, 6, dataset.pool_labels)
@@ -56,13 +57,15 @@ def view_of(kind, chunk_size=None):
         batch,
         predict=Partial(posterior.predict, state, draws),
         information=Partial(posterior.likelihood.information),
-        noise=Partial(lambda predictions: predictions.variance.mean(axis=0)) if kind != "classes" else None,
+        noise=Partial(mean_noise) if kind != "classes" else None,
         features={name: Partial(feature, state) for name, feature in posterior.features.items()},
         covariance=None if posterior.covariance is None else Partial(posterior.covariance, state),
-        stream=partial(bal.stream, chunk_size=chunk_size),
+        stream=partial(bal.stream, chunk_size=chunk_size, mesh=mesh),
         num_targets=5,
         # Given to all of them here; that the loop does not is tested in tests/test_loop.py.
-        privileged_loss=Partial(partial(losses, posterior.likelihood), Partial(posterior.predict, state, draws)),
+        privileged_loss=Partial(
+            partial(predictive_loss, posterior.likelihood), Partial(posterior.predict, state, draws)
+        ),
     )
 
 
@@ -97,12 +100,17 @@ def test_rounds_on_pool_subsets_keep_the_invariants_under_vmap(case, kind):
 
 
 @cases
-def test_chunks_do_not_change_the_choice(case, kind):
-    # Not compiled as a whole, so that both calls share the program of the rule.
+def test_neither_chunks_nor_devices_change_the_choice(case, kind):
+    # Not compiled as a whole, so that all calls share the program of the rule.
     select = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE).select
-    whole, chunked = (select(jax.random.key(0), view_of(kind, chunk_size)) for chunk_size in (None, 7))
-    assert chunked.indices.tolist() == whole.indices.tolist()
-    np.testing.assert_allclose(chunked.scores, whole.scores, rtol=1e-4, atol=1e-6)
+    mesh = Mesh(np.array(jax.devices()), ("pool",))
+    assert mesh.size == 8, "conftest.py forces eight host devices"
+    whole, chunked, divided = (
+        select(jax.random.key(0), view_of(kind, *settings)) for settings in ((), (7,), (None, mesh))
+    )
+    for other in (chunked, divided):
+        assert other.indices.tolist() == whole.indices.tolist()
+        np.testing.assert_allclose(other.scores, whole.scores, rtol=1e-4, atol=1e-6)
 
 
 def test_strategies_refuse_predictions_of_another_kind_before_anything_runs():

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.tree_util import Partial
-from jaxtyping import Array
 
 from bal import pool as pools
 from bal.automatic import (
@@ -19,17 +19,19 @@ from bal.automatic import (
     no_automatic_labels,
     without,
 )
-from bal.evaluation import evaluate, losses
+from bal.evaluation import evaluate, predictive_loss
 from bal.initial import initial_labels
-from bal.loop._checks import check_all_labels, check_dataset, check_labels, check_settings
+from bal.loop._checks import check_all_labels, check_dataset, check_labels, check_settings, warn_unscaled
 from bal.loop._keys import keys_of_round, keys_of_run
 from bal.loop._learner import ActiveLearner, LoopState, Point, StepInfo
 from bal.posteriors import Posterior, check_num_samples
 from bal.strategies import Strategy
 from bal.streaming import num_points, platform_memory_budget, stream, take_points
-from bal.types import Batch, Dataset, Keys, PyTree, RngKey
-from bal.validation import check_count, is_concrete
-from bal.view import PoolView, in_pool, pool_view
+from bal.types import Batch, Dataset, Keys, PyTree
+from bal.validation import as_array, check_count, is_concrete
+from bal.view import PoolView, in_pool, mean_noise, pool_view
+
+DEFAULT_NUM_SAMPLES = 32  # of a posterior that can be drawn from without end
 
 
 def build(
@@ -54,7 +56,8 @@ def build(
     Args:
       posterior: what to believe after some labels.
       strategy: what to ask next.
-      num_samples: posterior samples S; None: all that the posterior has.
+      num_samples: posterior samples S. None takes all draws of a posterior that has only a few, such as an ensemble,
+        and 32 of any other.
       num_initial: points labelled at the start; 0 is legal.
       num_rounds: models fitted, and batches asked for. The label budget is ``num_initial + num_rounds * batch_size``;
         the last batch is labelled but not trained on.
@@ -88,16 +91,24 @@ def build(
         automatic=automatic,
         runs_at_once=runs_at_once,
     )
+    if num_samples is None and posterior.max_samples is None:
+        num_samples = DEFAULT_NUM_SAMPLES
     check_num_samples(num_samples, posterior.max_samples)
     budget = num_initial + num_rounds * strategy.batch_size
-    streaming = {"chunk_size": chunk_size, "memory_budget": platform_memory_budget() // runs_at_once, "mesh": mesh}
+    streaming: dict[str, Any] = {
+        "chunk_size": chunk_size,
+        "memory_budget": platform_memory_budget() // runs_at_once,
+        "mesh": mesh,
+    }
     posteriors = [posterior] if evaluation_posterior is None else [posterior, evaluation_posterior]
 
-    def init(rng_key: RngKey | Keys, dataset: Dataset, initial: tuple[Array, PyTree] | None = None) -> LoopState:
+    # What a person hands over may be anything, so these take anything and say what they expected.
+    def init(rng_key: Any, dataset: Dataset, initial: tuple[Any, PyTree] | None = None) -> LoopState:
         keys = keys_of_run(rng_key)
         check_dataset(dataset, budget, pool_subset_size, strategy)
         for believed in posteriors:
             check_all_labels(believed, dataset)
+        warn_unscaled(posterior, dataset)
         # NumPy arrays, which data sets from files are, know no traced indices.
         dataset = jax.tree.map(jnp.asarray, dataset)
         indices, labels = initial_labels(
@@ -129,7 +140,7 @@ def build(
         return Partial(drawn.predict, state, drawn.sample(keys.samples, state, count))
 
     def view_of(keys: Keys, state: LoopState, belief: PyTree, predict, dataset: Dataset) -> PoolView:
-        likelihood, has_noise = posterior.likelihood, posterior.likelihood.predicts == "gaussian"
+        likelihood = posterior.likelihood
         return pool_view(
             keys.targets,
             dataset,
@@ -137,16 +148,16 @@ def build(
             pools.labelled_batch(state.pool, dataset.pool_inputs),
             predict=predict,
             information=Partial(likelihood.information),
-            noise=Partial(lambda predictions: 1 / likelihood.information(predictions)) if has_noise else None,
+            noise=Partial(mean_noise) if likelihood.predicts == "gaussian" else None,
             features={name: Partial(feature, belief) for name, feature in posterior.features.items()},
             covariance=None if posterior.covariance is None else Partial(posterior.covariance, belief),
             stream=partial(stream, **streaming),
             pool_subset_size=pool_subset_size,
             num_targets=num_targets,
-            privileged_loss=Partial(partial(losses, likelihood), predict) if strategy.privileged else None,
+            privileged_loss=Partial(partial(predictive_loss, likelihood), predict) if strategy.privileged else None,
         )
 
-    def ask(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
+    def ask(rng_key: Any, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
         state, dataset = jax.tree.map(jnp.asarray, (state, dataset))
         keys = keys_of_round(rng_key, state.round)
         batch = pools.labelled_batch(state.pool, dataset.pool_inputs)
@@ -171,23 +182,28 @@ def build(
         info = StepInfo(state.pool.num_labelled, selection, metrics, fit_info, evaluation_info, automatic_info)
         return LoopState(state.pool, belief, evaluation, state.round + 1, by_machine, state.point), info
 
-    def tell(state: LoopState, indices: Array, labels: PyTree, weights: Array | None = None) -> LoopState:
-        state, indices, labels, weights = jax.tree.map(jnp.asarray, (state, indices, labels, weights))
+    def tell(state: LoopState, indices: Any, labels: PyTree, weights: Any = None) -> LoopState:
+        state, indices = jax.tree.map(jnp.asarray, state), as_array("indices", indices)
+        labels = pools.as_labels(labels, state.pool.labels)
+        weights = None if weights is None else as_array("weights", weights)
         pools.check_answers(state.pool, indices, labels, weights)
         if is_concrete(indices, weights, *jax.tree.leaves(labels)):
             answered = np.asarray(indices) < state.pool.available.shape[-1]
             if weights is not None:
                 answered &= np.asarray(weights) > 0
-            check_labels(posterior, state.point, jax.tree.map(lambda leaf: np.asarray(leaf)[answered], labels))
+            given = jax.tree.map(
+                lambda held, leaf: np.asarray(leaf)[answered].astype(held.dtype), state.pool.labels, labels
+            )
+            check_labels(posterior, state.point, given)
         pool = pools.add_labels(state.pool, indices, labels, weights)
         return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
 
-    def skip(state: LoopState, indices: Array) -> LoopState:
-        state, indices = jax.tree.map(jnp.asarray, (state, indices))
-        pool = pools.skip(state.pool, indices)
+    def skip(state: LoopState, indices: Any) -> LoopState:
+        state = jax.tree.map(jnp.asarray, state)
+        pool = pools.skip(state.pool, as_array("indices", indices))
         return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
 
-    def step(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
+    def step(rng_key: Any, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
         if dataset.pool_labels is None:
             raise ValueError("expected pool_labels for step and run, got None: use ask, then tell with your own labels")
         state, info = ask(rng_key, state, dataset)
@@ -195,7 +211,7 @@ def build(
         pool = pools.add_labels(state.pool, chosen, take_points(dataset.pool_labels, chosen))
         return state._replace(pool=pool, automatic=without(state.automatic, pool.available)), info
 
-    def extend(state: LoopState, num_rounds: int) -> LoopState:
+    def extend(state: LoopState, num_rounds: Any) -> LoopState:
         check_count("num_rounds", num_rounds)
         state = jax.tree.map(jnp.asarray, state)
         more = state.pool.indices.shape[0] + num_rounds * strategy.batch_size
@@ -207,12 +223,12 @@ def build(
         pool = pools.extend_budget(state.pool, more)
         return state._replace(pool=pool, posterior=grown[0], evaluation=grown[1] if len(grown) == 2 else ())
 
-    def view(rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> PoolView:
+    def view(rng_key: Any, state: LoopState, dataset: Dataset) -> PoolView:
         state, dataset = jax.tree.map(jnp.asarray, (state, dataset))
         predict = predictor(rng_key, state)
         return view_of(keys_of_round(rng_key, state.round - 1), state, state.posterior, predict, dataset)
 
-    def predictor(rng_key: RngKey | Keys, state: LoopState) -> Callable[[PyTree], PyTree]:
+    def predictor(rng_key: Any, state: LoopState) -> Callable[[PyTree], PyTree]:
         if is_concrete(state.round) and (np.asarray(state.round) == 0).any():
             raise ValueError("expected a state that has asked, got one of no round: call ask or step first")
         # The draws that the strategy saw, from their keys: they may be far larger than the state that they come from.

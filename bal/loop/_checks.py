@@ -1,5 +1,7 @@
 """Mistakes in the settings, the data set and the labels of a run, found before anything compiles."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +14,8 @@ from bal.strategies import STRATEGIES, Strategy
 from bal.streaming import num_points
 from bal.types import Batch, Dataset, PyTree
 from bal.validation import check_choice, check_count, check_nonnegative, is_concrete
+
+UNSCALED = 10  # a mean or standard deviation by which labels are taken for unscaled
 
 
 def check_settings(
@@ -89,6 +93,7 @@ def check_labels(posterior: Posterior, point: Point, labels: PyTree) -> None:
     """
     count = num_points(labels)
     if count:
+        posterior.likelihood.check(labels)
         jax.eval_shape(
             lambda key: posterior.init(key, Batch(point.zeros(count), labels, jnp.ones(count))), jax.random.key(0)
         )
@@ -110,6 +115,22 @@ def check_all_labels(posterior: Posterior, dataset: Dataset) -> None:
         elif num_classes is not None and [leaf.ndim for leaf in jax.tree.leaves(labels)] == [1]:
             # The values are traced, but the data set says how many classes there are.
             check_labels(posterior, point, jax.tree.map(lambda leaf: np.array([num_classes - 1], leaf.dtype), labels))
+
+
+def warn_unscaled(posterior: Posterior, dataset: Dataset) -> None:
+    """Warn where real labels are far from unit scale, for which priors, step sizes and initial noise are made."""
+    leaves = jax.tree.leaves(dataset.pool_labels)
+    if not posterior.likelihood.predicts.endswith("gaussian") or len(leaves) != 1 or not is_concrete(*leaves):
+        return
+    labels = np.asarray(leaves[0], np.float64)
+    mean, deviation = float(np.nanmean(labels)), float(np.nanstd(labels))
+    if abs(mean) > UNSCALED * max(deviation, 1) or deviation > UNSCALED or 0 < deviation < 1 / UNSCALED:
+        warnings.warn(
+            f"expected labels with a mean near 0 and a standard deviation near 1, got mean {mean:.3g} and standard "
+            f"deviation {deviation:.3g}: standardise them, and give the likelihood unit={deviation:.3g} so that errors "
+            "are in the original unit (bal.datasets.from_table standardises)",
+            stacklevel=3,
+        )
 
 
 def _alike(a: Point, b: Point) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, ArrayLike, Int
 
 from bal.automatic import AutomaticInfo
 from bal.pool import PoolState
@@ -96,15 +96,15 @@ class TellFn(Protocol):
     """The second half of a round."""
 
     def __call__(
-        self, state: LoopState, indices: Int[Array, " B"], labels: PyTree, weights: Float[Array, " B"] | None = None
+        self, state: LoopState, indices: ArrayLike, labels: PyTree, weights: ArrayLike | None = None
     ) -> LoopState:
         """Record labels. A point that has a label gets the new one: this is how to correct a mistake.
 
         Args:
           state: from ``ask``, or any other.
-          indices: pool indices; the absent index N is passed over.
+          indices: pool indices, integers [B]; the absent index N is passed over.
           labels: leaves [B, ...], one for each index.
-          weights: 1, or 0 where there is no answer; all 1 where None.
+          weights: [B], 1, or 0 where there is no answer; all 1 where None.
 
         Raises:
           ValueError: a mask in the place of indices, an index outside the pool, a point that occurs twice, another
@@ -115,8 +115,12 @@ class TellFn(Protocol):
 class SkipFn(Protocol):
     """Points that nobody can label."""
 
-    def __call__(self, state: LoopState, indices: Int[Array, " B"]) -> LoopState:
+    def __call__(self, state: LoopState, indices: ArrayLike) -> LoopState:
         """Never ask for these points. Labels that they have are kept.
+
+        Args:
+          state: from any of the learner's functions.
+          indices: pool indices, integers [B].
 
         Raises:
           ValueError: a mask in the place of indices, or an index outside the pool.

@@ -50,7 +50,7 @@ def laplace(
       network: its dropout is training noise only.
       likelihood: what the outputs mean.
       optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
-        likelihood, which scales the curvature.
+        likelihood, which scales the curvature: ``gaussian(noise=...)`` says what it is.
       curvature: "full" or "kronecker" over the last layer, memory (F C)^2 and F^2 + C^2 for F features; "diagonal" over
         all weights.
       prior_precision: :math:`\delta`, which then is part of the training objective too; None: that of the largest

@@ -23,7 +23,7 @@ def point_estimate(
       network: architecture; its dropout is training noise only.
       likelihood: what the outputs mean.
       optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
-        likelihood.
+        likelihood: ``gaussian(noise=...)`` says what it is.
       **training: see :class:`bal.posteriors.TrainingSettings`; an optimizer needs ``num_steps`` and
         ``minibatch_size``.
 

@@ -58,10 +58,8 @@ def test_the_noise_of_a_gaussian_likelihood_stays_and_scales_the_curvature(rng_k
     network = networks.mlp(num_outputs=1, hidden_sizes=(8,))
     batch = Batch(INPUTS, INPUTS[:, 0], jnp.ones(12))
     traces = []
-    for noise in (1.0, 0.5):
-        before, state, _ = fitted(
-            laplace(network, likelihoods.gaussian(initial_noise=noise), None, prior_precision=1.0), rng_key, batch
-        )
+    for likelihood in (likelihoods.gaussian(), likelihoods.gaussian(noise=0.5)):
+        before, state, _ = fitted(laplace(network, likelihood, None, prior_precision=1.0), rng_key, batch)
         jax.tree.map(np.testing.assert_array_equal, state.noise, before.noise)
         traces.append(float(state.curvature.eigenvalues.sum()))
     np.testing.assert_allclose(traces[1], 4 * traces[0], rtol=1e-4)

@@ -127,7 +127,8 @@ def check_factory(adapter: str, create: Any, takes: str) -> None:
     if not callable(create):
         raise ValueError(f"{expected}, got {create!r} of type {type(create).__name__}")
     # The metaclass of a Flax module hides what the class takes.
-    fn, arguments = (create.__init__, (None, None)) if isinstance(create, type) else (create, (None,))
+    is_class = isinstance(create, type)
+    fn, arguments = (create.__init__, (None, None)) if is_class else (create, (None,))
     try:
         inspect.signature(fn).bind(*arguments)
     except ValueError:  # some functions written in C do not tell their arguments

@@ -4,7 +4,7 @@ Values are looked at where they can be read. In compiled code, where they are be
 """
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import jax
@@ -37,6 +37,14 @@ def check_count(name: str, value: Any, *, least: int = 1) -> None:
     """Raise unless a static size is a whole number of at least ``least``; 2.5, True and "3" are not."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"expected {name} to be a whole number of at least {least}, got {value!r}")
+
+
+def check_counts(name: str, values: Any, *, least: int = 1, empty: bool = False) -> None:
+    """Raise unless these are whole numbers of at least ``least``, such as the sizes of layers, and at least one."""
+    if not isinstance(values, Sequence) or isinstance(values, str) or not (values or empty):
+        raise ValueError(f"expected {name} to be a sequence of whole numbers, got {values!r}")
+    for value in values:
+        check_count(f"every number in {name}", value, least=least)
 
 
 def check_positive(**settings: Any) -> None:

@@ -8,7 +8,7 @@ import optax
 from bal.likelihoods import Likelihood
 from bal.networks import Network
 from bal.posteriors._draws import map_draws, num_at_once, predict_networks
-from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_fit import TrainingSettings, fit_or_keep, gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, take_draws
 
@@ -54,7 +54,7 @@ def deep_ensemble(
 def ensemble(
     network: Network,
     likelihood: Likelihood,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | None,
     name: str,
     *,
     num_members: int,
@@ -62,7 +62,10 @@ def ensemble(
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
     """Members under the name by which errors call them."""
-    fit_member = gradient_fit(network, likelihood, optimizer, **training)
+    if optimizer is None and num_members == 1:
+        fit_member = fit_or_keep(name, network, likelihood, optimizer, **training)
+    else:
+        fit_member = gradient_fit(network, likelihood, optimizer, **training)
     at_once = at_once or num_at_once(network, num_members)
 
     def init(rng_key, batch):
@@ -93,7 +96,7 @@ def ensemble(
         fit=fit,
         sample=lambda rng_key, state, num_samples: take_draws(rng_key, state, num_samples, name),
         predict=predict_networks(network, likelihood),
-        features={"embedding": embedding},
+        features={"embedding": embedding} if network.embeds else {},
         covariance=None,
         likelihood=likelihood,
         max_samples=num_members,

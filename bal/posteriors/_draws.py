@@ -29,13 +29,13 @@ def map_draws(network: Network, fn: Callable[[PyTree], PyTree], draws: PyTree) -
 
 
 def network_features(network: Network) -> dict[str, Callable[[PyTree, Array], Array]]:
-    """Features of the mean network, for rules that look at distances."""
+    """Features of the mean network, for rules that look at distances; {} where it has no embedding."""
 
     def embedding(state, inputs):
         hidden = network.trunk(state.variables, inputs)
         return network.head(state.variables, hidden, None)
 
-    return {"embedding": embedding}
+    return {"embedding": embedding} if network.embeds else {}
 
 
 def predict_networks(network: Network, likelihood: Likelihood) -> Callable[[PyTree, NetworkState, Array], PyTree]:

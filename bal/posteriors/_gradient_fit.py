@@ -1,7 +1,7 @@
 """Fitting by gradient steps, with early stopping: what every gradient-trained posterior does to a network."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Required, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -28,10 +28,10 @@ class EarlyStopping(NamedTuple):
 
 
 class TrainingSettings(TypedDict, total=False):
-    """Settings of ``gradient_fit``, accepted by every gradient-trained posterior."""
+    """Settings of ``gradient_fit``, accepted by every gradient-trained posterior; an optimiser needs the first two."""
 
-    num_steps: Required[int]  # optimiser steps; with early stopping, at most
-    minibatch_size: Required[int]  # examples a step, drawn with replacement among rows of positive weight
+    num_steps: int  # optimiser steps; with early stopping, at most
+    minibatch_size: int  # examples a step, drawn with replacement among rows of positive weight
     weight_decay: (
         float | Array | Callable[[Array], Array]
     )  # L2 on kernels, added to the loss; or a function of the count
@@ -42,6 +42,9 @@ class TrainingSettings(TypedDict, total=False):
 
 def without_early_stopping(name: str, settings: TrainingSettings) -> tuple[int, dict[str, Any]]:
     """The number of steps and the settings of ``gradient_steps``, for a posterior that has no best moment to stop."""
+    missing = [key for key in ("num_steps", "minibatch_size") if key not in settings]
+    if missing:
+        raise ValueError(f"expected num_steps and minibatch_size to train with, got no {' and no '.join(missing)}")
     steps_settings = {key: value for key, value in settings.items() if key not in ("num_steps", "early_stopping")}
     if settings.get("early_stopping") is not None:
         raise ValueError(f"expected no early_stopping for {name}, got {settings['early_stopping']}")
@@ -65,7 +68,7 @@ def gradient_fit(
 
     with no factor 1/2 in the last term, as in Gal et al. (2017); decoupled decay is the optimiser's. The factor s of
     the network's penalty at step t is ``penalty_scale(t)``, 1 without; an ``auxiliary_loss`` is added, see
-    :func:`gradient_steps`. An empty batch returns the state as it was.
+    :func:`gradient_steps`. An empty batch returns the state unchanged.
 
     Raises:
       ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it,
@@ -125,6 +128,33 @@ def gradient_fit(
         return keep_if_empty(batch, state, fitted), info
 
     return fit
+
+
+def fit_or_keep(
+    name: str,
+    network: Network,
+    likelihood: Likelihood,
+    optimizer: optax.GradientTransformation | None,
+    **settings: Unpack[TrainingSettings],
+) -> Callable[..., tuple[NetworkState, FitInfo]]:
+    """:func:`gradient_fit`, or without an optimiser a function that keeps the weights of the state.
+
+    Raises:
+      ValueError: settings of training without an optimiser, or those that :func:`gradient_fit` refuses.
+    """
+    if optimizer is not None:
+        return gradient_fit(network, likelihood, optimizer, **settings)
+    if settings:
+        raise ValueError(
+            f"expected no {' and no '.join(sorted(settings))} for {name} without an optimizer, which keeps the weights "
+            "of the network: give an optimizer to train it"
+        )
+
+    def keep(rng_key: RngKey, state: NetworkState, batch: Batch, validation: Batch | None = None):
+        unknown = jnp.full((), jnp.nan)
+        return state, FitInfo(unknown, unknown, jnp.int32(0))
+
+    return keep
 
 
 class _Loop(NamedTuple):

@@ -71,7 +71,7 @@ def gradient_steps(
 ) -> GradientSteps:
     r"""The steps of :func:`gradient_fit`, whose objective they minimise.
 
-    The optimiser is told ``rng_key`` (of the step) and ``num_labelled`` N, should it want them: one that adds noise
+    The optimiser receives ``rng_key`` (of the step) and ``num_labelled`` N, if it takes them: one that adds noise
     scaled by the number of labels samples from the posterior.
 
     Args:
@@ -89,6 +89,11 @@ def gradient_steps(
     Raises:
       ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it.
     """
+    if not isinstance(optimizer, optax.GradientTransformation):
+        raise ValueError(
+            f"expected an optax transformation as optimizer, got {optimizer!r}: "
+            "laplace, mc_dropout and point_estimate alone keep the weights of a network, with optimizer=None"
+        )
     if minibatch_size < 1:
         raise ValueError(f"expected minibatch_size of at least 1, got {minibatch_size}")
     if micro_batch_size is not None and minibatch_size % micro_batch_size:
@@ -136,7 +141,7 @@ def gradient_steps(
 
     def train_step(rng_key, rows, step, carry: Carry, batch, num_labelled):
         minibatch = jax.tree.map(lambda leaf: leaf.at[rows].get(mode="clip"), batch)
-        # The key as it came goes to the training noise; an optimiser that draws noise of its own gets another.
+        # The key itself goes to the training noise; an optimiser that draws noise gets another.
         key_optimizer = jax.random.fold_in(rng_key, 1)
         if augment is not None:
             rng_key, key_augment = jax.random.split(rng_key)

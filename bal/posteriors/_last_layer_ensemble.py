@@ -10,7 +10,7 @@ from bal.networks import Network, Variables
 from bal.posteriors._draws import network_features
 from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
-from bal.posteriors._last_layer import embed, readout_leaves
+from bal.posteriors._last_layer import check_embeds, embed, readout_leaves
 from bal.posteriors._posterior import Posterior, take_draws
 from bal.types import PyTree
 
@@ -40,7 +40,8 @@ def last_layer_ensemble(
       A posterior whose draws are parameters of the readout.
 
     Raises:
-      ValueError: no member, settings that cannot be, or (from ``sample``) more samples than members.
+      ValueError: no member, a network without an embedding or with trained weights, invalid settings, or (from
+        ``sample``) more samples than members.
 
     References:
       Osband et al. 2016, Deep exploration via bootstrapped DQN, arXiv:1602.04621
@@ -48,6 +49,12 @@ def last_layer_ensemble(
     """
     if num_members < 1:
         raise ValueError(f"expected num_members of at least 1, got {num_members}")
+    check_embeds("last_layer_ensemble", network)
+    if network.trained:
+        raise ValueError(
+            "expected a network whose last layers are drawn at random for last_layer_ensemble, got one with trained "
+            "weights, from which all members would start alike: use laplace, or deep_ensemble"
+        )
     network_of_members = _with_members(network, num_members)
 
     def member_losses(noise, outputs, labels):
@@ -84,7 +91,7 @@ def last_layer_ensemble(
 def _with_members(network: Network, num_members: int) -> Network:
     """The network with outputs [E, n, ...]. Its parameters are those of one network, and of E readouts.
 
-    The readout of the one network stays as it was initialised, and is not used.
+    The readout of the one network keeps its initial values and is not used.
     """
 
     def init(rng_key, inputs):

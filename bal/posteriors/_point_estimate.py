@@ -1,4 +1,4 @@
-"""One deterministic network: what is left of a Bayesian network without its uncertainty about itself."""
+"""One deterministic network: a network without epistemic uncertainty."""
 
 from typing import Unpack
 
@@ -14,7 +14,7 @@ from bal.posteriors._posterior import Posterior
 def point_estimate(
     network: Network,
     likelihood: Likelihood,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | None,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
     """A posterior of one draw, the trained network: the ablation of Gal et al., where BALD is exactly 0.
@@ -22,14 +22,16 @@ def point_estimate(
     Args:
       network: architecture; its dropout is training noise only.
       likelihood: what the outputs mean.
-      optimizer: any optax transformation.
-      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+      optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
+        likelihood: ``gaussian(noise=...)`` says what it is.
+      **training: see :class:`bal.posteriors.TrainingSettings`; an optimizer needs ``num_steps`` and
+        ``minibatch_size``.
 
     Returns:
       A posterior with one draw.
 
     Raises:
-      ValueError: settings that cannot be, or (from ``sample``) more than one sample.
+      ValueError: invalid settings, or (from ``sample``) more than one sample.
 
     References:
       Gal et al. 2017, Deep Bayesian active learning with image data, arXiv:1703.02910, section 5.2

@@ -45,7 +45,7 @@ def swag(
     Args:
       network: its dropout is training noise only.
       likelihood: what the outputs mean.
-      optimizer: any optax transformation that does not stop to move: plain SGD, with or without momentum.
+      optimizer: any optax transformation whose steps do not shrink to nothing: plain SGD, with or without momentum.
       num_snapshots: snapshots after training.
       steps_between: optimiser steps between snapshots; an epoch in the paper.
       rank: K, snapshots whose deviations are kept.
@@ -55,7 +55,7 @@ def swag(
       A posterior whose draws are networks.
 
     Raises:
-      ValueError: fewer than 2 snapshots, a rank outside 2 to ``num_snapshots``, or settings that cannot be.
+      ValueError: fewer than 2 snapshots, a rank outside 2 to ``num_snapshots``, or invalid settings.
 
     References:
       Maddox et al. 2019, A simple baseline for Bayesian uncertainty in deep learning, arXiv:1902.02476

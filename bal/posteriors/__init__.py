@@ -6,7 +6,7 @@ from bal.posteriors._deep_ensemble import deep_ensemble
 from bal.posteriors._from_samples import from_samples
 from bal.posteriors._gaussian_process import gaussian_process
 from bal.posteriors._gradient_features import gradient_features
-from bal.posteriors._gradient_fit import EarlyStopping, TrainingSettings, gradient_fit
+from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState
 from bal.posteriors._langevin import ChainSettings
 from bal.posteriors._laplace import laplace
@@ -22,6 +22,7 @@ from bal.posteriors._ranking_loss import pairwise_ranking_loss
 from bal.posteriors._sghmc import sghmc
 from bal.posteriors._sgld import sgld
 from bal.posteriors._swag import swag
+from bal.posteriors._training_settings import EarlyStopping, TrainingSettings
 
 POSTERIORS = {
     "bayesian_linear": bayesian_linear,

@@ -84,9 +84,7 @@ def bayesian_linear(
         identity = jnp.eye(design.shape[1])
         factor = jnp.linalg.cholesky(identity / prior_scale**2 + design.T @ (precisions[:, None] * design))
         mean = jax.scipy.linalg.cho_solve((factor, True), design.T @ (precisions * labels))
-        return LinearState(mean, factor, state.noise), FitInfo(
-            jnp.full((), jnp.nan), jnp.full((), jnp.nan), jnp.int32(0)
-        )
+        return LinearState(mean, factor, state.noise), FitInfo()
 
     @full_precision
     def sample(rng_key: RngKey, state: LinearState, num_samples: int | None) -> Float[Array, "S D"]:

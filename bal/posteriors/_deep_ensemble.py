@@ -8,9 +8,10 @@ import optax
 from bal.likelihoods import Likelihood
 from bal.networks import Network
 from bal.posteriors._draws import map_draws, num_at_once, predict_networks
-from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, take_draws
+from bal.posteriors._training_settings import TrainingSettings
 
 
 def deep_ensemble(

@@ -65,7 +65,7 @@ def from_samples(
         return jax.tree.map(jnp.asarray, GivenSamples(stacked_params, noise))
 
     def fit(rng_key: RngKey, state: GivenSamples, batch: Batch, validation: Batch | None = None):
-        return state, FitInfo(jnp.full((), jnp.nan), jnp.full((), jnp.nan), jnp.int32(0))
+        return state, FitInfo()
 
     def predict(state: GivenSamples, draws: GivenSamples, inputs: Array) -> PyTree:
         return jax.vmap(lambda draw: likelihood.predictive(draw.noise, apply(draw.params, inputs)))(draws)

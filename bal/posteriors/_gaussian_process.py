@@ -133,7 +133,7 @@ def gaussian_process(
         start = (state.kernel, state.noise)
         (hyperparameters, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), None, length=num_steps)
         fitted = keep_if_empty(batch, state, condition(hyperparameters, inputs, labels, batch.weights))
-        return fitted, FitInfo(loss(hyperparameters), jnp.full((), jnp.nan), jnp.int32(num_steps))
+        return fitted, FitInfo(loss=loss(hyperparameters), num_steps=jnp.int32(num_steps))
 
     @full_precision
     def sample(rng_key: RngKey, state: ProcessState, num_samples: int | None) -> ProcessDraws:

@@ -1,7 +1,7 @@
 """Fitting by gradient steps, with early stopping: what every gradient-trained posterior does to a network."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Required, TypedDict, Unpack
+from typing import NamedTuple, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -12,41 +12,8 @@ from bal.likelihoods import Likelihood
 from bal.networks import Network, deterministic_outputs
 from bal.posteriors._gradient_steps import AuxiliaryLoss, Carry, NetworkState, gradient_steps, keep_if_empty
 from bal.posteriors._posterior import FitInfo
+from bal.posteriors._training_settings import EarlyStopping, TrainingSettings, split_settings
 from bal.types import Batch, RngKey
-
-
-class EarlyStopping(NamedTuple):
-    """Stop when the validation loss has not improved for ``patience`` evaluations, and restore the best parameters.
-
-    Validation is done without noise, on ``Dataset.validation``, or on a random part of the labelled points that is then
-    not trained on.
-    """
-
-    patience: int
-    evaluate_every: int  # optimiser steps between evaluations
-    held_out_fraction: float | None = None  # None: Dataset.validation
-
-
-class TrainingSettings(TypedDict, total=False):
-    """Settings of ``gradient_fit``, accepted by every gradient-trained posterior."""
-
-    num_steps: Required[int]  # optimiser steps; with early stopping, at most
-    minibatch_size: Required[int]  # examples a step, drawn with replacement among rows of positive weight
-    weight_decay: (
-        float | Array | Callable[[Array], Array]
-    )  # L2 on kernels, added to the loss; or a function of the count
-    early_stopping: EarlyStopping | None
-    augment: Callable[[RngKey, Array], Array] | None  # (rng_key, inputs) -> inputs, in training only
-    micro_batch_size: int | None  # examples a gradient piece; None chooses by network and platform
-
-
-def without_early_stopping(name: str, settings: TrainingSettings) -> tuple[int, dict[str, Any]]:
-    """The number of steps and the settings of ``gradient_steps``, for a posterior that has no best moment to stop."""
-    steps_settings = {key: value for key, value in settings.items() if key not in ("num_steps", "early_stopping")}
-    if settings.get("early_stopping") is not None:
-        raise ValueError(f"expected no early_stopping for {name}, got {settings['early_stopping']}")
-    _check(settings["num_steps"], None)
-    return settings["num_steps"], steps_settings
 
 
 def gradient_fit(
@@ -71,9 +38,7 @@ def gradient_fit(
       ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it,
         or (when traced) early stopping without validation points.
     """
-    early_stopping = settings.pop("early_stopping", None)
-    num_steps, steps_settings = without_early_stopping("gradient_fit", settings)
-    _check(num_steps, early_stopping)
+    num_steps, early_stopping, steps_settings = split_settings(settings)
     steps = gradient_steps(
         network, likelihood, optimizer, penalty_scale=penalty_scale, auxiliary_loss=auxiliary_loss, **steps_settings
     )
@@ -110,7 +75,7 @@ def gradient_fit(
         carry = steps.init(state)
         if early_stopping is None:
             carry, value = steps.run(key_steps, carry, batch, 0, num_steps)
-            fitted, info = carry.state(), FitInfo(value, jnp.full((), jnp.nan), jnp.int32(num_steps))
+            fitted, info = carry.state(), FitInfo(loss=value, num_steps=jnp.int32(num_steps))
             return keep_if_empty(batch, state, fitted), info
         if early_stopping.held_out_fraction is not None:
             trained_on, validation = _hold_out(key_held_out, batch, early_stopping.held_out_fraction)
@@ -134,19 +99,6 @@ class _Loop(NamedTuple):
     best: NetworkState
     best_loss: Float[Array, ""]
     value: Float[Array, ""]  # training objective of the last step
-
-
-def _check(num_steps: int, early_stopping: EarlyStopping | None) -> None:
-    if num_steps < 1:
-        raise ValueError(f"expected num_steps of at least 1, got {num_steps}")
-    if early_stopping is not None:
-        fraction = early_stopping.held_out_fraction
-        if early_stopping.patience < 1 or not 1 <= early_stopping.evaluate_every <= num_steps:
-            raise ValueError(
-                f"expected patience of at least 1 and evaluate_every between 1 and num_steps, got {early_stopping}"
-            )
-        if fraction is not None and not 0 < fraction < 1:
-            raise ValueError(f"expected held_out_fraction between 0 and 1, got {fraction}")
 
 
 def _hold_out(rng_key: RngKey, batch: Batch, fraction: float) -> tuple[Batch, Batch]:

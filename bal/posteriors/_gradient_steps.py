@@ -10,7 +10,9 @@ from jaxtyping import Array, Float, Int
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Training, Variables
+from bal.posteriors._training_settings import check_optimizer
 from bal.types import Batch, PyTree, RngKey
+from bal.validation import check_count, check_nonnegative
 
 # Examples whose gradient is computed at a time on a CPU by networks with convolutions: their activations stay in cache.
 CPU_MICRO_BATCH = 32
@@ -85,10 +87,18 @@ def gradient_steps(
     Raises:
       ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it.
     """
-    if minibatch_size < 1:
-        raise ValueError(f"expected minibatch_size of at least 1, got {minibatch_size}")
-    if micro_batch_size is not None and minibatch_size % micro_batch_size:
-        raise ValueError(f"expected micro_batch_size to divide minibatch_size {minibatch_size}, got {micro_batch_size}")
+    check_optimizer(optimizer)
+    check_count("minibatch_size", minibatch_size)
+    if micro_batch_size is not None:
+        check_count("micro_batch_size", micro_batch_size)
+        if minibatch_size % micro_batch_size:
+            raise ValueError(
+                f"expected micro_batch_size to divide minibatch_size {minibatch_size}, got {micro_batch_size}"
+            )
+    if not callable(weight_decay):
+        check_nonnegative(weight_decay=weight_decay)
+    if augment is not None and not callable(augment):
+        raise ValueError(f"expected augment to be a function (rng_key, inputs) -> inputs, got {augment!r}")
     smallest_piece = 1 if auxiliary_loss is None else 2
     if min(minibatch_size, micro_batch_size or minibatch_size) < smallest_piece:
         raise ValueError(

@@ -10,9 +10,9 @@ from jaxtyping import Array, Float, Int
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables
 from bal.posteriors._draws import network_features, predict_networks
-from bal.posteriors._gradient_fit import TrainingSettings, without_early_stopping
 from bal.posteriors._gradient_steps import NetworkState, gradient_steps, init_network, keep_if_empty
 from bal.posteriors._posterior import FitInfo, Posterior, take_draws
+from bal.posteriors._training_settings import TrainingSettings, without_early_stopping
 from bal.types import PyTree
 
 
@@ -102,7 +102,7 @@ def langevin(
         carry, (draws, values) = jax.lax.scan(run_cycle, carry, numbered)
         draws = jax.tree.map(lambda leaf: leaf.reshape(max_samples, *leaf.shape[2:]), draws)
         fitted = ChainState(*carry.state(), draws)
-        info = FitInfo(values[-1, -1], jnp.full((), jnp.nan), jnp.int32(num_steps))
+        info = FitInfo(loss=values[-1, -1], num_steps=jnp.int32(num_steps))
         return keep_if_empty(batch, state, fitted), info
 
     return Posterior(

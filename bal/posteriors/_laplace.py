@@ -11,10 +11,11 @@ from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
 from bal.posteriors._curvature import CURVATURES, Curvature, best_prior_precision, extend, log_evidence
 from bal.posteriors._draws import map_draws, network_features
-from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network, keep_if_empty
 from bal.posteriors._last_layer import embed
 from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.posteriors._training_settings import TrainingSettings
 from bal.types import PyTree
 
 

@@ -8,10 +8,11 @@ import optax
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables
 from bal.posteriors._draws import network_features
-from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._last_layer import embed, readout_leaves
 from bal.posteriors._posterior import Posterior, take_draws
+from bal.posteriors._training_settings import TrainingSettings
 from bal.types import PyTree
 
 

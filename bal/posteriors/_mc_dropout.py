@@ -8,9 +8,10 @@ import optax
 from bal.likelihoods import Likelihood
 from bal.networks import Network
 from bal.posteriors._draws import map_draws, network_features
-from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.posteriors._training_settings import TrainingSettings
 
 
 def mc_dropout(

@@ -10,9 +10,10 @@ from jaxtyping import Array, Float
 from bal.likelihoods import Likelihood
 from bal.networks import Network, divergence_from_prior, draw_gaussian_weights, gaussian_weights
 from bal.posteriors._draws import network_features, predict_with_weights
-from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.posteriors._training_settings import TrainingSettings
 
 
 def mean_field(

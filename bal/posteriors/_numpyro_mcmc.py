@@ -104,7 +104,7 @@ def numpyro_mcmc(
             "num_divergences": diverging.sum(),
         }
         loss = energies.mean() / jnp.maximum((batch.weights > 0).sum(), 1)
-        return fitted, FitInfo(loss, jnp.full((), jnp.nan), jnp.int32(num_warmup + num_draws), diagnostics)
+        return fitted, FitInfo(loss=loss, num_steps=jnp.int32(num_warmup + num_draws), diagnostics=diagnostics)
 
     return Posterior(
         init=init,

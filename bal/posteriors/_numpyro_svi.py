@@ -96,7 +96,7 @@ def numpyro_svi(
         end, losses = jax.lax.scan(lambda svi_state, _: svi.update(svi_state, *points), start, None, length=num_steps)
         params = keep_if_empty(batch, state.params, svi.get_params(end))
         loss = losses[-1] / jnp.maximum((batch.weights > 0).sum(), 1)
-        return state._replace(params=params), FitInfo(loss, jnp.full((), jnp.nan), jnp.int32(num_steps))
+        return state._replace(params=params), FitInfo(loss=loss, num_steps=jnp.int32(num_steps))
 
     @partial(jax.jit, static_argnums=2)
     def sample(rng_key: RngKey, state: GuideState, num_samples: int | None) -> dict[str, Array]:

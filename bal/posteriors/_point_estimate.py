@@ -7,8 +7,8 @@ import optax
 from bal.likelihoods import Likelihood
 from bal.networks import Network
 from bal.posteriors._deep_ensemble import ensemble
-from bal.posteriors._gradient_fit import TrainingSettings
 from bal.posteriors._posterior import Posterior
+from bal.posteriors._training_settings import TrainingSettings
 
 
 def point_estimate(

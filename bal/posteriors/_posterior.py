@@ -1,21 +1,26 @@
 """The contract of a posterior: what do we believe after these labels?"""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bal.likelihoods import Likelihood
 from bal.types import Batch, Gaussian, PyTree, RngKey
 
+# NumPy scalars: an array of JAX, made when bal is imported, would start its devices.
+_NO_LOSS: Any = np.float32(np.nan)
+_NO_STEPS: Any = np.int32(0)
+
 
 class FitInfo(NamedTuple):
-    """What a person wants to see of a fit. Fields that a method does not have are nan or empty."""
+    """What a person wants to see of a fit. A method names the fields that it has; the others are nan, 0 or empty."""
 
-    loss: Float[Array, "*E"]  # training objective of the last step, in nats a point
-    validation_loss: Float[Array, "*E"]  # of the parameters that were kept; nan without early stopping
-    num_steps: Int[Array, "*E"]  # optimiser steps taken
+    loss: Float[Array, "*E"] = _NO_LOSS  # training objective of the last step, in nats a point
+    validation_loss: Float[Array, "*E"] = _NO_LOSS  # of the parameters that were kept, with early stopping
+    num_steps: Int[Array, "*E"] = _NO_STEPS  # optimiser steps taken
     diagnostics: dict[str, Array] = {}  # noqa: RUF012 - never mutated; convergence figures such as "r_hat"
 
 

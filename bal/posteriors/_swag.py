@@ -10,9 +10,9 @@ from jaxtyping import Array, Int
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables
 from bal.posteriors._draws import network_features, predict_networks
-from bal.posteriors._gradient_fit import TrainingSettings, without_early_stopping
 from bal.posteriors._gradient_steps import NetworkState, gradient_steps, init_network, keep_if_empty
 from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.posteriors._training_settings import TrainingSettings, without_early_stopping
 from bal.types import PyTree
 
 
@@ -91,7 +91,7 @@ def swag(
         variance = jax.tree.map(lambda total: total / num_snapshots, moments.squares)
         params, noise = moments.mean
         fitted = SWAGState(Variables(params, carry.statistics), noise, variance, moments.deviations)
-        info = FitInfo(values[-1], jnp.full((), jnp.nan), jnp.int32(num_steps + num_snapshots * steps_between))
+        info = FitInfo(loss=values[-1], num_steps=jnp.int32(num_steps + num_snapshots * steps_between))
         return keep_if_empty(batch, state, fitted), info
 
     def sample(rng_key, state: SWAGState, num_samples):

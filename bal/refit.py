@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bal.types import PyTree
+from bal.validation import check_nonnegative
 
 
 def warm_start(previous: PyTree, fresh: PyTree) -> PyTree:
@@ -23,6 +24,9 @@ def shrink_and_perturb(
       shrink: factor of the parameters of the round before.
       perturb: factor of fresh parameters; their initial scale is the scale of the noise.
 
+    Raises:
+      ValueError: a negative factor.
+
     Example:
       >>> float(shrink_and_perturb(shrink=0.5, perturb=0.1)(jnp.array(2.0), jnp.array(10.0)))
       2.0
@@ -30,6 +34,8 @@ def shrink_and_perturb(
     References:
       Ash and Adams 2020, On warm-starting neural network training, arXiv:1910.08475
     """
+
+    check_nonnegative(shrink=shrink, perturb=perturb)
 
     def mix(previous: Array, fresh: Array) -> Array:
         # Only real numbers can be mixed; counters and keys start afresh.

@@ -9,9 +9,10 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
 from bal.likelihoods import gaussian
-from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples, check_positive
+from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
 from bal.precision import full_precision
 from bal.types import Batch, Gaussian, RngKey
+from bal.validation import check_positive
 
 
 class LinearState(NamedTuple):
@@ -60,6 +61,8 @@ def bayesian_linear(
       Riquelme et al. 2018, Deep Bayesian bandits showdown, arXiv:1802.09127 (neural-linear)
     """
     check_positive(noise=noise, prior_scale=prior_scale)
+    if feature_fn is not None and not callable(feature_fn):
+        raise ValueError(f"expected feature_fn to be a function of inputs, got {feature_fn!r}")
     features = affine_features if feature_fn is None else feature_fn
     likelihood = gaussian()
 

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from bal.networks import Network, Variables, deterministic_outputs
 from bal.posteriors._numpyro_model import Model
+from bal.validation import check_positive
 
 
 def bayesian_network(
@@ -31,11 +32,15 @@ def bayesian_network(
       ``model(inputs, labels)`` with the observation site "labels".
 
     Raises:
-      ValueError: (when traced) the network has batch statistics, which have no prior.
+      ValueError: a scale that is not positive, or (when traced) the network has batch statistics, which have no prior.
 
     References:
       Neal 1996, Bayesian learning for neural networks
     """
+
+    check_positive(prior_scale=prior_scale)
+    if noise is not None:
+        check_positive(noise=noise)
 
     def model(inputs: Array, labels: Array | None = None) -> None:
         import numpyro

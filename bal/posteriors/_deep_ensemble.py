@@ -12,6 +12,7 @@ from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, take_draws
 from bal.posteriors._training_settings import TrainingSettings
+from bal.validation import check_count
 
 
 def deep_ensemble(
@@ -45,8 +46,9 @@ def deep_ensemble(
       Lakshminarayanan et al. 2017, Simple and scalable predictive uncertainty estimation using deep ensembles,
       arXiv:1612.01474
     """
-    if num_members < 1:
-        raise ValueError(f"expected num_members of at least 1, got {num_members}")
+    check_count("num_members", num_members)
+    if members_at_once is not None:
+        check_count("members_at_once", members_at_once)
     return ensemble(
         network, likelihood, optimizer, "deep_ensemble", num_members=num_members, at_once=members_at_once, **training
     )

@@ -11,9 +11,11 @@ from jaxtyping import Array, Float
 from bal.likelihoods import gaussian
 from bal.posteriors._gradient_steps import keep_if_empty
 from bal.posteriors._kernels import KERNELS, KernelParams
-from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples, check_positive
+from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.posteriors._training_settings import check_optimizer
 from bal.precision import full_precision
 from bal.types import Batch, Gaussian, PyTree, RngKey
+from bal.validation import check_choice, check_count, check_positive
 
 
 class ProcessState(NamedTuple):
@@ -81,12 +83,10 @@ def gaussian_process(
       Wilson et al. 2020, Efficiently sampling functions from Gaussian process posteriors, arXiv:2002.09309
       Rahimi and Recht 2007, Random features for large-scale kernel machines
     """
-    if kernel not in KERNELS:
-        raise ValueError(f"expected kernel to be one of {sorted(KERNELS)}, got {kernel!r}")
-    if num_steps < 0 or num_features < 1:
-        raise ValueError(
-            f"expected num_steps of at least 0 and num_features of at least 1, got {num_steps} and {num_features}"
-        )
+    check_optimizer(optimizer)
+    check_choice("kernel", kernel, KERNELS)
+    check_count("num_steps", num_steps, least=0)
+    check_count("num_features", num_features)
     check_positive(lengthscale=lengthscale, scale=scale, noise=noise)
     functions = KERNELS[kernel]
     likelihood = gaussian()

@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from bal.types import PyTree, RngKey
+from bal.validation import check_count
 
 POINTS_AT_ONCE = 16  # whose full gradients exist together
 
@@ -43,7 +44,7 @@ def gradient_features(
       One row a point, D = ``num_features``.
 
     Raises:
-      ValueError: ``num_features`` is below 1.
+      ValueError: ``num_features`` is not a whole number of at least 1.
 
     Example:
       >>> features = gradient_features(
@@ -55,8 +56,7 @@ def gradient_features(
     References:
       Charikar et al. 2002, Finding frequent items in data streams; Holzmüller et al. 2023, arXiv:2203.09410
     """
-    if num_features < 1:
-        raise ValueError(f"expected num_features of at least 1, got {num_features}")
+    check_count("num_features", num_features)
     key_signs, key_buckets, key_outputs = jax.random.split(rng_key, 3)
     flat, unravel = ravel_pytree(params)
     rows = -(-flat.size // num_features)

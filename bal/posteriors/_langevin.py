@@ -14,6 +14,7 @@ from bal.posteriors._gradient_steps import NetworkState, gradient_steps, init_ne
 from bal.posteriors._posterior import FitInfo, Posterior, take_draws
 from bal.posteriors._training_settings import TrainingSettings, without_early_stopping
 from bal.types import PyTree
+from bal.validation import check_count, check_nonnegative, check_positive, check_probability
 
 
 class ChainSettings(TrainingSettings, total=False):
@@ -55,7 +56,7 @@ def langevin(
     name: str,
     *,
     friction: float | Float[Array, ""],
-    learning_rate: float | Float[Array, ""],
+    learning_rate: float | Float[Array, ""] | None = None,
     prior_scale: float | Float[Array, ""] = 1.0,
     temperature: float | Float[Array, ""] = 1.0,
     num_cycles: int = 4,
@@ -64,6 +65,11 @@ def langevin(
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
     """A chain under the name by which errors call it; see :class:`ChainSettings`."""
+    if learning_rate is None:
+        raise ValueError(f"expected a learning_rate for {name}, got none: pass it by name, such as learning_rate=0.01")
+    check_positive(learning_rate=learning_rate, prior_scale=prior_scale, friction=friction)
+    check_probability(friction=friction)
+    check_nonnegative(temperature=temperature)
     num_steps, settings = without_early_stopping(name, training)
     cycles = _cycles(num_steps, num_cycles, draws_per_cycle, exploration)
 
@@ -162,18 +168,16 @@ def noisy_momentum(
 
 
 def _cycles(num_steps: int, num_cycles: int, draws_per_cycle: int, exploration: float) -> Cycles:
-    if num_cycles < 1 or draws_per_cycle < 1 or num_steps % num_cycles:
-        raise ValueError(
-            "expected num_cycles that divides num_steps and draws_per_cycle of at least 1, "
-            f"got num_cycles={num_cycles}, num_steps={num_steps}, draws_per_cycle={draws_per_cycle}"
-        )
-    if not 0 <= exploration < 1:
-        raise ValueError(f"expected exploration in [0, 1), got {exploration}")
+    check_count("num_cycles", num_cycles)
+    check_count("draws_per_cycle", draws_per_cycle)
+    check_probability(exploration=exploration)
+    if num_steps % num_cycles:
+        raise ValueError(f"expected num_cycles to divide num_steps, got {num_cycles} and {num_steps}")
     steps_per_cycle = num_steps // num_cycles
     steps_between = int(steps_per_cycle * (1 - exploration)) // draws_per_cycle
     if steps_between < 1:
         raise ValueError(
-            f"expected at least {draws_per_cycle} steps after exploration in each cycle, one a draw, got "
-            f"{steps_per_cycle} steps a cycle with exploration={exploration}"
+            f"expected a step for each of the {draws_per_cycle} draws of a cycle after its exploration, got "
+            f"{steps_per_cycle} steps a cycle with exploration={exploration}: raise num_steps or lower exploration"
         )
     return Cycles(num_cycles, draws_per_cycle, steps_per_cycle, steps_between)

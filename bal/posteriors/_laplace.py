@@ -17,6 +17,7 @@ from bal.posteriors._last_layer import embed
 from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.posteriors._training_settings import TrainingSettings
 from bal.types import PyTree
+from bal.validation import check_choice, check_positive
 
 
 class LaplaceState(NamedTuple):
@@ -71,8 +72,9 @@ def laplace(
       Immer et al. 2021, Improving predictions of Bayesian neural nets via local linearization, arXiv:2008.08400
       Daxberger et al. 2021, Laplace redux, arXiv:2106.14806
     """
-    if curvature not in CURVATURES:
-        raise ValueError(f"expected curvature to be one of {tuple(CURVATURES)}, got {curvature!r}")
+    check_choice("curvature", curvature, CURVATURES)
+    if prior_precision is not None:
+        check_positive(prior_precision=prior_precision)
     method = CURVATURES[curvature](network, likelihood)
 
     def squared_norm(variables: Variables, inputs: Array):

@@ -14,6 +14,7 @@ from bal.posteriors._last_layer import embed, readout_leaves
 from bal.posteriors._posterior import Posterior, take_draws
 from bal.posteriors._training_settings import TrainingSettings
 from bal.types import PyTree
+from bal.validation import check_count
 
 
 def last_layer_ensemble(
@@ -47,8 +48,7 @@ def last_layer_ensemble(
       Osband et al. 2016, Deep exploration via bootstrapped DQN, arXiv:1602.04621
       Lee et al. 2015, Why M heads are better than one, arXiv:1511.06314
     """
-    if num_members < 1:
-        raise ValueError(f"expected num_members of at least 1, got {num_members}")
+    check_count("num_members", num_members)
     network_of_members = _with_members(network, num_members)
 
     def member_losses(noise, outputs, labels):

@@ -13,9 +13,10 @@ from bal.networks import LossPrediction, Network, Training, Variables, loss_pred
 from bal.posteriors._draws import network_features, predict_networks
 from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
-from bal.posteriors._posterior import Posterior, check_num_samples, check_positive
+from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.posteriors._ranking_loss import pairwise_ranking_loss
 from bal.posteriors._training_settings import TrainingSettings
+from bal.validation import check_choice, check_count, check_nonnegative, check_positive
 
 OBJECTIVES = ("ranking", "squared_error")
 
@@ -67,9 +68,11 @@ def learning_loss(
             "expected a network with intermediate features for learning_loss, got one without: "
             "mlp, cnn and resnet18 have them, and from_functions(features=...) takes them"
         )
-    if objective not in OBJECTIVES:
-        raise ValueError(f"expected objective to be one of {OBJECTIVES}, got {objective!r}")
+    check_choice("objective", objective, OBJECTIVES)
     check_positive(margin=margin, loss_weight=loss_weight)
+    check_count("hidden_size", hidden_size)
+    if detach_after is not None:
+        check_nonnegative(detach_after=detach_after)
     prediction = loss_prediction(hidden_size=hidden_size)
     network_with_prediction = _with_prediction(network, features_of, prediction)
 

@@ -14,6 +14,7 @@ from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.posteriors._training_settings import TrainingSettings
+from bal.validation import check_nonnegative, check_positive
 
 
 def mean_field(
@@ -51,6 +52,9 @@ def mean_field(
     References:
       Blundell et al. 2015, Weight uncertainty in neural networks, arXiv:1505.05424
     """
+
+    check_positive(prior_scale=prior_scale)
+    check_nonnegative(temperature=temperature, num_warmup_steps=num_warmup_steps)
 
     def train(rng_key, variables, inputs):
         result = network.train(rng_key, variables, inputs)

@@ -19,6 +19,7 @@ from bal.posteriors._numpyro_model import (
 from bal.posteriors._posterior import FitInfo, Posterior, take_draws
 from bal.posteriors._r_hat import split_r_hat
 from bal.types import Batch, Gaussian, PyTree, RngKey
+from bal.validation import check_count, check_fraction
 
 
 def numpyro_mcmc(
@@ -63,11 +64,12 @@ def numpyro_mcmc(
       Phan et al. 2019, Composable effects for flexible and accelerated probabilistic programming in NumPyro,
       arXiv:1912.11554
     """
-    if min(num_warmup, num_chains) < 1 or num_draws < 4:
-        raise ValueError(
-            f"expected num_warmup and num_chains of at least 1 and num_draws of at least 4, "
-            f"got {num_warmup}, {num_chains} and {num_draws}"
-        )
+    check_count("num_warmup", num_warmup)
+    check_count("num_chains", num_chains)
+    # The two halves of a chain are compared, and a variance needs two draws.
+    check_count("num_draws", num_draws, least=4)
+    check_count("max_tree_depth", max_tree_depth)
+    check_fraction(target_acceptance=target_acceptance)
     max_samples = num_chains * num_draws
     predict = predict_draws(model)
 

@@ -22,7 +22,9 @@ from bal.posteriors._numpyro_model import (
     without_padding,
 )
 from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.posteriors._training_settings import check_optimizer
 from bal.types import Batch, PyTree, RngKey
+from bal.validation import check_count
 
 
 class GuideState(NamedTuple):
@@ -69,8 +71,8 @@ def numpyro_svi(
       Hoffman et al. 2013, Stochastic variational inference, arXiv:1206.7051
       Kucukelbir et al. 2017, Automatic differentiation variational inference, arXiv:1603.00788
     """
-    if num_steps < 1:
-        raise ValueError(f"expected num_steps of at least 1, got {num_steps}")
+    check_optimizer(optimizer)
+    check_count("num_steps", num_steps)
 
     def inference(observation: str, batch: Batch):
         from numpyro.infer import SVI, Trace_ELBO

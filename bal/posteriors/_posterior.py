@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from bal.likelihoods import Likelihood
 from bal.types import Batch, Gaussian, PyTree, RngKey
+from bal.validation import check_count
 
 # NumPy scalars: an array of JAX, made when bal is imported, would start its devices.
 _NO_LOSS: Any = np.float32(np.nan)
@@ -44,19 +45,16 @@ class Posterior(NamedTuple):
 
 
 def check_num_samples(num_samples: int | None, max_samples: int | None, name: str = "this posterior") -> int:
-    """The number of draws to take; None means all, where a posterior has only so many."""
-    if max_samples is None:
-        if num_samples is None or num_samples < 1:
-            raise ValueError(
-                f"expected num_samples of at least 1, got {num_samples}: {name} has as many draws as wanted"
-            )
-        return num_samples
+    """The number of draws to take; None means all of them, where their number is fixed."""
     if num_samples is None:
+        if max_samples is None:
+            raise ValueError(f"expected num_samples for {name}, which has no fixed number of draws, got None")
         return max_samples
-    if not 1 <= num_samples <= max_samples:
+    check_count("num_samples", num_samples)
+    if max_samples is not None and num_samples > max_samples:
         raise ValueError(
-            f"expected num_samples between 1 and {max_samples}, the draws that {name} has, got {num_samples}; "
-            "leave num_samples out to take all"
+            f"expected num_samples between 1 and {max_samples}, the number of draws of {name}, got {num_samples}: "
+            "leave num_samples out to take all of them"
         )
     return num_samples
 
@@ -69,10 +67,3 @@ def take_draws(rng_key: RngKey, draws: PyTree, num_samples: int | None, name: st
         return draws
     chosen = jax.random.permutation(rng_key, max_samples)[:num_samples]
     return jax.tree.map(lambda leaf: leaf[chosen], draws)
-
-
-def check_positive(**settings) -> None:
-    """Raise where a setting of that name is a number, not traced, and not above 0."""
-    for name, value in settings.items():
-        if isinstance(value, int | float) and value <= 0:
-            raise ValueError(f"expected {name} above 0, got {value}")

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bal.validation import check_nonnegative
+
 
 def pairwise_ranking_loss(
     predicted: Float[Array, " b"],
@@ -29,6 +31,9 @@ def pairwise_ranking_loss(
     Returns:
       The loss, in the unit of ``predicted``; 0 if no pair counts.
 
+    Raises:
+      ValueError: a negative margin.
+
     Example:
       >>> ordered = pairwise_ranking_loss(jnp.array([0.0, 1.0]), jnp.array([0.2, 0.3]), jnp.ones(2))
       >>> swapped = pairwise_ranking_loss(jnp.array([1.0, 0.0]), jnp.array([0.2, 0.3]), jnp.ones(2))
@@ -38,6 +43,7 @@ def pairwise_ranking_loss(
     References:
       Yoo and Kweon 2019, Learning loss for active learning, arXiv:1905.03677, section 3.3
     """
+    check_nonnegative(margin=margin)
     num_pairs = predicted.shape[0] // 2
     # What padding holds, which may be nan, enters no difference.
     predicted = jnp.where(weights > 0, predicted, 0.0)

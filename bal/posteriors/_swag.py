@@ -14,6 +14,7 @@ from bal.posteriors._gradient_steps import NetworkState, gradient_steps, init_ne
 from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
 from bal.posteriors._training_settings import TrainingSettings, without_early_stopping
 from bal.types import PyTree
+from bal.validation import check_count
 
 
 class SWAGState(NamedTuple):
@@ -60,10 +61,11 @@ def swag(
     References:
       Maddox et al. 2019, A simple baseline for Bayesian uncertainty in deep learning, arXiv:1902.02476
     """
-    if not 2 <= rank <= num_snapshots:
-        raise ValueError(f"expected 2 <= rank <= num_snapshots, got rank {rank} and num_snapshots {num_snapshots}")
-    if steps_between < 1:
-        raise ValueError(f"expected steps_between of at least 1, got {steps_between}")
+    check_count("num_snapshots", num_snapshots, least=2)
+    check_count("steps_between", steps_between)
+    check_count("rank", rank, least=2)
+    if rank > num_snapshots:
+        raise ValueError(f"expected rank of at most num_snapshots, got {rank} and {num_snapshots}")
     num_steps, settings = without_early_stopping("swag", training)
     steps = gradient_steps(network, likelihood, optimizer, **settings)
 

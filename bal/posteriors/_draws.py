@@ -28,6 +28,20 @@ def map_draws(network: Network, fn: Callable[[PyTree], PyTree], draws: PyTree) -
     return jax.lax.map(fn, draws, batch_size=at_once)
 
 
+def has_noise(network: Network, variables: Variables, inputs: Array) -> bool:
+    """Whether draws of a network differ: whether its head reads the key. Only shapes matter; nothing is computed."""
+    hidden = jax.eval_shape(network.trunk, variables, inputs)
+    rng_key = jax.eval_shape(lambda: jax.random.key(0))
+    jaxpr = jax.make_jaxpr(network.head)(variables, hidden, rng_key).jaxpr
+    # What depends on the key, by way of everything that takes something that does. A call counts as depending on all of
+    # its arguments, so noise is never overlooked.
+    depending = {id(jaxpr.invars[-1])}
+    for equation in jaxpr.eqns:
+        if any(id(variable) in depending for variable in equation.invars):
+            depending |= {id(variable) for variable in equation.outvars}
+    return any(id(variable) in depending for variable in jaxpr.outvars)
+
+
 def network_features(network: Network) -> dict[str, Callable[[PyTree, Array], Array]]:
     """Features of the mean network, for rules that look at distances."""
 

@@ -7,7 +7,7 @@ import optax
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network
-from bal.posteriors._draws import map_draws, network_features
+from bal.posteriors._draws import has_noise, map_draws, network_features
 from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, check_num_samples
@@ -35,11 +35,20 @@ def mc_dropout(
       A posterior whose draws are keys.
 
     Raises:
-      ValueError: settings that cannot be.
+      ValueError: invalid settings, or (from ``init``) a network without noise behind its trunk.
 
     References:
       Gal and Ghahramani 2016, Dropout as a Bayesian approximation, arXiv:1506.02142
     """
+
+    def init(rng_key, batch):
+        shapes = jax.eval_shape(network.init, rng_key, batch.inputs)
+        if not has_noise(network, shapes, batch.inputs):
+            raise ValueError(
+                "expected a network with noise for mc_dropout, got one whose draws are all the same, so that every "
+                "score would be 0: give it a dropout rate above 0, or use a posterior such as deep_ensemble"
+            )
+        return init_network(network, likelihood, rng_key, batch)
 
     def sample(rng_key, state, num_samples):
         return jax.random.split(rng_key, check_num_samples(num_samples, None, "mc_dropout"))
@@ -54,7 +63,7 @@ def mc_dropout(
         return map_draws(network, predict_one, draws)
 
     return Posterior(
-        init=lambda rng_key, batch: init_network(network, likelihood, rng_key, batch),
+        init=init,
         fit=gradient_fit(network, likelihood, optimizer, **training),
         sample=sample,
         predict=predict,

@@ -51,8 +51,11 @@ def gaussian_process(
 
     .. math:: f \mid y \sim GP(k_{xX} (K + \sigma^2 I)^{-1} y,\; k_{xx'} - k_{xX} (K + \sigma^2 I)^{-1} k_{Xx'})
 
-    Centre the labels: the prior mean is 0. A row of weight w counts as w observations. Time and memory grow with the
-    size K of the label buffer, as K^3 and K^2, in each step.
+    Centre the labels: the prior mean is 0. Time and memory grow with the size K of the label buffer, as K^3 and K^2, in
+    each step. A row of weight w counts as w observations of its label: one observation of variance
+    :math:`\sigma^2 / w`, and in the negative log marginal likelihood
+
+    .. math:: \tfrac{w - 1}2 \log(2 \pi \sigma^2) + \tfrac12 \log w.
 
     Draws are pathwise (Matheron's rule): a draw from the prior, moved by what it lacks at the labels,
 
@@ -60,7 +63,11 @@ def gaussian_process(
 
     They **approximate**: the prior draw f is a sum of random Fourier features. Each draw has its own frequencies, so
     mean and covariance over draws are exact and only their Gaussianity is approximate, to the order of 1/num_features.
-    With the linear kernel they are exact. ``covariance`` and ``moments`` are always exact.
+    With the linear kernel they are exact. ``covariance`` and ``moments`` are exact up to rounding. Float32 cannot
+    factor a covariance with less noise than its rounding, so the labels are given a variance of at least 1.2e-7 times
+    the sum of the prior variances: for 100 labels a standard deviation of 0.0035 ``scale``, for 1000 of 0.011. With
+    more noise than that, means and standard deviations were within 0.0013 ``scale`` of float64 (50 to 800 labels in 1
+    to 64 dimensions); with less noise, within 0.004 and 0.053. With 64-bit inputs the limit is 2.2e-16.
 
     Args:
       optimizer: any optax transformation, for the logarithms of the hyperparameters.
@@ -96,8 +103,9 @@ def gaussian_process(
         labelled = weights > 0
         noise_variances = jnp.exp(noise_params["log_variance"]) / jnp.where(labelled, weights, 1.0)
         masked = jnp.where(labelled[:, None] & labelled[None], functions.covariance(params, inputs, inputs), 0.0)
-        # Float32 cannot factor a covariance whose noise is below its rounding.
-        rounding = 4 * jnp.finfo(masked.dtype).eps * jnp.trace(masked)
+        # Below its rounding a covariance may have negative eigenvalues. Factors failed with a sixteenth of this in half
+        # of the cases that the docstring has figures of, with a quarter in none; more than this costs accuracy.
+        rounding = jnp.finfo(masked.dtype).eps * jnp.trace(masked)
         diagonal = jnp.where(labelled, jnp.maximum(noise_variances, rounding), 1.0)
         factor = jnp.linalg.cholesky(masked + jnp.diag(diagonal))
         return ProcessState(params, noise_params, inputs, labels, weights, factor, cho_solve((factor, True), labels))
@@ -114,14 +122,19 @@ def gaussian_process(
         labelled = batch.weights > 0
         inputs = jnp.where(labelled[:, None], _flat(batch.inputs), 0.0)
         labels = jnp.where(labelled, batch.labels, 0.0)
-        num_labelled = labelled.sum()
+        num_observations = jnp.where(labelled, batch.weights, 0.0).sum()
+        surplus = jnp.where(labelled, batch.weights - 1, 0.0).sum()  # observations beyond one a row
+        log_weights = jnp.log(jnp.where(labelled, batch.weights, 1.0)).sum()
 
         def loss(hyperparameters):
             conditioned = condition(hyperparameters, inputs, labels, batch.weights)
             # Padding has factor 1 and label 0, so it adds to neither term.
             log_determinant = 2 * jnp.log(jnp.diag(conditioned.factor)).sum()
-            total = labels @ conditioned.representer + log_determinant + num_labelled * jnp.log(2 * jnp.pi)
-            return 0.5 * total / jnp.maximum(num_labelled, 1)
+            # w observations of one label are one of a w-th of the variance, and what is left of their densities.
+            repeated = surplus * hyperparameters[1]["log_variance"] + log_weights
+            constant = num_observations * jnp.log(2 * jnp.pi)
+            total = labels @ conditioned.representer + log_determinant + repeated + constant
+            return 0.5 * total / jnp.where(labelled.any(), num_observations, 1.0)
 
         def step(carry, _):
             hyperparameters, optimizer_state = carry
@@ -146,7 +159,8 @@ def gaussian_process(
         prior = jax.vmap(draw)(jax.random.split(key_prior, num_samples))
         labelled = state.weights > 0
         scales = jnp.exp(0.5 * state.noise["log_variance"]) / jnp.sqrt(jnp.where(labelled, state.weights, 1.0))
-        noise = scales[None] * jax.random.normal(key_noise, (num_samples, labelled.shape[0]))
+        # Rows first: a longer buffer then leaves the noise of these rows as it is.
+        noise = scales[None] * jax.random.normal(key_noise, (labelled.shape[0], num_samples)).T
         values = jax.vmap(lambda one: functions.evaluate(one, state.inputs))(prior)
         residuals = jnp.where(labelled[None], state.labels[None] - values - noise, 0.0)
         return ProcessDraws(prior, cho_solve((state.factor, True), residuals.T).T)
@@ -177,6 +191,17 @@ def gaussian_process(
         epistemic = jnp.maximum(functions.variance(state.kernel, inputs) - explained, 0.0)
         return Gaussian(known.T @ state.representer, epistemic + jnp.exp(state.noise["log_variance"]))
 
+    def extend(state: ProcessState, budget: int) -> ProcessState:
+        size = state.labels.shape[0]
+        check_count("budget", budget, least=size)
+        padded = jax.tree.map(
+            lambda leaf: jnp.pad(leaf, [(0, budget - size)] + [(0, 0)] * (leaf.ndim - 1)),
+            (state.inputs, state.labels, state.weights, state.representer),
+        )
+        inputs, labels, weights, representer = padded
+        factor = jnp.eye(budget, dtype=state.factor.dtype).at[:size, :size].set(state.factor)
+        return ProcessState(state.kernel, state.noise, inputs, labels, weights, factor, representer)
+
     return Posterior(
         init=init,
         fit=fit,
@@ -186,6 +211,7 @@ def gaussian_process(
         covariance=covariance,
         likelihood=likelihood,
         moments=moments,
+        extend=extend,
     )
 
 

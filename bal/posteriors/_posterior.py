@@ -42,6 +42,8 @@ class Posterior(NamedTuple):
     max_samples: int | None = None  # draws that exist; None: as many as wanted
     convolutional: bool = False  # see Network: decides how many seeds run at once on a CPU
     moments: Callable[[PyTree, Array], Gaussian] | None = None  # (state, inputs) -> exact predictive [n] where closed
+    # (state, budget K) -> the state for a buffer of K labels, which predicts as before; None: no state depends on K
+    extend: Callable[[PyTree, int], PyTree] | None = None
 
 
 def check_num_samples(num_samples: int | None, max_samples: int | None, name: str = "this posterior") -> int:

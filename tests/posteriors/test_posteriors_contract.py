@@ -212,6 +212,15 @@ def test_jit_and_vmap_over_seeds_agree_with_eager(posterior, rng_key):
 
 
 @cases
+def test_states_whose_size_is_that_of_the_label_buffer_can_be_extended(posterior, rng_key):
+    short, long = (
+        jax.eval_shape(posterior.init, rng_key, labelled_batch(rng_key, posterior, size=size)) for size in (12, 15)
+    )
+    extended = short if posterior.extend is None else jax.eval_shape(lambda state: posterior.extend(state, 15), short)
+    assert jax.tree.map(jnp.shape, extended) == jax.tree.map(jnp.shape, long)
+
+
+@cases
 def test_features_have_one_row_a_point(posterior, rng_key):
     state = posterior.init(rng_key, labelled_batch(rng_key, posterior))
     for feature in posterior.features.values():

@@ -3,11 +3,14 @@
 from typing import Unpack
 
 import jax
+import jax.numpy as jnp
 import optax
+from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network
 from bal.posteriors._draws import map_draws, num_at_once, predict_networks
+from bal.posteriors._gradient_features import network_gradients
 from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, take_draws
@@ -89,14 +92,22 @@ def ensemble(
             return network.head(member.variables, hidden, None)
 
         embeddings = map_draws(network, embed_one, state)
-        return jax.numpy.moveaxis(embeddings, 0, 1).reshape(embeddings.shape[1], -1)
+        return jnp.moveaxis(embeddings, 0, 1).reshape(embeddings.shape[1], -1)
+
+    def gradient(state, inputs):
+        """Sum of the sketched gradients of all members: the kernel is the sum of theirs."""
+
+        def of_member(member: tuple[Array, NetworkState]):
+            return network_gradients(network, member[1], inputs, member=member[0])
+
+        return jax.lax.map(of_member, (jnp.arange(num_members), state)).sum(axis=0)
 
     return Posterior(
         init=init,
         fit=fit,
         sample=lambda rng_key, state, num_samples: take_draws(rng_key, state, num_samples, name),
         predict=predict_networks(network, likelihood),
-        features={"embedding": embedding},
+        features={"embedding": embedding, "gradient": gradient},
         covariance=None,
         likelihood=likelihood,
         max_samples=num_members,

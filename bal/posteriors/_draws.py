@@ -7,6 +7,7 @@ from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
+from bal.posteriors._gradient_features import network_gradients
 from bal.posteriors._gradient_steps import NetworkState
 from bal.types import PyTree
 
@@ -43,13 +44,20 @@ def has_noise(network: Network, variables: Variables, inputs: Array) -> bool:
 
 
 def network_features(network: Network) -> dict[str, Callable[[PyTree, Array], Array]]:
-    """Features of the mean network, for rules that look at distances."""
+    """Features of the mean network: its last hidden layer, and its gradient as that of Holzmüller et al. (2023).
+
+    "gradient" is :func:`bal.posteriors.gradient_features` of the outputs without noise, 512 numbers a point, with the
+    same sketch for all inputs and all runs.
+    """
 
     def embedding(state, inputs):
         hidden = network.trunk(state.variables, inputs)
         return network.head(state.variables, hidden, None)
 
-    return {"embedding": embedding}
+    def gradient(state, inputs):
+        return network_gradients(network, NetworkState(state.variables, state.noise), inputs)
+
+    return {"embedding": embedding, "gradient": gradient}
 
 
 def predict_networks(network: Network, likelihood: Likelihood) -> Callable[[PyTree, NetworkState, Array], PyTree]:

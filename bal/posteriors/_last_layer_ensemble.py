@@ -3,6 +3,7 @@
 from typing import Unpack
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from bal.likelihoods import Likelihood
@@ -51,6 +52,11 @@ def last_layer_ensemble(
     check_count("num_members", num_members)
     network_of_members = _with_members(network, num_members)
 
+    # For features: a point's outputs under all members, [n, E, ...], so that its gradient is that of all of them.
+    points_first = network_of_members._replace(
+        readout=lambda variables, embeddings: jnp.moveaxis(network_of_members.readout(variables, embeddings), 0, 1)
+    )
+
     def member_losses(noise, outputs, labels):
         return jax.vmap(likelihood.loss, in_axes=(None, 0, None))(noise, outputs, labels).mean(axis=0)
 
@@ -68,7 +74,7 @@ def last_layer_ensemble(
         fit=gradient_fit(network_of_members, likelihood._replace(loss=member_losses), optimizer, **training),
         sample=sample,
         predict=predict,
-        features=network_features(network_of_members),
+        features=network_features(points_first),
         covariance=None,
         likelihood=likelihood,
         max_samples=num_members,

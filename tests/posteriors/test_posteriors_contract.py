@@ -224,8 +224,28 @@ def test_states_whose_size_is_that_of_the_label_buffer_can_be_extended(posterior
 def test_features_have_one_row_a_point(posterior, rng_key):
     state = posterior.init(rng_key, labelled_batch(rng_key, posterior))
     for feature in posterior.features.values():
-        assert feature(state, jnp.ones((6, 4))).shape[0] == 6
-        assert feature(state, jnp.ones((6, 4))).ndim == 2
+        rows = jax.jit(feature)(state, jnp.ones((6, 4)))
+        assert rows.shape[0] == 6
+        assert rows.ndim == 2
+
+
+def test_every_posterior_over_a_network_offers_gradients():
+    without = set(REGRESSION_ONLY) | {"numpyro_mcmc", "numpyro_svi"}
+    assert {name for name, case in ALL_CASES.items() if "gradient" in case.features} == set(ALL_CASES) - without
+
+
+@cases
+def test_gradients_have_the_tangent_kernel_and_do_not_depend_on_the_chunk(posterior, rng_key):
+    if "gradient" not in posterior.features:
+        pytest.skip("not a network")
+    state = posterior.init(rng_key, labelled_batch(rng_key, posterior))
+    gradient = jax.jit(posterior.features["gradient"])
+    inputs = jax.random.normal(rng_key, (6, 4))
+    features = gradient(state, inputs)
+    assert features.shape == (6, 512)
+    np.testing.assert_allclose(gradient(state, inputs[::-1])[::-1], features, rtol=1e-5, atol=1e-6)
+    # The kernel of a member and class is at least that of its bias, which is 1: of all classes, the number of outputs.
+    assert (jnp.square(features).sum(axis=1) > 1.5).all()
 
 
 @cases

@@ -11,9 +11,9 @@ from bal.validation import check_count
 
 
 def crop_and_flip(*, padding: int) -> Callable[[RngKey, Array], Array]:
-    """Images that are moved by up to ``padding`` pixels in each direction, and mirrored with probability 1/2.
+    """Images shifted by up to ``padding`` pixels in each direction, and mirrored with probability 1/2.
 
-    What moves in from the border is 0: black, or the mean colour where inputs are normalised.
+    Pixels from beyond the border are 0: black, or the mean colour of normalised inputs.
 
     Args:
       padding: pixels added on each side before a part of the original size is cut out.

@@ -20,8 +20,8 @@ def bayesian_network(
 
     .. math:: W \sim N(0, s^2 / \text{fan-in}), \quad b \sim N(0, s^2), \quad y \sim p(y \mid f_{W, b}(x))
 
-    Weights are the parameters called "kernel", b all others; dividing by the fan-in makes functions of networks of any
-    width vary alike. A site is called by its place, "hidden.0.linear.kernel". The network is used without its noise.
+    Weights are the parameters called "kernel", b all others; dividing by the fan-in keeps the variance of the outputs
+    the same for any width. A site is named by its path, "hidden.0.linear.kernel". The network is used without noise.
 
     Args:
       network: without batch statistics.
@@ -46,7 +46,7 @@ def bayesian_network(
         import numpyro
         from numpyro import distributions as dist
 
-        # Only shapes are looked at.
+        # Only shapes are used.
         shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), inputs))
         if jax.tree.leaves(shapes.statistics):
             raise ValueError("expected a network without batch statistics for bayesian_network, got one with them")

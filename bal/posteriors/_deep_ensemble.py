@@ -29,13 +29,13 @@ def deep_ensemble(
 ) -> Posterior:
     """Networks that differ in their initial parameters, the order of their data and their training noise.
 
-    A member predicts without noise; if the network has dropout, it is training noise only.
+    Members predict without noise: dropout is noise in training only.
 
     Args:
       network: architecture of each member.
       likelihood: what the outputs mean.
       optimizer: any optax transformation.
-      num_members: networks E; draws are members, without replacement.
+      num_members: number of networks E; draws are members, without replacement.
       members_at_once: members trained in one ``vmap``; None chooses by network and platform.
       **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
 
@@ -43,7 +43,7 @@ def deep_ensemble(
       A posterior whose draws are states of members.
 
     Raises:
-      ValueError: no member, settings that cannot be, or (from ``sample``) more samples than members.
+      ValueError: invalid settings, or (from ``sample``) more samples than members.
 
     References:
       Lakshminarayanan et al. 2017, Simple and scalable predictive uncertainty estimation using deep ensembles,
@@ -67,22 +67,30 @@ def ensemble(
     at_once: int | None = None,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    """Members under the name by which errors call them."""
+    """An ensemble that errors call ``name``."""
     fit_member = gradient_fit(network, likelihood, optimizer, **training)
     at_once = at_once or num_at_once(network, num_members)
 
     def init(rng_key, batch):
+        """Fresh parameters of each member, [E, ...]."""
         keys = jax.random.split(rng_key, num_members)
         return jax.vmap(lambda key: init_network(network, likelihood, key, batch))(keys)
 
     def fit(rng_key, state, batch, validation=None):
+        """Train each member from its state, with its own order of the data."""
+
         def fit_one(member):
-            return fit_member(*member, batch, validation)
+            key, network_state = member
+            return fit_member(key, network_state, batch, validation)
 
         members = (jax.random.split(rng_key, num_members), state)
         if at_once >= num_members:
             return jax.vmap(fit_one)(members)
         return jax.lax.map(fit_one, members, batch_size=at_once)
+
+    def sample(rng_key, state, num_samples):
+        """Members, without replacement."""
+        return take_draws(rng_key, state, num_samples, name)
 
     def embedding(state, inputs):
         """Embeddings of all members, side by side."""
@@ -95,7 +103,7 @@ def ensemble(
         return jnp.moveaxis(embeddings, 0, 1).reshape(embeddings.shape[1], -1)
 
     def gradient(state, inputs):
-        """Sum of the sketched gradients of all members: the kernel is the sum of theirs."""
+        """Sum of the sketched gradients of all members: its kernel is the sum of their kernels."""
 
         def of_member(member: tuple[Array, NetworkState]):
             return network_gradients(network, member[1], inputs, member=member[0])
@@ -105,7 +113,7 @@ def ensemble(
     return Posterior(
         init=init,
         fit=fit,
-        sample=lambda rng_key, state, num_samples: take_draws(rng_key, state, num_samples, name),
+        sample=sample,
         predict=predict_networks(network, likelihood),
         features={"embedding": embedding, "gradient": gradient},
         covariance=None,

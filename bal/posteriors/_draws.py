@@ -9,13 +9,14 @@ from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
 from bal.posteriors._gradient_features import network_gradients
 from bal.posteriors._gradient_steps import NetworkState
+from bal.posteriors._protocols import FeatureFn, PredictFn
 from bal.types import PyTree
 
 
 def num_at_once(network: Network, count: int) -> int:
-    """How many sets of weights one program should run side by side: all, but for convolutions on a CPU one.
+    """How many sets of weights one program should run side by side: all of them, or one for convolutions on a CPU.
 
-    Convolutions with different kernels under one ``vmap`` are slower there than one after the other.
+    There, convolutions with different kernels are slower under one ``vmap`` than one after the other.
     """
     return 1 if network.convolutional and jax.default_backend() == "cpu" else count
 
@@ -43,7 +44,7 @@ def has_noise(network: Network, variables: Variables, inputs: Array) -> bool:
     return any(id(variable) in depending for variable in jaxpr.outvars)
 
 
-def network_features(network: Network) -> dict[str, Callable[[PyTree, Array], Array]]:
+def network_features(network: Network) -> dict[str, FeatureFn]:
     """Features of the mean network: its last hidden layer, and its gradient as that of Holzmüller et al. (2023).
 
     "gradient" is :func:`bal.posteriors.gradient_features` of the outputs without noise, 512 numbers a point, with the
@@ -51,19 +52,23 @@ def network_features(network: Network) -> dict[str, Callable[[PyTree, Array], Ar
     """
 
     def embedding(state, inputs):
+        """What the last linear layer of the mean network sees."""
         hidden = network.trunk(state.variables, inputs)
         return network.head(state.variables, hidden, None)
 
     def gradient(state, inputs):
+        """The sketched gradient of the outputs of the mean network by its parameters."""
         return network_gradients(network, NetworkState(state.variables, state.noise), inputs)
 
     return {"embedding": embedding, "gradient": gradient}
 
 
-def predict_networks(network: Network, likelihood: Likelihood) -> Callable[[PyTree, NetworkState, Array], PyTree]:
-    """Predictions of draws each of which is a whole network, without noise."""
+def predict_networks(network: Network, likelihood: Likelihood) -> PredictFn:
+    """The ``predict`` of draws each of which is a whole network, without noise."""
 
     def predict(state, draws, inputs):
+        """Predictions of each network."""
+
         def predict_one(member: NetworkState):
             return likelihood.predictive(member.noise, deterministic_outputs(network, member.variables, inputs))
 
@@ -72,10 +77,11 @@ def predict_networks(network: Network, likelihood: Likelihood) -> Callable[[PyTr
     return predict
 
 
-def predict_with_weights(network: Network, likelihood: Likelihood) -> Callable[[NetworkState, PyTree, Array], PyTree]:
-    """Predictions of draws that hold the parameters behind the trunk, and None for those that all draws share."""
+def predict_with_weights(network: Network, likelihood: Likelihood) -> PredictFn:
+    """The ``predict`` of draws of the parameters behind the trunk, with None for parameters that all draws share."""
 
     def predict(state: NetworkState, draws, inputs):
+        """Predictions of each set of weights; the trunk is evaluated once."""
         hidden = network.trunk(state.variables, inputs)
 
         def predict_one(draw):

@@ -9,9 +9,10 @@ from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Float
 
 from bal.likelihoods import gaussian
+from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._gradient_steps import keep_if_empty
 from bal.posteriors._kernels import KERNELS, KernelParams
-from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.posteriors._training_settings import check_optimizer
 from bal.precision import full_precision
 from bal.types import Batch, Gaussian, PyTree, RngKey
@@ -19,7 +20,7 @@ from bal.validation import check_choice, check_count, check_positive
 
 
 class ProcessState(NamedTuple):
-    """Labelled points, hyperparameters, and what follows from both."""
+    """Labelled points, hyperparameters, and the factored covariance that follows from both."""
 
     kernel: KernelParams
     noise: dict[str, Array]  # parameters of the Gaussian likelihood
@@ -31,7 +32,7 @@ class ProcessState(NamedTuple):
 
 
 class ProcessDraws(NamedTuple):
-    """Functions: a prior draw and its correction by the labels."""
+    """Functions: draws from the prior and their corrections by the labels."""
 
     prior: PyTree  # leading axis S
     update: Float[Array, "S K"]
@@ -57,12 +58,12 @@ def gaussian_process(
 
     .. math:: \tfrac{w - 1}2 \log(2 \pi \sigma^2) + \tfrac12 \log w.
 
-    Draws are pathwise (Matheron's rule): a draw from the prior, moved by what it lacks at the labels,
+    Draws are pathwise (Matheron's rule): a draw from the prior, corrected by its error at the labels,
 
     .. math:: f(x) + k_{xX} (K + \sigma^2 I)^{-1} (y - f(X) - \epsilon), \quad \epsilon \sim N(0, \sigma^2 I).
 
-    They **approximate**: the prior draw f is a sum of random Fourier features. Each draw has its own frequencies, so
-    mean and covariance over draws are exact and only their Gaussianity is approximate, to the order of 1/num_features.
+    They are **approximate**: the prior draw f is a sum of random Fourier features. Each draw has its own frequencies,
+    so mean and covariance over draws are exact; only their Gaussianity is approximate, to the order of 1/num_features.
     With the linear kernel they are exact. ``covariance`` and ``moments`` are exact up to rounding. Float32 cannot
     factor a covariance with less noise than its rounding, so the labels are given a variance of at least 1.2e-7 times
     the sum of the prior variances: for 100 labels a standard deviation of 0.0035 ``scale``, for 1000 of 0.011. With
@@ -71,19 +72,19 @@ def gaussian_process(
 
     Args:
       optimizer: any optax transformation, for the logarithms of the hyperparameters.
-      num_steps: its steps in each fit, which start from the state; 0 keeps the hyperparameters.
+      num_steps: optimiser steps in each fit, from the hyperparameters in the state; 0 keeps them.
       kernel: "rbf", "matern32", "matern52", or "linear", which is ``scale**2 * (1 + a @ b)``.
       lengthscale: initial, in the unit of the inputs, the same for all of them.
       scale: initial standard deviation of the function, in the unit of the labels.
       noise: initial standard deviation of the noise, in the unit of the labels.
-      num_features: random features of a draw.
+      num_features: random features in a draw.
 
     Returns:
       A posterior for real labels, with ``covariance`` and ``moments``. ``FitInfo.loss`` is the negative log marginal
       likelihood in nats a point.
 
     Raises:
-      ValueError: an unknown kernel, a scale that is not positive, or counts that cannot be.
+      ValueError: invalid settings, or (from ``init``) labels that are not real numbers.
 
     References:
       Rasmussen and Williams 2006, Gaussian processes for machine learning, algorithm 2.1 and chapter 5
@@ -111,6 +112,7 @@ def gaussian_process(
         return ProcessState(params, noise_params, inputs, labels, weights, factor, cho_solve((factor, True), labels))
 
     def init(rng_key: RngKey, batch: Batch) -> ProcessState:
+        """The prior, with room for the labels of the batch."""
         likelihood.check_labels(batch.labels)
         logs = [jnp.asarray(jnp.log(value), jnp.float32) for value in (lengthscale, scale, noise)]
         hyperparameters = KernelParams(logs[0], 2 * logs[1]), {"log_variance": 2 * logs[2]}
@@ -119,6 +121,7 @@ def gaussian_process(
 
     @full_precision
     def fit(rng_key: RngKey, state: ProcessState, batch: Batch, validation: Batch | None = None):
+        """Learn the hyperparameters from those in the state, then condition on the labels."""
         labelled = batch.weights > 0
         inputs = jnp.where(labelled[:, None], _flat(batch.inputs), 0.0)
         labels = jnp.where(labelled, batch.labels, 0.0)
@@ -150,6 +153,7 @@ def gaussian_process(
 
     @full_precision
     def sample(rng_key: RngKey, state: ProcessState, num_samples: int | None) -> ProcessDraws:
+        """Functions: draws from the prior, corrected at the labels."""
         num_samples = check_num_samples(num_samples, None, "gaussian_process")
         key_prior, key_noise = jax.random.split(rng_key)
 
@@ -167,6 +171,7 @@ def gaussian_process(
 
     @full_precision
     def predict(state: ProcessState, draws: ProcessDraws, inputs: Array) -> Gaussian:
+        """Values of each function, with the variance of the noise."""
         inputs = _flat(inputs)
         prior = jax.vmap(lambda one: functions.evaluate(one, inputs))(draws.prior)
         outputs = prior + draws.update @ cross(state, inputs)
@@ -178,20 +183,23 @@ def gaussian_process(
 
     @full_precision
     def covariance(state: ProcessState, inputs_a: Array, inputs_b: Array) -> Float[Array, "a b"]:
+        """Posterior covariance of the function."""
         inputs_a, inputs_b = _flat(inputs_a), _flat(inputs_b)
         whitened = [solve_triangular(state.factor, cross(state, x), lower=True) for x in (inputs_a, inputs_b)]
         return functions.covariance(state.kernel, inputs_a, inputs_b) - whitened[0].T @ whitened[1]
 
     @full_precision
     def moments(state: ProcessState, inputs: Array) -> Gaussian:
+        """Mean and variance of a new label, noise included."""
         inputs = _flat(inputs)
         known = cross(state, inputs)
         explained = (solve_triangular(state.factor, known, lower=True) ** 2).sum(axis=0)
-        # Rounding may explain more than there is.
+        # Rounding may make the explained variance exceed the prior's.
         epistemic = jnp.maximum(functions.variance(state.kernel, inputs) - explained, 0.0)
         return Gaussian(known.T @ state.representer, epistemic + jnp.exp(state.noise["log_variance"]))
 
     def extend(state: ProcessState, budget: int) -> ProcessState:
+        """The same process with room for more labels; the new rows are padding."""
         size = state.labels.shape[0]
         check_count("budget", budget, least=size)
         padded = jax.tree.map(
@@ -202,12 +210,16 @@ def gaussian_process(
         factor = jnp.eye(budget, dtype=state.factor.dtype).at[:size, :size].set(state.factor)
         return ProcessState(state.kernel, state.noise, inputs, labels, weights, factor, representer)
 
+    def embedding(state: ProcessState, inputs: Array) -> Float[Array, "n D"]:
+        """The flat inputs."""
+        return _flat(inputs)
+
     return Posterior(
         init=init,
         fit=fit,
         sample=sample,
         predict=predict,
-        features={"embedding": lambda state, inputs: _flat(inputs)},
+        features={"embedding": embedding},
         covariance=covariance,
         likelihood=likelihood,
         moments=moments,

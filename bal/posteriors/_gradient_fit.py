@@ -1,4 +1,4 @@
-"""Fitting by gradient steps, with early stopping: what every gradient-trained posterior does to a network."""
+"""Fitting by gradient steps, with early stopping: how every gradient-trained posterior trains a network."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Unpack
@@ -10,8 +10,9 @@ from jaxtyping import Array, Float, Int
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, deterministic_outputs
+from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._gradient_steps import AuxiliaryLoss, Carry, NetworkState, gradient_steps, keep_if_empty
-from bal.posteriors._posterior import FitInfo
+from bal.posteriors._protocols import FitFn
 from bal.posteriors._training_settings import EarlyStopping, TrainingSettings, split_settings
 from bal.types import Batch, RngKey
 
@@ -23,20 +24,26 @@ def gradient_fit(
     penalty_scale: Callable[[Array], Array] | None = None,
     auxiliary_loss: AuxiliaryLoss | None = None,
     **settings: Unpack[TrainingSettings],
-) -> Callable[..., tuple[NetworkState, FitInfo]]:
-    r"""A function ``(rng_key, state, batch, validation=None) -> (state, info)`` that trains from the state it is given.
+) -> FitFn:
+    r"""The ``fit`` of a posterior whose state is a network, see :class:`FitFn`.
 
     The objective is, for a minibatch of b rows with weights w and N labelled points,
 
     .. math:: \tfrac1b \sum_i w_i \ell_i + \tfrac{s_t}N \mathrm{penalty} + \lambda(N) \sum \|\text{kernel}\|^2
 
-    with no factor 1/2 in the last term, as in Gal et al. (2017); decoupled decay is the optimiser's. The factor s of
-    the network's penalty at step t is ``penalty_scale(t)``, 1 without; an ``auxiliary_loss`` is added, see
-    :func:`gradient_steps`. An empty batch returns the state as it was.
+    with no factor 1/2 in the last term, as in Gal et al. (2017); decoupled decay belongs to the optimiser. Training
+    continues from the state, which is returned unchanged for an empty batch.
+
+    Args:
+      network: what is trained.
+      likelihood: what the outputs mean.
+      optimizer: any optax transformation.
+      penalty_scale: step t -> the factor s of the network's penalty, such as a warm-up; None: 1.
+      auxiliary_loss: what else to minimise, see :func:`gradient_steps`.
+      **settings: see :class:`TrainingSettings`.
 
     Raises:
-      ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it,
-        or (when traced) early stopping without validation points.
+      ValueError: missing or invalid settings, or (when traced) early stopping without validation points.
     """
     num_steps, early_stopping, steps_settings = split_settings(settings)
     steps = gradient_steps(
@@ -71,6 +78,7 @@ def gradient_fit(
         return end.best, FitInfo(end.value, end.best_loss, end.num_steps)
 
     def fit(rng_key: RngKey, state: NetworkState, batch: Batch, validation: Batch | None = None):
+        """Train by gradient steps, from the state, and stop early where that is set; see ``gradient_fit``."""
         key_steps, key_held_out = jax.random.split(rng_key)
         carry = steps.init(state)
         if early_stopping is None:

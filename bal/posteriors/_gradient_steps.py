@@ -14,7 +14,7 @@ from bal.posteriors._training_settings import check_optimizer
 from bal.types import Batch, PyTree, RngKey
 from bal.validation import check_count, check_nonnegative
 
-# Examples whose gradient is computed at a time on a CPU by networks with convolutions: their activations stay in cache.
+# Examples in a gradient piece of networks with convolutions on a CPU, so that their activations stay in cache.
 CPU_MICRO_BATCH = 32
 
 # (parameters, training, losses [b], weights [b], step) -> nats a point, added to the objective of a minibatch
@@ -41,7 +41,7 @@ class Carry(NamedTuple):
 
 
 class GradientSteps(NamedTuple):
-    """Training as pure functions. A posterior that looks at the trajectory runs it in several pieces."""
+    """Training as pure functions. A posterior that uses the trajectory runs it in several pieces."""
 
     init: Callable[[NetworkState], Carry]
     # (rng_key, carry, batch, first step, number of steps) -> carry, objective of the last step in nats a point
@@ -49,7 +49,7 @@ class GradientSteps(NamedTuple):
 
 
 def init_network(network: Network, likelihood: Likelihood, rng_key: RngKey, batch: Batch) -> NetworkState:
-    """Initial parameters; raises where the labels cannot be of this likelihood."""
+    """Initial parameters; raises for labels that the likelihood does not take."""
     likelihood.check_labels(batch.labels)
     key_network, key_noise = jax.random.split(rng_key)
     return NetworkState(network.init(key_network, batch.inputs), likelihood.init(key_noise))
@@ -69,7 +69,7 @@ def gradient_steps(
 ) -> GradientSteps:
     r"""The steps of :func:`gradient_fit`, whose objective they minimise.
 
-    The optimiser is told ``rng_key`` (of the step) and ``num_labelled`` N, should it want them: one that adds noise
+    The optimiser also receives ``rng_key`` (of the step) and ``num_labelled`` N, if it takes them: one that adds noise
     scaled by the number of labels samples from the posterior.
 
     Args:
@@ -82,10 +82,10 @@ def gradient_steps(
       micro_batch_size: examples a gradient piece.
       penalty_scale: step -> factor of the network's penalty, such as a warm-up; None: 1.
       auxiliary_loss: what else to minimise. It may compare the rows of a minibatch, or of its micro-batches, with one
-        another; these have at least two rows then.
+        another; both then need at least two rows.
 
     Raises:
-      ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it.
+      ValueError: invalid settings, such as a micro-batch that does not divide the minibatch.
     """
     check_optimizer(optimizer)
     check_count("minibatch_size", minibatch_size)
@@ -142,7 +142,7 @@ def gradient_steps(
 
     def train_step(rng_key, rows, step, carry: Carry, batch, num_labelled):
         minibatch = jax.tree.map(lambda leaf: leaf.at[rows].get(mode="clip"), batch)
-        # The key as it came goes to the training noise; an optimiser that draws noise of its own gets another.
+        # The training noise takes the key itself; an optimiser that draws noise gets another one.
         key_optimizer = jax.random.fold_in(rng_key, 1)
         if augment is not None:
             rng_key, key_augment = jax.random.split(rng_key)
@@ -159,7 +159,7 @@ def gradient_steps(
     def run(rng_key, carry, batch, first, count):
         key_rows, key_noise = jax.random.split(rng_key)
         num_labelled = jnp.maximum((batch.weights > 0).sum(), 1)
-        # Drawn for all steps at once: many small calls of the generator would cost as much as a small network.
+        # Drawn for all steps at once: many small calls of the generator cost as much as a small network.
         rows = _draw_rows(key_rows, batch.weights, (count, minibatch_size))
 
         def body(carry, step):
@@ -178,7 +178,7 @@ def gradient_steps(
 
 
 def keep_if_empty(batch: Batch, before: PyTree, after: PyTree) -> PyTree:
-    """The state before where nothing is labelled, else the state after."""
+    """The state ``before`` where nothing is labelled, else the state ``after``."""
     is_empty = ~(batch.weights > 0).any()
     return jax.tree.map(lambda old, new: jnp.where(is_empty, old, new), before, after)
 

@@ -1,4 +1,4 @@
-"""Stochastic-gradient MCMC with a cyclical schedule: draws are networks that a noisy training visits."""
+"""Stochastic-gradient MCMC with a cyclical schedule: draws are networks along a noisy training trajectory."""
 
 from typing import NamedTuple, Required, Unpack
 
@@ -10,26 +10,27 @@ from jaxtyping import Array, Float, Int
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables
 from bal.posteriors._draws import network_features, predict_networks
+from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._gradient_steps import NetworkState, gradient_steps, init_network, keep_if_empty
-from bal.posteriors._posterior import FitInfo, Posterior, take_draws
+from bal.posteriors._posterior import Posterior, take_draws
 from bal.posteriors._training_settings import TrainingSettings, without_early_stopping
 from bal.types import PyTree
 from bal.validation import check_count, check_nonnegative, check_positive, check_probability
 
 
 class ChainSettings(TrainingSettings, total=False):
-    """Settings of :func:`sgld` and :func:`sghmc`, without early stopping; ``num_steps`` is that of all cycles."""
+    """Settings of :func:`sgld` and :func:`sghmc`; ``num_steps`` counts the steps of all cycles. No early stopping."""
 
-    learning_rate: Required[float | Float[Array, ""]]  # at the start of a cycle; the papers' step size is 2 / N of it
+    learning_rate: Required[float | Float[Array, ""]]  # of the start of a cycle; times 2 / N: the papers' step size
     prior_scale: float | Float[Array, ""]  # 1: standard deviation of the Gaussian prior of the network's parameters
     temperature: float | Float[Array, ""]  # 1: Bayes; below, the posterior is sharper
-    num_cycles: int  # 4: cycles; it divides num_steps
-    draws_per_cycle: int  # 5: draws of each cycle; all cycles together are the draws of the posterior
-    exploration: float  # 0.8: share of a cycle without noise
+    num_cycles: int  # 4; it divides num_steps
+    draws_per_cycle: int  # 5; those of all cycles together are the draws of the posterior
+    exploration: float  # 0.8: fraction of a cycle without noise
 
 
 class ChainState(NamedTuple):
-    """The end of the chain, and the networks that it visited."""
+    """The end of the chain, and the networks that were drawn from it."""
 
     variables: Variables
     noise: PyTree  # parameters of the likelihood
@@ -37,7 +38,7 @@ class ChainState(NamedTuple):
 
 
 class Cycles(NamedTuple):
-    """When a chain explores and when it collects. Each cycle starts with a large step that falls to 0 by a cosine."""
+    """When a chain explores and when it collects. In each cycle the step size falls to 0 along a cosine."""
 
     num_cycles: int
     draws_per_cycle: int
@@ -64,7 +65,7 @@ def langevin(
     exploration: float = 0.8,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    """A chain under the name by which errors call it; see :class:`ChainSettings`."""
+    """A chain that errors call ``name``; see :class:`ChainSettings`."""
     if learning_rate is None:
         raise ValueError(f"expected a learning_rate for {name}, got none: pass it by name, such as learning_rate=0.01")
     check_positive(learning_rate=learning_rate, prior_scale=prior_scale, friction=friction)
@@ -83,11 +84,13 @@ def langevin(
     max_samples = num_cycles * draws_per_cycle
 
     def init(rng_key, batch):
+        """A fresh network, which all draws are equal to."""
         start = init_network(network, likelihood, rng_key, batch)
         draws = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], max_samples, axis=0), start)
         return ChainState(start.variables, start.noise, draws)
 
     def fit(rng_key, state: ChainState, batch, validation=None):
+        """Run all cycles from the end of the chain in the state, and keep the draws of each."""
         carry = steps.init(NetworkState(state.variables, state.noise))
 
         def collect(carry, draw):
@@ -111,10 +114,14 @@ def langevin(
         info = FitInfo(loss=values[-1, -1], num_steps=jnp.int32(num_steps))
         return keep_if_empty(batch, state, fitted), info
 
+    def sample(rng_key, state: ChainState, num_samples):
+        """Draws of the chain, without replacement."""
+        return take_draws(rng_key, state.draws, num_samples, name)
+
     return Posterior(
         init=init,
         fit=fit,
-        sample=lambda rng_key, state, num_samples: take_draws(rng_key, state.draws, num_samples, name),
+        sample=sample,
         predict=predict_networks(network, likelihood),
         features=network_features(network),
         covariance=None,
@@ -142,8 +149,8 @@ def noisy_momentum(
     .. math:: v \leftarrow (1 - \alpha) v - \eta g + \sqrt{2 \alpha \eta T / N}\, \xi, \qquad
               \theta \leftarrow \theta + v
 
-    With friction 1 it is Langevin dynamics. The objective is the energy divided by the number of labels N, so the
-    learning rate is that of training, and the step size of the papers is :math:`2 \eta / N`.
+    With friction 1 these are Langevin dynamics. The objective is the energy divided by the number of labels N, so
+    :math:`\eta` is an ordinary learning rate, and the step size of the papers is :math:`2 \eta / N`.
     """
 
     def init(params):

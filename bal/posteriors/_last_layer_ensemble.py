@@ -29,21 +29,21 @@ def last_layer_ensemble(
     """Last layers that differ in their initial parameters, on a body that is trained by the mean of their losses.
 
     The cheapest ensemble and the least diverse: the body is computed once, in training and in prediction, but members
-    see the same minibatches, and only what they were before training keeps them apart. Under plain gradient descent
-    each member learns ``num_members`` times slower than alone; adaptive optimisers do not mind.
+    see the same minibatches and differ by their initial parameters only. Under plain gradient descent each member
+    learns ``num_members`` times slower than alone; adaptive optimisers rescale this away.
 
     Args:
-      network: its dropout is training noise only, the same for all members.
+      network: its dropout is noise in training only, the same for all members.
       likelihood: what the outputs mean.
       optimizer: any optax transformation.
-      num_members: last layers E; draws are members, without replacement.
+      num_members: number of last layers E; draws are members, without replacement.
       **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
 
     Returns:
       A posterior whose draws are parameters of the readout.
 
     Raises:
-      ValueError: no member, settings that cannot be, or (from ``sample``) more samples than members.
+      ValueError: invalid settings, or (from ``sample``) more samples than members.
 
     References:
       Osband et al. 2016, Deep exploration via bootstrapped DQN, arXiv:1602.04621
@@ -60,18 +60,26 @@ def last_layer_ensemble(
     def member_losses(noise, outputs, labels):
         return jax.vmap(likelihood.loss, in_axes=(None, 0, None))(noise, outputs, labels).mean(axis=0)
 
+    def init(rng_key, batch):
+        """Fresh parameters of the body and of each last layer."""
+        return init_network(network_of_members, likelihood, rng_key, batch)
+
+    fit = gradient_fit(network_of_members, likelihood._replace(loss=member_losses), optimizer, **training)
+
     def sample(rng_key, state: NetworkState, num_samples):
+        """Last layers, without replacement."""
         _, members = state.variables.params
         return take_draws(rng_key, members, num_samples, "last_layer_ensemble")
 
     def predict(state: NetworkState, draws, inputs):
+        """Predictions of each last layer; the body is evaluated once."""
         embeddings = embed(network_of_members, state.variables, inputs)
         outputs = _readout(network, state.variables, draws, embeddings)
         return jax.vmap(lambda output: likelihood.predictive(state.noise, output))(outputs)
 
     return Posterior(
-        init=lambda rng_key, batch: init_network(network_of_members, likelihood, rng_key, batch),
-        fit=gradient_fit(network_of_members, likelihood._replace(loss=member_losses), optimizer, **training),
+        init=init,
+        fit=fit,
         sample=sample,
         predict=predict,
         features=network_features(points_first),
@@ -85,7 +93,7 @@ def last_layer_ensemble(
 def _with_members(network: Network, num_members: int) -> Network:
     """The network with outputs [E, n, ...]. Its parameters are those of one network, and of E readouts.
 
-    The readout of the one network stays as it was initialised, and is not used.
+    The readout of the one network is neither used nor trained.
     """
 
     def init(rng_key, inputs):

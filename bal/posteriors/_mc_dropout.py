@@ -22,11 +22,11 @@ def mc_dropout(
 ) -> Posterior:
     r"""Dropout as approximate variational inference: the weights of draw s are :math:`m_s \odot W`.
 
-    In training each example has its own mask; a draw is one mask for all points, so that joint predictions are those of
-    one function.
+    In training each example has its own mask. A draw is one mask for all points, so that joint predictions are those
+    of one function.
 
     Args:
-      network: its ``head`` must draw from a key (dropout with a rate above 0).
+      network: its ``head`` must draw from its key, such as by dropout with a rate above 0.
       likelihood: what the outputs mean.
       optimizer: any optax transformation.
       **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
@@ -42,18 +42,23 @@ def mc_dropout(
     """
 
     def init(rng_key, batch):
+        """Fresh parameters; raises for a network without noise."""
         shapes = jax.eval_shape(network.init, rng_key, batch.inputs)
         if not has_noise(network, shapes, batch.inputs):
             raise ValueError(
-                "expected a network with noise for mc_dropout, got one whose draws are all the same, so that every "
-                "score would be 0: give it a dropout rate above 0, or use a posterior such as deep_ensemble"
+                "expected a network with noise for mc_dropout, got one whose draws are all the same, which makes every "
+                "score 0: give it a dropout rate above 0, or use a posterior such as deep_ensemble"
             )
         return init_network(network, likelihood, rng_key, batch)
 
+    fit = gradient_fit(network, likelihood, optimizer, **training)
+
     def sample(rng_key, state, num_samples):
+        """Keys of masks."""
         return jax.random.split(rng_key, check_num_samples(num_samples, None, "mc_dropout"))
 
     def predict(state: NetworkState, draws, inputs):
+        """Predictions under each mask; the trunk is evaluated once."""
         hidden = network.trunk(state.variables, inputs)
 
         def predict_one(rng_key):
@@ -64,7 +69,7 @@ def mc_dropout(
 
     return Posterior(
         init=init,
-        fit=gradient_fit(network, likelihood, optimizer, **training),
+        fit=fit,
         sample=sample,
         predict=predict,
         features=network_features(network),

@@ -1,4 +1,4 @@
-"""How well predicted losses order true ones: the objective of a loss-prediction module."""
+"""How well predicted losses rank true ones: the objective of a loss-prediction module."""
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,9 @@ def pairwise_ranking_loss(
 
     .. math:: \max\bigl(0, -\mathrm{sign}(l_i - l_j)\,(\hat l_i - \hat l_j) + \xi\bigr), \qquad j = b - 1 - i
 
-    The scale of losses, which falls as a network is trained, does not matter: only their order does. Each row is in one
-    pair; of an odd number the middle row is in none. A pair counts if both weights are positive and the losses differ:
-    equal losses have no order to learn. No gradient goes into ``losses``.
+    Only the order of the losses matters, not their scale, which falls as a network is trained. Each row is in one pair,
+    except the middle one of an odd number. A pair counts if both weights are positive and the losses differ: equal
+    losses have no order to learn. No gradient flows into ``losses``.
 
     Args:
       predicted: predicted losses, in any unit.
@@ -45,7 +45,7 @@ def pairwise_ranking_loss(
     """
     check_nonnegative(margin=margin)
     num_pairs = predicted.shape[0] // 2
-    # What padding holds, which may be nan, enters no difference.
+    # Padding may hold nan, which must not enter a difference.
     predicted = jnp.where(weights > 0, predicted, 0.0)
     losses = jnp.where(weights > 0, jax.lax.stop_gradient(losses), 0.0)
     order = jnp.sign(losses - losses[::-1])[:num_pairs]

@@ -1,5 +1,7 @@
 """What every posterior promises. A new posterior is tested by a row in ``CASES``."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import optax
 import pytest
 from numpyro.infer.autoguide import AutoNormal
 
-from bal import likelihoods, networks
+from bal import likelihoods, networks, posteriors
 from bal.posteriors import (
     POSTERIORS,
     bayesian_linear,
@@ -27,6 +29,16 @@ from bal.posteriors import (
 )
 from bal.types import Batch, Gaussian
 
+PROTOCOLS = {
+    "init": posteriors.InitFn,
+    "fit": posteriors.FitFn,
+    "sample": posteriors.SampleFn,
+    "predict": posteriors.PredictFn,
+    "features": posteriors.FeatureFn,
+    "covariance": posteriors.CovarianceFn,
+    "moments": posteriors.MomentsFn,
+    "extend": posteriors.ExtendFn,
+}
 TRAINING = {"num_steps": 20, "minibatch_size": 8}
 CLASSIFIER = networks.mlp(num_outputs=3, hidden_sizes=(16, 8), dropout_rate=0.3)
 VARIATIONAL = networks.variational_mlp(num_outputs=3, hidden_sizes=(8,))
@@ -119,6 +131,17 @@ def assert_trees_close(a, b, **tolerance):
 def test_every_registered_posterior_has_a_case():
     assert not set(CASES) & set(REGRESSION_ONLY)
     assert set(CASES) | set(REGRESSION_ONLY) == set(POSTERIORS)
+
+
+@cases
+def test_functions_take_the_parameters_of_their_protocols_and_say_what_they_do(posterior):
+    for name, protocol in PROTOCOLS.items():
+        functions = posterior.features if name == "features" else {name: getattr(posterior, name)}
+        for function in functions.values():
+            if function is not None:
+                expected = list(inspect.signature(protocol.__call__).parameters)[1:]
+                assert list(inspect.signature(function).parameters) == expected, name
+                assert inspect.getdoc(function), name
 
 
 @classifiers

@@ -1,5 +1,7 @@
 """Bayesian active learning in JAX: a whole run is one compiled function of a key."""
 
+from typing import Any
+
 from bal import (
     acquisition,
     augmentation,
@@ -16,7 +18,7 @@ from bal import (
 )
 from bal.automatic import Automatic, AutomaticInfo, AutomaticState
 from bal.information import check_log_probs
-from bal.loop import ActiveLearner, LoopState, StepInfo, build, run
+from bal.loop import ActiveLearner, LoopState, StepInfo, build, load, run, save
 from bal.pool import PoolState
 from bal.refit import shrink_and_perturb, warm_start
 from bal.selection import Selection
@@ -48,10 +50,12 @@ __all__ = [
     "datasets",
     "information",
     "likelihoods",
+    "load",
     "metrics",
     "networks",
     "posteriors",
     "run",
+    "save",
     "selection",
     "shrink_and_perturb",
     "split_keys",
@@ -60,3 +64,15 @@ __all__ = [
     "types",
     "warm_start",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what few programs need when it is first used: the studies and their packages, the version."""
+    import importlib
+    import importlib.metadata
+
+    if name == "studies":
+        return importlib.import_module("bal.studies")
+    if name == "__version__":
+        return importlib.metadata.version("bal-jax")
+    raise AttributeError(f"module 'bal' has no attribute {name!r}")

@@ -4,7 +4,7 @@ Values are looked at where they can be read. In compiled code, where they are be
 """
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import jax
@@ -18,10 +18,33 @@ def is_concrete(*arrays: Any) -> bool:
     return not any(isinstance(array, jax.core.Tracer) for array in arrays)
 
 
+def as_array(name: str, value: Any) -> Array:
+    """The value as a JAX array; numbers that its integers cannot hold are refused, where JAX would let them wrap."""
+    if isinstance(value, jax.Array):
+        return value
+    array = np.asarray(value)
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
+        raise ValueError(f"expected {name} to be numbers, got {_describe(array)}")
+    if np.issubdtype(array.dtype, np.integer) and array.size:
+        limits = jnp.iinfo(jax.dtypes.canonicalize_dtype(array.dtype))
+        for worst in (int(array.min()), int(array.max())):
+            if not limits.min <= worst <= limits.max:
+                raise ValueError(f"expected {name} between {limits.min} and {limits.max}, got {worst}")
+    return jnp.asarray(array)
+
+
 def check_count(name: str, value: Any, *, least: int = 1) -> None:
     """Raise unless a static size is a whole number of at least ``least``; 2.5, True and "3" are not."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"expected {name} to be a whole number of at least {least}, got {value!r}")
+
+
+def check_counts(name: str, values: Any, *, least: int = 1, empty: bool = False) -> None:
+    """Raise unless these are whole numbers of at least ``least``, such as the sizes of layers, and at least one."""
+    if not isinstance(values, Sequence) or isinstance(values, str) or not (values or empty):
+        raise ValueError(f"expected {name} to be a sequence of whole numbers, got {values!r}")
+    for value in values:
+        check_count(f"every number in {name}", value, least=least)
 
 
 def check_positive(**settings: Any) -> None:

@@ -1,1 +1,1 @@
-"""Studies, their runner and their pictures: users of the library, never imported by it."""
+"""Studies and benchmarks: users of the library, never imported by it."""

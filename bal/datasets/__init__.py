@@ -42,7 +42,7 @@ def load(name: str, *, data_dir: str | Path | None = None, download: bool = True
     if name in known:
         return load_tfds(name, data_dir=data_dir, download=download)
     nearest = difflib.get_close_matches(name, [*OFFLINE, *known], n=3) or list(OFFLINE)
-    hint = "" if known else "; other sets come from TFDS: pip install 'bal[datasets]'"
+    hint = "" if known else "; other sets come from TFDS: pip install 'bal-jax[datasets]'"
     raise ValueError(f"expected the name of a data set, got {name!r}: nearest are {', '.join(nearest)}{hint}")
 
 

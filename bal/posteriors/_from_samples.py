@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from bal.likelihoods import Likelihood
+from bal.likelihoods import Likelihood, check_batch
 from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._posterior import Posterior, take_draws
 from bal.types import Batch, PyTree, RngKey
@@ -52,7 +52,6 @@ def from_samples(
 
     def init(rng_key: RngKey, batch: Batch) -> GivenSamples:
         """All draws; raises for outputs that do not fit the inputs."""
-        likelihood.check_labels(batch.labels)
         first = jax.tree.map(lambda leaf: leaf[0], stacked_params)
         outputs = jax.eval_shape(apply, first, batch.inputs)
         shape = getattr(outputs, "shape", None)
@@ -60,6 +59,7 @@ def from_samples(
         if shape is None or len(shape) < 2 or shape[0] != num_points:
             got = jax.tree.structure(outputs) if shape is None else list(shape)
             raise ValueError(f"expected apply to return outputs [n, ...] for n = {num_points} points, got {got}")
+        check_batch(likelihood, batch, outputs)
         noise = stacked_noise
         if noise is None:
             noise = jax.tree.map(lambda leaf: jnp.stack([leaf] * num_draws), likelihood.init(rng_key))

@@ -100,6 +100,33 @@ def gradient_fit(
     return fit
 
 
+def fit_or_keep(
+    name: str,
+    network: Network,
+    likelihood: Likelihood,
+    optimizer: optax.GradientTransformation | None,
+    **settings: Unpack[TrainingSettings],
+) -> FitFn:
+    """:func:`gradient_fit`, or without an optimiser a function that keeps the weights of the state.
+
+    Raises:
+      ValueError: settings of training without an optimiser, or those that :func:`gradient_fit` refuses.
+    """
+    if optimizer is not None:
+        return gradient_fit(network, likelihood, optimizer, **settings)
+    if settings:
+        raise ValueError(
+            f"expected no {' and no '.join(sorted(settings))} for {name} without an optimizer, which keeps the weights "
+            "of the network: give an optimizer to train it"
+        )
+
+    def keep(rng_key: RngKey, state: NetworkState, batch: Batch, validation: Batch | None = None):
+        """Keep the weights of the state."""
+        return state, FitInfo()
+
+    return keep
+
+
 class _Loop(NamedTuple):
     carry: Carry
     num_steps: Int[Array, ""]

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from bal.likelihoods import Likelihood
-from bal.networks import Network, Training, Variables
+from bal.likelihoods import Likelihood, check_batch
+from bal.networks import Network, Training, Variables, deterministic_outputs
 from bal.posteriors._training_settings import check_optimizer
 from bal.types import Batch, PyTree, RngKey
 from bal.validation import check_count, check_nonnegative
@@ -49,9 +49,13 @@ class GradientSteps(NamedTuple):
 
 
 def init_network(network: Network, likelihood: Likelihood, rng_key: RngKey, batch: Batch) -> NetworkState:
-    """Initial parameters; raises for labels that the likelihood does not take."""
-    likelihood.check_labels(batch.labels)
+    """Initial parameters; raises for labels that do not fit the likelihood or the network's outputs."""
     key_network, key_noise = jax.random.split(rng_key)
+
+    def outputs_of(inputs):
+        return deterministic_outputs(network, network.init(key_network, inputs), inputs)
+
+    check_batch(likelihood, batch, jax.eval_shape(outputs_of, batch.inputs))
     return NetworkState(network.init(key_network, batch.inputs), likelihood.init(key_noise))
 
 
@@ -87,6 +91,11 @@ def gradient_steps(
     Raises:
       ValueError: invalid settings, such as a micro-batch that does not divide the minibatch.
     """
+    if optimizer is None:
+        raise ValueError(
+            "expected an optax transformation as optimizer, got None: "
+            "laplace, mc_dropout and point_estimate alone keep the weights of a network, with optimizer=None"
+        )
     check_optimizer(optimizer)
     check_count("minibatch_size", minibatch_size)
     if micro_batch_size is not None:

@@ -11,9 +11,9 @@ from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
 from bal.posteriors._curvature import CURVATURES, Curvature, best_prior_precision, extend, log_evidence
 from bal.posteriors._draws import map_draws, network_features
-from bal.posteriors._gradient_fit import gradient_fit
+from bal.posteriors._gradient_fit import fit_or_keep
 from bal.posteriors._gradient_steps import NetworkState, init_network, keep_if_empty
-from bal.posteriors._last_layer import embed
+from bal.posteriors._last_layer import check_embeds, embed
 from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.posteriors._training_settings import TrainingSettings
 from bal.types import PyTree
@@ -32,7 +32,7 @@ class LaplaceState(NamedTuple):
 def laplace(
     network: Network,
     likelihood: Likelihood,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | None,
     *,
     curvature: str = "full",
     prior_precision: float | Float[Array, ""] | None = None,
@@ -43,14 +43,16 @@ def laplace(
 
     .. math:: N\Bigl(\theta^*, \bigl(\textstyle\sum_i w_i J_i^T \Lambda_i J_i + \delta I\bigr)^{-1}\Bigr)
 
-    J is the Jacobian of the outputs and :math:`\Lambda` the Hessian of the loss with respect to them; the network is
-    trained first. ``FitInfo.diagnostics`` has the log marginal likelihood in nats, and the prior precision.
-    ``covariance``, of the curvatures over the last layer, is that of the latent functions, summed over the outputs.
+    J is the Jacobian of the outputs and :math:`\Lambda` the Hessian of the loss with respect to them, at the labelled
+    points. The network is trained first, or keeps its weights where there is no optimizer. ``FitInfo.diagnostics`` has
+    the log marginal likelihood in nats, and the prior precision. ``covariance``, of the curvatures over the last layer,
+    is that of the latent functions, summed over the outputs.
 
     Args:
       network: its dropout is noise in training only.
       likelihood: what the outputs mean.
-      optimizer: any optax transformation.
+      optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
+        likelihood, which scales the curvature: ``gaussian(noise=...)`` says what it is.
       curvature: "full" or "kronecker" over the last layer, memory (F C)^2 and F^2 + C^2 for F features; "diagonal" over
         all weights.
       prior_precision: :math:`\delta`, which then is part of the training objective too; None: the value of the largest
@@ -59,13 +61,15 @@ def laplace(
       linearised: for "diagonal", whether predictions are those of the network linearised at the mean, one ``jvp`` a
         draw, for which the curvature is derived (Immer et al.), or of the network at each draw of the weights. Over the
         last layer, which is linear, both are the same.
-      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+      **training: see :class:`bal.posteriors.TrainingSettings`; an optimizer needs ``num_steps`` and
+        ``minibatch_size``.
 
     Returns:
       A posterior whose draws are deviations of the weights from their mean.
 
     Raises:
-      ValueError: invalid settings, or (from ``init``) a readout that is not one linear layer.
+      ValueError: invalid settings, a curvature over the last layer of a network without an embedding, or (from
+        ``init``) a readout that is not one linear layer.
 
     References:
       MacKay 1992, A practical Bayesian framework for backpropagation networks
@@ -73,6 +77,8 @@ def laplace(
       Daxberger et al. 2021, Laplace redux, arXiv:2106.14806
     """
     check_choice("curvature", curvature, CURVATURES)
+    if curvature != "diagonal":
+        check_embeds(f"laplace(curvature={curvature!r})", network)
     if prior_precision is not None:
         check_positive(prior_precision=prior_precision)
     method = CURVATURES[curvature](network, likelihood)
@@ -86,7 +92,7 @@ def laplace(
             return result
         return result._replace(penalty=result.penalty + 0.5 * prior_precision * squared_norm(variables, inputs))
 
-    fit_network = gradient_fit(network._replace(train=train), likelihood, optimizer, **training)
+    fit_network = fit_or_keep("laplace", network._replace(train=train), likelihood, optimizer, **training)
 
     def init(rng_key, batch):
         """Fresh parameters without curvature: draws are from the prior around them."""

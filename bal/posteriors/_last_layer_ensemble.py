@@ -11,7 +11,7 @@ from bal.networks import Network, Variables
 from bal.posteriors._draws import network_features
 from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
-from bal.posteriors._last_layer import embed, readout_leaves
+from bal.posteriors._last_layer import check_embeds, embed, readout_leaves
 from bal.posteriors._posterior import Posterior, take_draws
 from bal.posteriors._training_settings import TrainingSettings
 from bal.types import PyTree
@@ -43,13 +43,20 @@ def last_layer_ensemble(
       A posterior whose draws are parameters of the readout.
 
     Raises:
-      ValueError: invalid settings, or (from ``sample``) more samples than members.
+      ValueError: invalid settings, a network without an embedding or with trained weights, or (from ``sample``) more
+        samples than members.
 
     References:
       Osband et al. 2016, Deep exploration via bootstrapped DQN, arXiv:1602.04621
       Lee et al. 2015, Why M heads are better than one, arXiv:1511.06314
     """
     check_count("num_members", num_members)
+    check_embeds("last_layer_ensemble", network)
+    if network.trained:
+        raise ValueError(
+            "expected a network whose last layers are drawn at random for last_layer_ensemble, got one with trained "
+            "weights, from which all members would start alike: use laplace, or deep_ensemble"
+        )
     network_of_members = _with_members(network, num_members)
 
     # For features: a point's outputs under all members, [n, E, ...], so that its gradient is that of all of them.
@@ -60,11 +67,17 @@ def last_layer_ensemble(
     def member_losses(noise, outputs, labels):
         return jax.vmap(likelihood.loss, in_axes=(None, 0, None))(noise, outputs, labels).mean(axis=0)
 
+    def check_first_member(labels, outputs=None, predictive=None):
+        first = None if outputs is None else jax.ShapeDtypeStruct(outputs.shape[1:], outputs.dtype)
+        likelihood.check(labels, first, predictive)
+
+    of_members = likelihood._replace(loss=member_losses, check=check_first_member)
+
     def init(rng_key, batch):
         """Fresh parameters of the body and of each last layer."""
-        return init_network(network_of_members, likelihood, rng_key, batch)
+        return init_network(network_of_members, of_members, rng_key, batch)
 
-    fit = gradient_fit(network_of_members, likelihood._replace(loss=member_losses), optimizer, **training)
+    fit = gradient_fit(network_of_members, of_members, optimizer, **training)
 
     def sample(rng_key, state: NetworkState, num_samples):
         """Last layers, without replacement."""

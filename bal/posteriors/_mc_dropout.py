@@ -8,7 +8,7 @@ import optax
 from bal.likelihoods import Likelihood
 from bal.networks import Network
 from bal.posteriors._draws import has_noise, map_draws, network_features
-from bal.posteriors._gradient_fit import gradient_fit
+from bal.posteriors._gradient_fit import fit_or_keep
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.posteriors._training_settings import TrainingSettings
@@ -17,7 +17,7 @@ from bal.posteriors._training_settings import TrainingSettings
 def mc_dropout(
     network: Network,
     likelihood: Likelihood,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | None,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
     r"""Dropout as approximate variational inference: the weights of draw s are :math:`m_s \odot W`.
@@ -28,8 +28,10 @@ def mc_dropout(
     Args:
       network: its ``head`` must draw from its key, such as by dropout with a rate above 0.
       likelihood: what the outputs mean.
-      optimizer: any optax transformation.
-      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+      optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
+        likelihood: ``gaussian(noise=...)`` says what it is.
+      **training: see :class:`bal.posteriors.TrainingSettings`; an optimizer needs ``num_steps`` and
+        ``minibatch_size``.
 
     Returns:
       A posterior whose draws are keys.
@@ -51,7 +53,7 @@ def mc_dropout(
             )
         return init_network(network, likelihood, rng_key, batch)
 
-    fit = gradient_fit(network, likelihood, optimizer, **training)
+    fit = fit_or_keep("mc_dropout", network, likelihood, optimizer, **training)
 
     def sample(rng_key, state, num_samples):
         """Keys of masks."""

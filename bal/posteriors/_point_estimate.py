@@ -14,7 +14,7 @@ from bal.posteriors._training_settings import TrainingSettings
 def point_estimate(
     network: Network,
     likelihood: Likelihood,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | None,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
     """A posterior of one draw, the trained network: the ablation of Gal et al., where BALD is exactly 0.
@@ -22,8 +22,10 @@ def point_estimate(
     Args:
       network: its dropout is noise in training only.
       likelihood: what the outputs mean.
-      optimizer: any optax transformation.
-      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+      optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
+        likelihood: ``gaussian(noise=...)`` says what it is.
+      **training: see :class:`bal.posteriors.TrainingSettings`; an optimizer needs ``num_steps`` and
+        ``minibatch_size``.
 
     Returns:
       A posterior with one draw.

@@ -1,7 +1,7 @@
 """Settings that every gradient-trained posterior accepts, and what makes them invalid."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Required, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from jaxtyping import Array
 
@@ -22,10 +22,10 @@ class EarlyStopping(NamedTuple):
 
 
 class TrainingSettings(TypedDict, total=False):
-    """Settings of ``gradient_fit``, accepted by every gradient-trained posterior."""
+    """Settings of ``gradient_fit``, accepted by every gradient-trained posterior; an optimiser needs the first two."""
 
-    num_steps: Required[int]  # optimiser steps; with early stopping, at most
-    minibatch_size: Required[int]  # examples a step, drawn with replacement among rows of positive weight
+    num_steps: int  # optimiser steps; with early stopping, at most
+    minibatch_size: int  # examples a step, drawn with replacement among rows of positive weight
     weight_decay: (
         float | Array | Callable[[Array], Array]
     )  # L2 on kernels, added to the loss; or a function of the number of labels
@@ -37,7 +37,9 @@ class TrainingSettings(TypedDict, total=False):
 def check_optimizer(optimizer: Any) -> None:
     """Raise unless this is an optax transformation; its name or its factory is not."""
     if not callable(getattr(optimizer, "init", None)) or not callable(getattr(optimizer, "update", None)):
-        raise ValueError(f"expected an optax optimizer such as optax.adam(1e-3), got {optimizer!r}")
+        raise ValueError(
+            f"expected an optax transformation as optimizer, got {optimizer!r}: use one such as optax.adam(1e-3)"
+        )
 
 
 def split_settings(settings: TrainingSettings) -> tuple[int, EarlyStopping | None, dict[str, Any]]:
@@ -46,10 +48,10 @@ def split_settings(settings: TrainingSettings) -> tuple[int, EarlyStopping | Non
     Raises:
       ValueError: a required setting is missing, or the number of steps or early stopping is invalid.
     """
-    missing = sorted(TrainingSettings.__required_keys__ - set(settings))
+    missing = [name for name in ("num_steps", "minibatch_size") if name not in settings]
     if missing:
         raise ValueError(
-            f"expected the training settings num_steps and minibatch_size, got no {' and no '.join(missing)}: "
+            f"expected num_steps and minibatch_size to train with, got no {' and no '.join(missing)}: "
             "pass them by name, such as num_steps=1000, minibatch_size=32"
         )
     num_steps, early_stopping = settings["num_steps"], settings.get("early_stopping")

@@ -1,4 +1,4 @@
-"""The peers that benchmarks run beside: PyTorch networks, and baal around them. Needs ``pip install 'bal[bench]'``."""
+"""The peers that benchmarks run beside: PyTorch networks, and baal. Needs ``pip install 'bal-jax[bench]'``."""
 
 import logging
 

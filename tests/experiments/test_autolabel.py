@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("orbax.checkpoint", reason="needs the extra 'experiments'")
+pytest.importorskip("orbax.checkpoint", reason="needs the extra 'studies'")
 
-from experiments import autolabel, compare, promises, runner
-from experiments.runner import run_grid
-from experiments.settings import build_learner, load_dataset
-from tests.experiments.test_compare import SMALL
+from bal.studies import compare, grid
+from bal.studies.grid import run_grid
+from bal.studies.learners import build_learner, load_dataset
+from experiments.autolabel import promises, study
+from tests.studies.test_compare import SMALL
 
-STUDY = autolabel.Study(
+STUDY = study.Study(
     num_pool=200,
     num_test=40,
     posterior="mc_dropout",
@@ -33,7 +34,7 @@ TABLES = ("metrics.parquet", "automatic.parquet", "promises.parquet")
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
-    autolabel.main(replace(STUDY, output=folder))
+    study.main(replace(STUDY, output=folder))
     return folder
 
 
@@ -78,18 +79,18 @@ def test_models_of_a_round_that_are_fitted_once_more_are_those_of_the_run(finish
 
 
 def test_an_interrupted_run_with_automatic_labels_continues_to_identical_tables(finished, tmp_path, monkeypatch):
-    check = runner._check_round
+    check = grid._check_round
 
     def interrupt(info, name, done, group):
         check(info, name, done, group)
         if (name, done) == ("margin", 0):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "_check_round", interrupt)
+    monkeypatch.setattr(grid, "_check_round", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        autolabel.main(replace(STUDY, output=tmp_path))
+        study.main(replace(STUDY, output=tmp_path))
     monkeypatch.undo()
-    autolabel.main(replace(STUDY, output=tmp_path))
+    study.main(replace(STUDY, output=tmp_path))
     for name in TABLES:
         assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
 
@@ -108,5 +109,5 @@ def test_a_grid_with_automatic_labels_can_be_extended_by_rounds(tmp_path):
 
 def test_settings_that_cannot_be_are_refused_before_any_work(tmp_path):
     with pytest.raises(ValueError, match="max_automatic between 1 and the number of points 140"):
-        autolabel.main(replace(STUDY, output=tmp_path / "new", max_automatic=141))
+        study.main(replace(STUDY, output=tmp_path / "new", max_automatic=141))
     assert not list(tmp_path.glob("new/*/checkpoints/*/*/*"))

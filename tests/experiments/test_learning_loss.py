@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("orbax.checkpoint", reason="needs the extra 'experiments'")
+pytest.importorskip("orbax.checkpoint", reason="needs the extra 'studies'")
 
 import bal
-from experiments import learning_loss
-from experiments.learning_loss import Study
-from experiments.settings import Settings, build_learner, seed_key
+from bal.studies.learners import build_learner, seed_key
+from bal.studies.settings import Settings
+from experiments.learning_loss import study as learning_loss
+from experiments.learning_loss.study import Study
 
 
 def test_one_command_writes_tables_and_pictures_and_strategies_can_be_added(tmp_path, monkeypatch):

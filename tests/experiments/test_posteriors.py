@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("tyro", reason="needs the extra 'experiments'")
+pytest.importorskip("tyro", reason="needs the extra 'studies'")
 
 from bal.posteriors import POSTERIORS
-from experiments import posteriors
-from experiments.posterior_problems import build, problems
+from experiments.posteriors import study as posteriors
+from experiments.posteriors.problems import build, problems
 
 
 @pytest.mark.parametrize("name", POSTERIORS)

@@ -1,0 +1,33 @@
+"""Which metric a comparison is about, and which of its values are better."""
+
+from collections.abc import Iterable
+
+MAIN = ("accuracy", "rmse", "nll")  # the first of these that a task has
+# All other metrics are errors, losses or distances.
+HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "auroc", "loss_rank_correlation", "iou", "mean_iou", "f1")
+
+
+def main_metric(names: Iterable[str]) -> str:
+    """The metric of the curves, the areas and the labels to a target.
+
+    Example:
+      >>> main_metric(["ece", "nll", "rmse"])
+      'rmse'
+
+    Raises:
+      ValueError: there are no metrics.
+    """
+    names = sorted(names)
+    if not names:
+        raise ValueError("expected at least one metric, got none")
+    return next((name for name in MAIN if name in names), names[0])
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether a larger value of the metric is the better one.
+
+    Example:
+      >>> higher_is_better("accuracy"), higher_is_better("rmse")
+      (True, False)
+    """
+    return name in HIGHER_IS_BETTER

@@ -1,0 +1,26 @@
+"""Compare acquisition strategies on real data, many paired seeds at once.
+
+    bal compare --dataset digits --strategies random bald margin --output results/digits
+
+The same command continues a run that was interrupted; more seeds, rounds or strategies extend it.
+"""
+
+from bal.studies.grid import run_grid
+from bal.studies.pictures import plot_curves
+from bal.studies.report import show, summary_table
+from bal.studies.settings import Settings
+from bal.studies.tables import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
+
+
+def main(settings: Settings) -> None:
+    """Run the grid, write tables and picture, print the summary."""
+    settings, units = run_grid(settings)
+    metrics = metrics_frame(settings, units)
+    write_parquet(metrics, settings.output / "metrics.parquet")
+    write_parquet(acquisitions_frame(settings, units), settings.output / "acquisitions.parquet")
+    if settings.automatic is not None:
+        write_parquet(automatic_frame(settings, units), settings.output / "automatic.parquet")
+    write_parquet(seconds_frame(units), settings.output / "seconds.parquet")
+    picture = settings.output / "learning_curves.png"
+    plot_curves(metrics, settings, picture)
+    show(summary_table(metrics, settings), f"Tables are in {settings.output}, the picture is {picture}")

@@ -1,0 +1,66 @@
+"""Tidy tables of a finished grid."""
+
+from pathlib import Path
+
+import jax
+import pandas as pd
+
+from bal.studies.grid import Unit
+from bal.studies.settings import Settings
+
+
+def metrics_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
+    """One row for each metric of each round: dataset, posterior, strategy, seed, round, num_labelled, metric, value."""
+    rows = []
+    for unit, position, seed in _seeds(settings, units):
+        info = jax.tree.map(lambda leaf, position=position: leaf[:, position], unit.info)
+        for metric in sorted(info.metrics):
+            for done, value in enumerate(info.metrics[metric]):
+                rows.append((unit.strategy, seed, done, int(info.num_labelled[done]), metric, float(value)))
+    frame = pd.DataFrame(rows, columns=["strategy", "seed", "round", "num_labelled", "metric", "value"])
+    frame.insert(0, "dataset", settings.dataset)
+    frame.insert(1, "posterior", settings.posterior)
+    return frame
+
+
+def acquisitions_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
+    """One row for each point asked for: strategy, seed, round, rank, index, score."""
+    rows = []
+    for unit, position, seed in _seeds(settings, units):
+        selection = unit.info.selection
+        for done in range(settings.num_rounds):
+            chosen = zip(selection.indices[done, position], selection.scores[done, position], strict=True)
+            rows += [(unit.strategy, seed, done, rank, int(index), float(s)) for rank, (index, s) in enumerate(chosen)]
+    return pd.DataFrame(rows, columns=["strategy", "seed", "round", "rank", "index", "score"])
+
+
+def automatic_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
+    """One row for the automatic labels of each round: how many, their coverage and precision, errors by class."""
+    rows = []
+    for unit, position, seed in _seeds(settings, units):
+        info = jax.tree.map(lambda leaf, position=position: leaf[:, position], unit.info)
+        for done in range(settings.num_rounds):
+            seen = jax.tree.map(lambda leaf, done=done: leaf[done].tolist(), info.automatic)
+            rows.append({"strategy": unit.strategy, "seed": seed, "round": done, **seen._asdict()})
+    return pd.DataFrame(rows)
+
+
+def seconds_frame(units: list[Unit]) -> pd.DataFrame:
+    """Measured seconds of each round of each group of seeds; not the same in every run."""
+    rows = [(u.strategy, u.seeds[0], len(u.seeds), r, s) for u in units for r, s in enumerate(u.seconds)]
+    return pd.DataFrame(rows, columns=["strategy", "first_seed", "num_seeds", "round", "seconds"])
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Written whole or not at all: an interruption leaves the file of before."""
+    partial = path.with_suffix(".tmp")
+    frame.to_parquet(partial, index=False)
+    partial.replace(path)
+
+
+def _seeds(settings: Settings, units: list[Unit]):
+    """Unit, position in it and seed, without the seeds that fill up a short last group."""
+    for unit in units:
+        for position, seed in enumerate(unit.seeds):
+            if seed < settings.num_seeds:
+                yield unit, position, seed

@@ -1,0 +1,217 @@
+"""What a model of a finished run may label by itself, at an error rate that is promised, and how wrong that is."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from rich.table import Table
+
+import bal
+from bal.autolabel import Calibration, Decision, Kind, Rule, assess, decide_assessed, risk_controlled
+from bal.studies.grid import Unit
+from bal.studies.learners import build_learner, count_classes, load_dataset, seed_key
+from bal.studies.settings import Settings
+from bal.studies.statistics import mean_and_interval
+
+SCORES = ("max_entropy", "least_confidence", "bald")  # uncertainties that pictures show
+
+
+class Seen(NamedTuple):
+    """The rest of the pool under the models of all seeds, halfway through the run: what pictures show."""
+
+    num_labelled: int
+    probs: np.ndarray  # [seeds, N, C] mean prediction
+    scores: dict[str, np.ndarray]  # name -> uncertainty [seeds, N]
+    labels: np.ndarray  # [N] true classes
+    rest: np.ndarray  # [seeds, N] True where no person has given a label
+    images: np.ndarray  # [N, ...]
+    kinds: dict[float, np.ndarray]  # promised error -> [seeds, N]
+
+
+def keep_promises(
+    settings: Settings, units: Sequence[Unit], promised: Sequence[float], *, confidence: float, num_counts: int
+) -> tuple[pd.DataFrame, dict[str, Seen]]:
+    """One row for each strategy, seed, label count and promised error; and what there is to see halfway.
+
+    Args:
+      settings: those of the grid.
+      units: its finished work. No state of it is kept, so the models of a round are fitted once more, from its keys.
+      promised: error rates for the risk-controlled rule.
+      confidence: with which each promise is to be kept.
+      num_counts: rounds that are looked at, at equal distances.
+    """
+    dataset = load_dataset(settings)
+    if dataset.calibration is None:
+        raise ValueError("expected num_calibration of at least 1 for promises, got 0")
+    true_labels = np.asarray(dataset.pool_labels)
+    rules = [risk_controlled(error, confidence=confidence) for error in promised]
+    rows: list[tuple[Any, ...]] = []
+    seen: dict[str, Seen] = {}
+    rounds = np.unique(np.linspace(0, settings.num_rounds - 1, num_counts).round().astype(int)).tolist()
+    for strategy in settings.strategies:
+        learner = build_learner(settings, strategy, count_classes(dataset))
+        decide_all = jax.jit(jax.vmap(partial(_decisions, learner, rules), in_axes=(0, 0, 0, None)))
+        look_all = jax.jit(jax.vmap(partial(_predictions, learner), in_axes=(0, 0, None)))
+        parts = []
+        own_units = [unit for unit in units if unit.strategy == strategy]
+        for seeds, done, keys, state, asked in _models(settings, learner, own_units, dataset, rounds):
+            kept = [position for position, seed in enumerate(seeds) if seed < settings.num_seeds]
+            decisions = jax.device_get(decide_all(keys, state, asked, dataset))
+            for error, decision in zip(promised, decisions, strict=True):
+                for position in kept:
+                    one = jax.tree.map(lambda leaf, position=position: leaf[position], decision)
+                    count = int(state.pool.num_labelled[position])
+                    rows.append((strategy, seeds[position], count, error, *_measure(one, true_labels, count)))
+            if done == rounds[len(rounds) // 2]:
+                probs, scores = jax.device_get(look_all(keys, state, dataset))
+                parts.append(
+                    Seen(
+                        int(state.pool.num_labelled[0]),
+                        probs[kept],
+                        {name: values[kept] for name, values in scores.items()},
+                        true_labels,
+                        np.asarray(state.pool.available)[kept],
+                        np.asarray(dataset.pool_inputs),
+                        {error: decision.kind[kept] for error, decision in zip(promised, decisions, strict=True)},
+                    )
+                )
+        seen[strategy] = _join(parts)
+    columns = ["strategy", "seed", "num_labelled", "promised", "is_satisfied", "num_automatic", "coverage", "error"]
+    return pd.DataFrame(rows, columns=columns), seen
+
+
+def promises_table(promises: pd.DataFrame, settings: Settings) -> Table:
+    """Share of the rest of the pool that is labelled automatically, and the errors among these labels."""
+    title = (
+        f"{settings.dataset}: automatic labels of the rest of the pool, {settings.num_calibration} calibration labels"
+    )
+    caption = "mean over seeds with 95 % interval; errors where there are labels; kept: runs with at most that error"
+    table = Table(title=title, caption=caption)
+    for heading in (
+        "strategy",
+        "labels",
+        "promised",
+        "labelled automatically",
+        "errors among them",
+        "kept",
+        "no threshold",
+    ):
+        table.add_column(heading, justify="left" if heading == "strategy" else "right", no_wrap=True)
+    for (strategy, count, promised), part in promises.groupby(["strategy", "num_labelled", "promised"], sort=False):
+        error = float(str(promised))
+        has_labels = part["num_automatic"] > 0
+        kept = int((part["error"].fillna(0) <= error).sum())
+        table.add_row(
+            str(strategy),
+            str(count),
+            f"{100 * error:.0f} %",
+            _percent(part["coverage"].to_numpy(), 1),
+            _percent(part["error"][has_labels].to_numpy(), 2) if has_labels.any() else "-",
+            f"{kept} of {len(part)}",
+            f"{int((~part['is_satisfied']).sum())} of {len(part)}",
+        )
+    return table
+
+
+def sentences(promises: pd.DataFrame, settings: Settings) -> Iterator[str]:
+    """The last models, in words."""
+    last = promises[promises["num_labelled"] == promises["num_labelled"].max()]
+    for (strategy, promised), part in last.groupby(["strategy", "promised"], sort=False):
+        error = float(str(promised))
+        start = (
+            f"{strategy}: with {part['num_labelled'].iloc[0]} labels by a person ({settings.num_calibration} more for "
+        )
+        start += f"calibration), promised at most {100 * error:.0f} % errors:"
+        satisfied = part[part["is_satisfied"]]
+        if satisfied.empty:
+            yield f"{start} no threshold satisfies it in any run."
+            continue
+        yield (
+            f"{start} {100 * part['coverage'].mean():.1f} % of the rest of the pool is labelled automatically, "
+            f"{100 * satisfied['error'].mean():.2f} % of it wrong; no threshold satisfied it in "
+            f"{len(part) - len(satisfied)} of {len(part)} runs."
+        )
+
+
+def _models(
+    settings: Settings,
+    learner: bal.ActiveLearner,
+    units: Sequence[Unit],
+    dataset: bal.Dataset,
+    rounds: Sequence[int],
+) -> Iterator[tuple[list[int], int, jax.Array, bal.LoopState, jax.Array]]:
+    """Seeds, round, and of each seed its key, its state after the round and the points that it asked for."""
+    num_points = len(dataset.pool_inputs)
+
+    def ask(rng_key, asked_before, done, dataset) -> tuple[bal.LoopState, jax.Array]:
+        labels = dataset.pool_labels.at[asked_before].get(mode="fill", fill_value=0)
+        state = learner.tell(learner.init(rng_key, dataset), asked_before, labels)._replace(round=done)
+        state, info = learner.ask(rng_key, state, dataset)
+        return state, info.selection.indices
+
+    program = jax.jit(jax.vmap(ask, in_axes=(0, 0, None, None)))
+    for unit in units:
+        keys = jnp.stack([seed_key(settings, seed) for seed in unit.seeds])
+        chosen = np.asarray(unit.info.selection.indices[: settings.num_rounds]).swapaxes(0, 1)  # [seeds, rounds, B]
+        for done in rounds:
+            before = np.where(np.arange(chosen.shape[1])[:, None] < done, chosen, num_points)
+            before = before.reshape(len(chosen), -1)
+            yield unit.seeds, done, keys, *program(keys, jnp.asarray(before), jnp.int32(done), dataset)
+
+
+def _decisions(learner: bal.ActiveLearner, rules: Sequence[Rule], rng_key, state, asked, dataset) -> list[Decision]:
+    """What each rule decides of the pool."""
+    predict, calibration_set = learner.predictor(rng_key, state), dataset.calibration
+
+    def assess_chunk(inputs):
+        log_probs = predict(inputs)
+        return [assess(rule, log_probs) for rule in rules]
+
+    pool, known = (bal.stream(assess_chunk, inputs) for inputs in (dataset.pool_inputs, calibration_set.inputs))
+    available, decisions = state.pool.available, []
+    for rule, (uncertainty, labels), (known_uncertainty, said) in zip(rules, pool, known, strict=True):
+        calibration = Calibration(known_uncertainty, said != calibration_set.labels, calibration_set.weights)
+        decision = decide_assessed(
+            jax.random.key(0), uncertainty, labels, rule, available=available, asked=asked, calibration=calibration
+        )
+        decisions.append(decision)
+    return decisions
+
+
+def _predictions(learner: bal.ActiveLearner, rng_key, state, dataset) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Mean prediction [N, C] of the pool, and the uncertainties [N] that pictures show."""
+    predict = learner.predictor(rng_key, state)
+
+    def look(inputs):
+        log_probs = predict(inputs)
+        scores = {name: bal.acquisition.SCORES[name](log_probs) for name in SCORES}
+        return jnp.exp(log_probs).mean(axis=0), scores
+
+    return bal.stream(look, dataset.pool_inputs)
+
+
+def _measure(decision: Decision, labels, num_labelled: int) -> tuple[bool, int, float, float]:
+    automatic = decision.kind == Kind.AUTOMATIC
+    count = int(automatic.sum())
+    wrong = (decision.labels != np.asarray(labels)) & automatic
+    error = float(wrong.sum() / count) if count else float("nan")
+    return bool(decision.is_satisfied), count, count / (len(automatic) - num_labelled), error
+
+
+def _join(parts: list[Seen]) -> Seen:
+    first = parts[0]
+    return first._replace(
+        probs=np.concatenate([part.probs for part in parts]),
+        scores={name: np.concatenate([part.scores[name] for part in parts]) for name in first.scores},
+        rest=np.concatenate([part.rest for part in parts]),
+        kinds={error: np.concatenate([part.kinds[error] for part in parts]) for error in first.kinds},
+    )
+
+
+def _percent(values: np.ndarray, digits: int) -> str:
+    mean, half = mean_and_interval(100 * values)
+    return f"{mean:.{digits}f} ± {half:.{digits}f} %" if np.isfinite(half) else f"{mean:.{digits}f} %"

@@ -1,0 +1,113 @@
+"""Which points need no person? Four ways to spend labels, and what a model may label by itself at a promised error.
+
+    python -m experiments.autolabel --dataset digits --output results/autolabel
+
+First active learning in its place: random and active choice, each with and without learning from the model's own labels
+(CEAL: entropy below a falling threshold), from the same initial sets and keys. Then the question of practice: with n
+labels by a person and some more for calibration, what share of the rest is labelled automatically where at most 1 % or
+5 % of these labels may be wrong, and how many are? An interrupted run is continued.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from bal.studies.grid import run_grid
+from bal.studies.pictures import plot_curves
+from bal.studies.report import show, summary_table
+from bal.studies.settings import Settings
+from bal.studies.tables import automatic_frame, metrics_frame, write_parquet
+from experiments.autolabel.pictures import draw_page
+from experiments.autolabel.promises import keep_promises, promises_table, sentences
+
+NUM_COUNTS = 5  # label counts at which promises are measured
+
+
+@dataclass(frozen=True)
+class Study:
+    """The settings that matter; the others are those of ``bal compare``."""
+
+    dataset: str = "digits"
+    """digits, mnist_5k (no network needed), or a TFDS classification set such as fashion_mnist."""
+    data_dir: Path | None = None
+    """Folder of prepared TFDS sets; nothing is downloaded where it is given."""
+    num_pool: int | None = None
+    """Use a random part of the pool; all of it where left out."""
+    num_test: int | None = None
+    """Use a random part of the test set; all of it where left out."""
+    network: Literal["mlp", "cnn_gal", "cnn_batchbald"] = "mlp"
+    """Architecture."""
+    posterior: str = "deep_ensemble"
+    """Name in bal.posteriors.POSTERIORS."""
+    strategy: str = "margin"
+    """What is compared with random choice."""
+    num_seeds: int = 5
+    """Paired runs of each way."""
+    num_initial: int = 20
+    """Points labelled at the start."""
+    num_rounds: int = 13
+    """Models fitted, and batches asked for."""
+    batch_size: int = 10
+    """Points asked for in a round."""
+    num_calibration: int = 300
+    """Random points that a person labels for the promises only."""
+    promised: tuple[float, ...] = (0.01, 0.05)
+    """Error rates that automatic labels may have."""
+    confidence: float = 0.9
+    """Probability with which a promise is to be kept."""
+    delta_0: float = 0.1
+    """Entropy in nats below which a model learns from its own labels, in the first round."""
+    rate: float = 0.005
+    """By how much that threshold falls in each round."""
+    max_automatic: int = 300
+    """Labels of its own that a model learns from, at most."""
+    num_steps: int = 400
+    """Optimiser steps a round."""
+    output: Path = Path("results/autolabel")
+    """Folder for everything that is written; a second run continues what it holds."""
+
+
+def main(study: Study) -> None:
+    """Run both grids, keep the promises, write tables and pictures."""
+    settings = Settings(
+        dataset=study.dataset,
+        data_dir=study.data_dir,
+        num_pool=study.num_pool,
+        num_test=study.num_test,
+        num_calibration=study.num_calibration,
+        network=study.network,
+        posterior=study.posterior,
+        strategies=("random", study.strategy),
+        num_seeds=study.num_seeds,
+        num_initial=study.num_initial,
+        num_rounds=study.num_rounds,
+        batch_size=study.batch_size,
+        num_steps=study.num_steps,
+        seeds_at_once=None if study.network != "mlp" else study.num_seeds,
+    )
+    alone = replace(settings, output=study.output / "alone")
+    together = replace(
+        settings,
+        output=study.output / "together",
+        automatic="entropy_below",
+        automatic_level=study.delta_0,
+        automatic_rate=study.rate,
+        max_automatic=study.max_automatic,
+    )
+    # This one first: it meets every mistake that the other one would.
+    together, more_units = run_grid(together)
+    alone, units = run_grid(alone)
+    metrics = metrics_frame(alone, units)
+    more = metrics_frame(together, more_units)
+    metrics = pd.concat([metrics, more.assign(strategy=more["strategy"] + " + automatic")])
+    write_parquet(metrics, study.output / "metrics.parquet")
+    write_parquet(automatic_frame(together, more_units), study.output / "automatic.parquet")
+    plot_curves(metrics, alone, study.output / "learning_curves.png")
+
+    promises, seen = keep_promises(alone, units, study.promised, confidence=study.confidence, num_counts=NUM_COUNTS)
+    write_parquet(promises, study.output / "promises.parquet")
+    draw_page(seen[study.strategy], promises, study.dataset, study.output / "autolabel.png")
+    show(summary_table(metrics, alone), promises_table(promises, alone), *sentences(promises, alone))
+    show(f"Tables and pictures are in {study.output}")

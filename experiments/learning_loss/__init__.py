@@ -1,0 +1,1 @@
+"""Learning loss against random, entropy, core-set, and acquiring by the true loss."""

@@ -1,0 +1,1 @@
+"""Every registered posterior on the same labels."""

@@ -1,0 +1,1 @@
+"""What batch rules are for: a pool in which every point has copies."""

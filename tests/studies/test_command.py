@@ -1,0 +1,86 @@
+"""Commands end with one sentence, and every study is run by the one function that says it."""
+
+import inspect
+import runpy
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tyro", reason="needs the extra 'studies'")
+
+from bal.studies import command
+from bal.studies.command import run_command
+from tests.studies.test_sole_writer import hold_elsewhere
+
+FOLDER = Path(__file__).parents[2] / "experiments"
+STUDIES = [*sorted(FOLDER.glob("*/__main__.py")), FOLDER / "compare.py"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    number: int = 1
+    output: Path = Path("results/study")
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["study"])
+
+
+def ends_with(error, **settings):
+    """What the person reads after the study has stopped with an error."""
+
+    def stop(given):
+        raise error
+
+    with pytest.raises(SystemExit) as stopped:
+        run_command(stop, Settings, "A study.", **settings)
+    return stopped.value.code
+
+
+def test_the_study_gets_the_settings_of_the_command_line(monkeypatch):
+    seen = []
+    monkeypatch.setattr("sys.argv", ["study", "--number", "3"])
+    run_command(seen.append, Settings, "A study.")
+    assert seen == [Settings(number=3)]
+
+
+@pytest.mark.parametrize(
+    "kind", [ValueError, ImportError, ModuleNotFoundError, FileNotFoundError, PermissionError, FloatingPointError]
+)
+def test_what_a_person_can_mend_is_one_sentence(kind):
+    assert ends_with(kind("expected 2, got 3")) == "error: expected 2, got 3"
+
+
+def test_a_mistake_in_the_program_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        ends_with(ZeroDivisionError())
+
+
+def test_an_interruption_says_what_the_same_command_does():
+    assert ends_with(KeyboardInterrupt()) == f"interrupted: {command.CONTINUES}"
+    assert ends_with(KeyboardInterrupt(), after_interruption="again") == "interrupted: again"
+
+
+def test_the_whole_study_is_the_only_writer_of_its_folder(tmp_path):
+    def study(settings):
+        with pytest.raises(ValueError, match="no other writer of results/study"):
+            hold_elsewhere(settings.output)
+
+    run_command(study, Settings, "A study.")
+    hold_elsewhere(tmp_path / "results" / "study")
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_every_study_is_run_so_and_promises_to_continue_where_it_keeps_rounds(path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(command, "run_command", lambda *given, **settings: calls.append((given, settings)))
+    runpy.run_path(str(path), run_name="__main__")
+    ((main, settings_type, description), settings) = calls[0]
+    study = inspect.getmodule(main)
+    assert description == inspect.getdoc(study) + "\n"
+    assert settings_type().output.parts[0] == "results"
+    keeps_rounds = hasattr(study, "run_grid") or hasattr(study, "compare")
+    assert keeps_rounds == ("after_interruption" not in settings)

@@ -1,0 +1,208 @@
+"""The comparison from its settings to its files: continued runs, extended grids, errors before any work."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+import pytest
+
+pytest.importorskip("orbax.checkpoint", reason="needs the extra 'studies'")
+
+from bal import StepInfo
+from bal.posteriors import POSTERIORS, FitInfo
+from bal.selection import Selection
+from bal.studies import compare, grid, learners
+from bal.studies.learners import _optimizer
+from bal.studies.models import is_classifier
+from bal.studies.settings import Settings
+from bal.studies.statistics import labels_to, mean_and_interval, normalised_area
+from bal.types import Batch
+
+ROOT = Path(__file__).parents[2]
+FILES = ("metrics.parquet", "acquisitions.parquet")
+SMALL = Settings(
+    num_pool=60,
+    num_test=40,
+    hidden_sizes=(16,),
+    num_steps=10,
+    num_samples=4,
+    num_initial=6,
+    num_rounds=3,
+    batch_size=2,
+    num_seeds=3,
+    seeds_at_once=2,
+)
+
+
+def contents(folder):
+    return [(folder / name).read_bytes() for name in FILES]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    compare.main(replace(SMALL, output=folder))
+    return folder
+
+
+def test_tables_are_tidy_and_complete(finished):
+    metrics = pd.read_parquet(finished / "metrics.parquet")
+    assert list(metrics.columns) == [
+        "dataset", "posterior", "strategy", "seed", "round", "num_labelled", "metric", "value",
+    ]  # fmt: skip
+    accuracy = metrics[metrics["metric"] == "accuracy"]
+    assert len(accuracy) == 2 * 3 * 3
+    assert sorted(accuracy["num_labelled"].unique()) == [6, 8, 10]
+    assert metrics["value"].notna().all()
+    asked = pd.read_parquet(finished / "acquisitions.parquet")
+    assert list(asked.columns) == ["strategy", "seed", "round", "rank", "index", "score"]
+    assert (asked.groupby(["strategy", "seed"])["index"].nunique() == 6).all()
+    assert (finished / "learning_curves.png").stat().st_size > 10_000
+
+
+def test_strategies_are_paired_by_their_initial_sets(finished):
+    metrics = pd.read_parquet(finished / "metrics.parquet")
+    first = metrics[metrics["round"] == 0].pivot_table(index=["seed", "metric"], columns="strategy", values="value")
+    # Two programs, which may round in different ways; another initial set changes the second digit.
+    np.testing.assert_allclose(first["random"], first["bald"], rtol=1e-5)
+    assert first.xs("nll", level="metric")["random"].nunique() == 3
+
+
+def test_an_interrupted_run_continues_to_identical_files(finished, tmp_path, monkeypatch):
+    check = grid._check_round
+
+    def interrupt(info, name, done, group):
+        check(info, name, done, group)
+        if (name, done) == ("bald", 1):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(grid, "_check_round", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        compare.main(replace(SMALL, output=tmp_path))
+    assert not (tmp_path / "metrics.parquet").exists()
+    monkeypatch.undo()
+    compare.main(replace(SMALL, output=tmp_path))
+    assert contents(tmp_path) == contents(finished)
+
+
+def test_a_running_process_has_its_folder_alone_and_a_killed_one_continues_to_identical_files(finished, tmp_path):
+    options = "--num-pool 60 --num-test 40 --hidden-sizes 16 --num-steps 10 --num-samples 4 --num-initial 6"
+    options += " --num-rounds 3 --batch-size 2 --num-seeds 3 --seeds-at-once 2"
+    command = [sys.executable, "-m", "experiments.compare", *options.split(), "--output", str(tmp_path)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.time() + 120
+    while not list(tmp_path.glob("checkpoints/random/00000/[0-9]*")) and time.time() < deadline:
+        time.sleep(0.05)
+    with pytest.raises(ValueError, match=f"no other writer of {tmp_path}, got process {process.pid}"):
+        grid.run_grid(replace(SMALL, output=tmp_path))
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "metrics.parquet").exists()
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "learning_curves.png" in output.stdout
+    assert contents(tmp_path) == contents(finished)
+
+
+def test_a_grid_extended_along_each_side_equals_the_whole_grid(finished, tmp_path):
+    compare.main(replace(SMALL, output=tmp_path, strategies=("random",), num_seeds=2, num_rounds=2))
+    compare.main(replace(SMALL, output=tmp_path, strategies=("random",), num_seeds=3, num_rounds=2))
+    compare.main(replace(SMALL, output=tmp_path, strategies=("bald",), num_seeds=1, num_rounds=3))
+    assert contents(tmp_path) == contents(finished)
+
+
+def test_another_configuration_in_the_same_folder_is_refused(finished):
+    before = contents(finished)
+    with pytest.raises(ValueError, match="num_steps 10 there, 20 asked for"):
+        compare.main(replace(SMALL, output=finished, num_steps=20))
+    assert contents(finished) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"strategies": ("blad",)}, "bald"),
+        ({"posterior": "mc_dropuot"}, "mc_dropout"),
+        ({"dataset": "digit"}, "digits"),
+        ({"num_rounds": 100}, "label budget"),
+        ({"posterior": "deep_ensemble", "num_samples": 9}, "num_samples between 1 and 5"),
+        ({"patience": 2, "evaluate_every": 5}, "validation points"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_any_work(change, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        compare.main(replace(SMALL, output=tmp_path / "new", **change))
+    assert not list(tmp_path.glob("new/checkpoints/*/*/*"))
+
+
+def test_a_nan_stops_the_command_with_its_round_and_seed(tmp_path):
+    with pytest.raises(FloatingPointError, match="strategy random, round 0, seed 0"):
+        compare.main(replace(SMALL, output=tmp_path, optimizer="sgd", learning_rate=float("inf")))
+
+
+def test_epochs_give_each_round_its_own_number_of_steps(tmp_path):
+    epochs = replace(SMALL, output=tmp_path, strategies=("random",), num_seeds=2, num_epochs=2, minibatch_size=4)
+    _, (unit,) = grid.run_grid(epochs)
+    # Labels are 6, 8 and 10: two, two and three minibatches of four.
+    assert unit.info.fit.num_steps[:, 0].tolist() == [4, 4, 6]
+
+
+def test_sgd_with_l2_and_a_drop_is_that_of_the_protocol():
+    settings = Settings(optimizer="sgd", learning_rate=0.1, l2=0.05, drop_at=0.5, num_steps=4)
+    optimizer = _optimizer(settings)
+    params = {"kernel": jnp.array([2.0, -1.0]), "bias": jnp.array([0.5])}
+    state = optimizer.init(params)
+    expected, velocity = jax.tree.map(np.asarray, params), jax.tree.map(np.zeros_like, params)
+    for rate in (0.1, 0.1, 0.01, 0.01):
+        gradients = jax.tree.map(jnp.sin, params)
+        updates, state = optimizer.update(gradients, state, params)
+        # As PyTorch has it: decay goes into the momentum, the learning rate does not.
+        velocity = jax.tree.map(lambda v, p: 0.9 * v + np.sin(p) + 0.05 * p, velocity, expected)
+        expected = jax.tree.map(lambda p, v, rate=rate: p - rate * v, expected, velocity)
+        params = optax.apply_updates(params, updates)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), params, expected)
+
+
+@pytest.mark.parametrize("name", [name for name in POSTERIORS if is_classifier(name)])
+def test_every_registered_classifier_can_be_built_from_the_settings(name):
+    assert learners.build_posterior(Settings(), name, num_classes=10).init
+
+
+def test_a_regression_is_refused_for_classes():
+    with pytest.raises(ValueError, match="'gaussian_process', which is a regression"):
+        learners.build_posterior(SMALL, "gaussian_process", num_classes=10)
+
+
+def test_chains_that_have_not_converged_are_warned_of_with_their_figures():
+    posterior = learners.build_posterior(replace(SMALL, hidden_sizes=(2,)), "numpyro_mcmc", num_classes=2)
+    key, batch = jax.random.key(0), Batch(jnp.ones((4, 3)), jnp.zeros(4, jnp.int32), jnp.ones(4))
+    _, fit = jax.eval_shape(posterior.fit, key, jax.eval_shape(posterior.init, key, batch), batch)
+    # What is not in the diagnostics would never be warned of.
+    assert set(grid.CONVERGED) <= set(fit.diagnostics)
+    fit = FitInfo(*np.zeros((3, 2)), {"r_hat": np.array([1.01, 1.2]), "num_divergences": np.array([3, 0])})
+    info = StepInfo(np.full(2, 6), Selection(*np.zeros((3, 2))), {}, fit, None)
+    with pytest.warns(UserWarning, match=r"bald, round 7: .*") as warned:
+        grid._check_round(info, "bald", 7, [0, 1])
+    figures = [str(warning.message) for warning in warned]
+    assert figures == [
+        "bald, round 7: r_hat is 1.2, above 1.05",
+        "bald, round 7: num_divergences is 3, above 0",
+    ]
+
+
+def test_area_and_labels_to_a_target_follow_their_definitions():
+    curve = pd.Series([0.2, 0.6, 0.6, 1.0], index=[20, 30, 50, 60])
+    assert normalised_area(curve) == pytest.approx((0.4 * 10 + 0.6 * 20 + 0.8 * 10) / 40)
+    assert normalised_area(pd.Series([0.7, 0.7], index=[20, 300])) == pytest.approx(0.7)
+    assert labels_to(curve, 0.5) == 30
+    assert labels_to(curve, 1.1) == float("inf")
+    mean, half = mean_and_interval(np.array([1.0, 2.0, 3.0]))
+    assert (mean, half) == (2.0, pytest.approx(4.3027 / np.sqrt(3), rel=1e-4))

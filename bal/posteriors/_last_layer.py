@@ -1,4 +1,4 @@
-"""Which parameters of a network are its last linear layer: those that the readout reads."""
+"""Which parameters of a network are its last linear layer: those that the readout uses."""
 
 from typing import NamedTuple
 
@@ -30,8 +30,8 @@ def embed(network: Network, variables: Variables, inputs: PyTree) -> Array:
     return network.head(variables, network.trunk(variables, inputs), None)
 
 
-def readout_leaves(network: Network, variables: Variables, inputs: PyTree) -> PyTree:
-    """For each leaf of the parameters, whether the readout reads it. Only shapes matter; nothing is computed."""
+def readout_leaves(network: Network, variables: Variables, inputs: Array) -> PyTree:
+    """For each leaf of the parameters, whether the readout uses it. Only shapes matter; nothing is computed."""
     shapes = jax.eval_shape(lambda *both: both, variables, inputs)
     embeddings = jax.eval_shape(lambda *both: embed(network, *both), *shapes)
     jaxpr = jax.make_jaxpr(network.readout)(shapes[0], embeddings).jaxpr

@@ -1,4 +1,4 @@
-"""One deterministic network: a network without epistemic uncertainty."""
+"""One deterministic network: a model without epistemic uncertainty."""
 
 from typing import Unpack
 
@@ -7,8 +7,8 @@ import optax
 from bal.likelihoods import Likelihood
 from bal.networks import Network
 from bal.posteriors._deep_ensemble import ensemble
-from bal.posteriors._gradient_fit import TrainingSettings
 from bal.posteriors._posterior import Posterior
+from bal.posteriors._training_settings import TrainingSettings
 
 
 def point_estimate(
@@ -20,7 +20,7 @@ def point_estimate(
     """A posterior of one draw, the trained network: the ablation of Gal et al., where BALD is exactly 0.
 
     Args:
-      network: architecture; its dropout is training noise only.
+      network: its dropout is noise in training only.
       likelihood: what the outputs mean.
       optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
         likelihood: ``gaussian(noise=...)`` says what it is.

@@ -52,9 +52,10 @@ def check_settings(
         )
     missing = [name for name in strategy.needs if name not in posterior.features]
     if missing:
+        hint = ": name the last_layer of a network of your own" if "embedding" in missing else ""
         raise ValueError(
             f"expected a posterior with the features {list(strategy.needs)} that the strategy needs, "
-            f"got one with {sorted(posterior.features)}"
+            f"got one with {sorted(posterior.features)}{hint}"
         )
 
 

@@ -39,6 +39,11 @@ def check_probability(**settings: Any) -> None:
     _check_numbers(settings, lambda value: (value >= 0) & (value <= 1), "between 0 and 1")
 
 
+def check_fraction(**settings: Any) -> None:
+    """Raise where a setting of that name is not strictly between 0 and 1. A traced one is let through."""
+    _check_numbers(settings, lambda value: (value > 0) & (value < 1), "strictly between 0 and 1")
+
+
 def check_choice(name: str, value: Any, known: Collection[str]) -> None:
     """Raise unless the value is one of the known names; the message has those that are nearest."""
     if value not in known:

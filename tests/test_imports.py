@@ -53,6 +53,7 @@ HEAVY = {
     "numpyro": None,
     "tensorflow_datasets": None,
     "mlxtend": None,
+    "sklearn": None,
     "matplotlib": None,
 }
 

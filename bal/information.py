@@ -23,7 +23,7 @@ TILE = 2048
 
 
 def finite_log(log_probs: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Raise -inf to ``LOG_ZERO``. NaN stays NaN, so that an invalid prediction is seen and not repaired."""
+    """Raise -inf to ``LOG_ZERO``. NaN stays NaN, so that an invalid prediction is noticed."""
     return jnp.maximum(log_probs, LOG_ZERO)
 
 
@@ -65,7 +65,7 @@ def entropy(log_probs: Float[Array, "*n C"]) -> Float[Array, "*n"]:
 
 
 def entropy_terms(probs: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    r"""The summands :math:`-p \log p` of an entropy, for probabilities that are sums and have no logarithm yet.
+    r"""The summands :math:`-p \log p` of an entropy, for probabilities whose logarithm is not known.
 
     Args:
       probs: probabilities; exactly 0 is allowed.
@@ -118,7 +118,7 @@ def mean_over_pairs(
 ) -> Float[Array, " N"]:
     r"""Sum over a point's labels of a function of its joint probabilities with the labels of others.
 
-    The pairs are joined in tiles, so an array of N x M x C x D never exists, not under ``jax.grad`` either.
+    The pairs are joined in tiles, so no array of N x M x C x D exists, even under ``jax.grad``.
 
     Args:
       fn: from the joint probabilities :math:`\sum_s a_s(y)\, b_{s,j}(y')` of some labels y with all labels of m others,
@@ -167,11 +167,11 @@ def map_points(
     """Apply a function of predictions to one chunk of points after another, so that its temporaries stay in cache.
 
     Args:
-      fn: of each point by itself.
+      fn: treats each point separately.
       predictions: of all points.
 
     Returns:
-      What ``fn`` gives, of all points.
+      The results of ``fn`` for all points.
     """
     return map_chunks(fn, predictions, max(1, TILE // predictions.shape[-1]), axis=1)
 
@@ -179,8 +179,8 @@ def map_points(
 def mutual_information(log_probs: Float[Array, "S *n C"]) -> Float[Array, "*n"]:
     r"""Mutual information of label and draw, :math:`\frac1S \sum_s KL(p_s \| \bar p)`.
 
-    The divergence form equals the entropy of the mean less the mean entropy, but has no cancellation: equal draws give
-    exactly 0, also in float32.
+    The divergence form equals the entropy of the mean less the mean entropy, but nothing cancels: equal draws give
+    exactly 0 in float32, too.
 
     Args:
       log_probs: normalised log-probabilities under S draws; -inf is allowed.
@@ -202,10 +202,10 @@ def mutual_information(log_probs: Float[Array, "S *n C"]) -> Float[Array, "*n"]:
 
 
 def check_log_probs(log_probs: Float[Array, "S *n C"], *, tolerance: float = 1e-3) -> None:
-    """Raise ``ValueError`` where an array cannot be normalised log-probabilities. For the host: it reads the values.
+    """Raise ``ValueError`` unless an array holds normalised log-probabilities. For the host: it reads the values.
 
     Args:
-      log_probs: predictions that came from somewhere else.
+      log_probs: predictions from any source.
       tolerance: how far the probabilities of a prediction may sum from 1.
 
     Raises:

@@ -173,9 +173,9 @@ def choose(
 
 def check_max_automatic(max_automatic: int, num_points: int) -> None:
     """Raise where there is no room for a label, or room for more labels than there are points to choose from."""
-    check_count("max_automatic", max_automatic)
-    if max_automatic > num_points:
+    if not 1 <= max_automatic <= num_points:
         raise ValueError(f"expected max_automatic between 1 and the number of points {num_points}, got {max_automatic}")
+    check_count("max_automatic", max_automatic)
 
 
 def summary(decision: Decision) -> str:

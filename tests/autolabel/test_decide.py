@@ -105,7 +105,7 @@ def test_a_risk_controlled_decision_says_in_words_where_no_threshold_is_satisfie
         ({"asked": jnp.array([1.0])}, "asked to be integers"),
         ({"asked": EVERYTHING}, r"use jnp.flatnonzero\(mask\)"),
         ({"asked": jnp.array(1)}, "asked to be integers of shape"),
-        ({"max_automatic": 0}, "max_automatic to be a whole number of at least 1, got 0"),
+        ({"max_automatic": 0}, "max_automatic between 1 and the number of points 6, got 0"),
         ({"max_automatic": 7}, "max_automatic between 1 and the number of points 6, got 7"),
         ({"max_automatic": True}, "max_automatic to be a whole number"),
     ],

@@ -35,7 +35,8 @@ def epig(
     Args:
       log_probs: normalised log-probabilities under S posterior samples.
       target_log_probs: the same at the points where predictions will be wanted, under the same S samples.
-      target_weights: importance of each target, at least 0; equal where None. Only their ratios matter.
+      target_weights: importance of each target, at least 0; equal where None. Only their ratios matter. Positions of
+        a dense target share its weight.
 
     Returns:
       Score of each point in nats, between 0 and the smaller of its BALD and the targets' mean BALD; exactly 0 where

@@ -1,4 +1,4 @@
-"""How many mistakes fewer a point's label promises at the points that matter."""
+"""How much a point's label is expected to reduce the error rate at the points that matter."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -14,19 +14,20 @@ def expected_error_reduction(
     target_log_probs: Float[Array, "S2 *M C2"],
     target_weights: Float[Array, " M2"] | None = None,
 ) -> Float[Array, "*N"]:
-    r"""By how much the error rate at the targets is expected to fall once a point's label is known.
+    r"""Expected fall of the error rate at the targets once a point's label is known.
 
     .. math:: E_{x^*}\Big[\sum_y \max_{y^*} p(y, y^* \mid x, x^*) - \max_{y^*} p(y^* \mid x^*)\Big],\quad
               p(y, y^* \mid x, x^*) = \tfrac1S \sum_s p_s(y \mid x)\, p_s(y^* \mid x^*)
 
-    The model that knows the label is the posterior with each sample weighted by the probability that it gave to it, so
-    nothing is trained. With the logarithmic loss in the place of the error rate the score is
+    The model that knows the label is the posterior with each sample weighted by the probability that it gave to the
+    label, so nothing is trained. With the logarithmic loss instead of the error rate, the score is
     :func:`bal.acquisition.epig`. A label that changes no predicted class at a target is worth nothing there.
 
     Args:
       log_probs: normalised log-probabilities under S posterior samples.
       target_log_probs: the same at the points where predictions will be wanted, under the same S samples.
-      target_weights: importance of each target, at least 0; equal where None. Only their ratios matter.
+      target_weights: importance of each target, at least 0; equal where None. Only their ratios matter. Positions of
+        a dense target share its weight.
 
     Returns:
       Score of each point, a share of the targets, between 0 and the error rate expected now. Higher is more useful.

@@ -28,7 +28,8 @@ def gaussian_epig(
     Args:
       gaussian: predictions with leaves [S, N] and variances above 0.
       target_gaussian: predictions at the targets under the same samples, with leaves [S, M].
-      target_weights: importance of each target, at least 0; equal where None. Only their ratios matter.
+      target_weights: importance of each target, at least 0; equal where None. Only their ratios matter. Positions of
+        a dense target share its weight.
 
     Returns:
       Score of each point in nats, at least 0. Higher is more useful.

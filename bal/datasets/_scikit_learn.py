@@ -1,4 +1,4 @@
-"""Small tables that ship with scikit-learn: columns standardised by the pool, an always equal random split."""
+"""Small tables that ship with scikit-learn: columns standardised by the pool, the same random split each time."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ from bal.types import Dataset
 
 
 def diabetes() -> Dataset:
-    """442 patients, 10 measurements, and how far their diabetes has come a year later: a regression with 133 test rows.
+    """Regression: diabetes a year later of 442 patients, from 10 measurements: 309 in the pool, 133 in the test set.
 
-    The labels are standardised; their unit is in ``about``.
+    The labels are standardised; ``about`` holds their unit.
 
     Raises:
       ImportError: scikit-learn is not installed.
@@ -23,7 +23,7 @@ def diabetes() -> Dataset:
 
 
 def wine() -> Dataset:
-    """178 wines of three growers, 13 chemical measurements: which grower is it? 53 test rows.
+    """178 wines of three cultivars, 13 chemical measurements: 125 in the pool, 53 in the test set.
 
     Raises:
       ImportError: scikit-learn is not installed.
@@ -35,7 +35,7 @@ def wine() -> Dataset:
 
 
 def breast_cancer() -> Dataset:
-    """569 tumours, 30 measurements of their cells: malignant or benign? 171 test rows.
+    """569 tumours, malignant or benign, 30 measurements of cells: 398 in the pool, 171 in the test set.
 
     Raises:
       ImportError: scikit-learn is not installed.

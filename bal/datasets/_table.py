@@ -37,8 +37,8 @@ def from_table(
     in the unit of the table.
 
     An ``.npz`` file holds either arrays named as the arguments of :func:`from_arrays` (``pool_inputs``,
-    ``pool_labels``, ``test_inputs``, ...), or one array for each input, with the points along its first axis, and one
-    that ``target`` names. Its inputs are not scaled, and several of them are a dict.
+    ``pool_labels``, ``test_inputs``, ...), or arrays with the points along their first axis, of which ``target`` names
+    the labels and the others are inputs. Its inputs are not scaled; several arrays of inputs become a dict.
 
     Args:
       table: path that ends in ``.csv``, ``.parquet``, or ``.npz``, or a pandas data frame.
@@ -46,7 +46,7 @@ def from_table(
       test: fraction of the rows that form the test set, drawn at random; or the name of a column that marks them by
         True or "test" (the others by False or "train"); or None for no test set. Files with a pool have their own.
       seed: of the random split, which is always the same for the same seed.
-      task: "classification" or "regression", where the dtype of the target does not decide as it should.
+      task: "classification" or "regression"; None decides by the dtype of the target, as above.
 
     Returns:
       The data set. ``about`` holds the names of inputs and classes, and the unit of real labels.

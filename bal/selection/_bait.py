@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from bal.precision import full_precision
 from bal.selection._greedy import greedy
@@ -13,18 +13,36 @@ from bal.selection._selection import Selection, check_batch_size
 from bal.types import RngKey
 
 
-class _Fisher(NamedTuple):
-    """The matrices of the objective; each changes by low-rank (Woodbury) updates only."""
+# The forms of the points are computed anew once the largest gain has fallen below this share of what it was, or where
+# the gain of the next point turns out to be wrong by more than this tolerance.
+FALL = 0.1
+TOLERANCE = 0.01
 
-    inverse: Float[Array, "D D"]  # M^-1
-    product: Float[Array, "D D"]  # M^-1 F M^-1, F the information of the pool
+
+class _Fisher(NamedTuple):
+    """The objective in coordinates in which the information M is the identity.
+
+    The root keeps what single precision would lose: of a variance that falls from 1e6 to 1, a difference of inverses
+    leaves no digit, a difference of their roots leaves four.
+    """
+
+    root: Float[Array, "D D"]  # W, with W' W = M^-1
+    objective: Float[Array, "D D"]  # W F W', whose trace is the objective; F is the information of the pool
 
 
 class _Forms(NamedTuple):
     """Quadratic forms of the points: all that the change of the objective by a point depends on."""
 
-    inverse: Float[Array, " n"]  # x' M^-1 x
-    product: Float[Array, " n"]  # x' M^-1 F M^-1 x
+    variances: Float[Array, " n"]  # x' M^-1 x
+    products: Float[Array, " n"]  # x' M^-1 F M^-1 x
+
+
+class _State(NamedTuple):
+    fisher: _Fisher
+    forms: _Forms
+    left: Bool[Array, " N"]  # points that may still be chosen
+    fresh: Bool[Array, ""]  # whether the forms have just been computed anew
+    reference: Float[Array, ""]  # the largest gain when they were
 
 
 @full_precision
@@ -102,64 +120,122 @@ def bait(
 @jax.jit(static_argnames=("batch_size", "num_added"))
 def _bait(rng_key, features, available, labelled_features, labelled_weights, ridge, *, batch_size, num_added):
     points, allowed, num_invalid = usable(available, features)
-    information = points.T @ points / jnp.maximum(allowed.sum(), 1)
-    fisher = _invert(information, labelled_features, labelled_weights, ridge)
+    # Over the root of the ridge, so that the prior precision is 1. The objective is the same.
+    points = points / jnp.sqrt(ridge)
+    labelled = blank(labelled_features, labelled_weights > 0) * jnp.sqrt(labelled_weights / ridge)[:, None]
+    root = _root(labelled)
+    num_points = jnp.maximum(allowed.sum(), 1)
 
-    def gain(state):
-        _, forms = state
-        return forms.product / (1 + forms.inverse)
+    def refresh(state):
+        # The loop leaves the root alone, so XLA would take all of this for constant and compute it in every step. The
+        # flag, always False here, does change.
+        root = jnp.where(state.fresh, 0.0, state.fisher.root)
+        return _refresh(root, points, num_points, state.left)
 
     def update(state, step, index):
-        fisher, forms = state
-        return _change(fisher, forms, points, row(points, index), 1.0)
+        left = state.left.at[index].set(False, mode="drop")
+        state = _add(state, points, row(points, index))._replace(left=left)
+        # A loop of at most one turn and no branch, of which a vmapped program would take both sides.
+        return jax.lax.while_loop(lambda state: _drifted(state, points), refresh, state)
 
-    state = fisher, _quadratic_forms(fisher, points)
-    added, gains, _ = greedy(rng_key, allowed, state, gain=gain, update=update, batch_size=num_added)
-    chosen = row(points, added)
-    # A fresh inverse, because the losses of the backward pass are too close for the rounding of so many updates.
-    rows, weights = jnp.concatenate([labelled_features, chosen]), jnp.ones(num_added, labelled_weights.dtype)
-    fisher = _invert(information, rows, jnp.concatenate([labelled_weights, weights]), ridge)
-    kept = _backward(fisher, chosen, added < available.shape[0], num_added - batch_size)
+    added, gains, _ = greedy(
+        rng_key,
+        allowed,
+        _refresh(root, points, num_points, allowed),
+        gain=lambda state: _gains(state.forms),
+        update=update,
+        batch_size=num_added,
+    )
+    kept = _backward(root, points, added, num_added - batch_size)
     order = jnp.argsort(~kept, stable=True)[:batch_size]
     return Selection(added[order], gains[order], num_invalid)
 
 
-def _invert(information, labelled_features, labelled_weights, ridge) -> _Fisher:
-    labelled = blank(labelled_features, labelled_weights > 0) * jnp.sqrt(labelled_weights)[:, None]
-    identity = jnp.eye(information.shape[0], dtype=information.dtype)
-    factor = jax.scipy.linalg.cho_factor(ridge * identity + labelled.T @ labelled)
-    inverse = jax.scipy.linalg.cho_solve(factor, identity)
-    return _Fisher(inverse, inverse @ information @ inverse)
+def _root(labelled: Float[Array, "K D"]) -> Float[Array, "D D"]:
+    """W with W' W the inverse of I + X' X, from an orthogonal factorisation: X' X would square the condition number."""
+    identity = jnp.eye(labelled.shape[1], dtype=labelled.dtype)
+    factor = jnp.linalg.qr(jnp.concatenate([labelled, identity]), mode="r")
+    return jax.scipy.linalg.solve_triangular(factor, identity, trans="T")
 
 
-def _quadratic_forms(fisher, points) -> _Forms:
-    return _Forms(*(((points @ matrix) * points).sum(axis=1) for matrix in fisher))
+def _forms(objective: Float[Array, "D D"], whitened: Float[Array, "n D"]) -> _Forms:
+    products = ((whitened @ objective) * whitened).sum(axis=1)
+    return _Forms(jnp.square(whitened).sum(axis=1), jnp.maximum(products, 0.0))
 
 
-def _change(fisher, forms, points, point, sign) -> tuple[_Fisher, _Forms]:
-    """Add (sign 1) or take away (sign -1) one point: M changes by rank one, its inverse by Woodbury's identity."""
-    left, right = fisher.inverse @ point, fisher.product @ point
-    scale = sign / (1 + sign * point @ left)
-    square = point @ right * scale**2
-    left_forms, right_forms = points @ left, points @ right
-    inverse = fisher.inverse - scale * jnp.outer(left, left)
-    mixed = jnp.outer(left, right)
-    product = fisher.product - scale * (mixed + mixed.T) + square * jnp.outer(left, left)
-    inverse_forms = forms.inverse - scale * jnp.square(left_forms)
-    product_forms = forms.product - 2 * scale * left_forms * right_forms + square * jnp.square(left_forms)
-    # Quadratic forms of positive semi-definite matrices; rounding of many updates must not make them negative.
-    return _Fisher(inverse, product), _Forms(jnp.maximum(inverse_forms, 0.0), jnp.maximum(product_forms, 0.0))
+def _gains(forms: _Forms) -> Float[Array, " n"]:
+    """How far the objective would fall with each point."""
+    return forms.products / (1 + forms.variances)
 
 
-def _backward(fisher, points, present, num_removed):
-    """Which of the added points stay after those have gone, one by one, that raise the objective least."""
+def _refresh(
+    root: Float[Array, "D D"], points: Float[Array, "N D"], num_points: Int[Array, ""], left: Bool[Array, " N"]
+) -> _State:
+    """Everything from the root, which has been kept exact. Points outside the pool are rows of 0."""
+    whitened = points @ root.T
+    objective = whitened.T @ whitened / num_points
+    forms = _forms(objective, whitened)
+    reference = jnp.where(left, _gains(forms), 0.0).max()
+    return _State(_Fisher(root, objective), forms, left, jnp.array(True), reference)
+
+
+def _add(state: _State, points: Float[Array, "N D"], point: Float[Array, " D"]) -> _State:
+    """One more observation: M gains a term of rank one, its inverse and the forms lose one."""
+    root, objective = state.fisher
+    whitened = root @ point
+    square = whitened @ whitened
+    # (I + z z')^(-1/2) = I - scale z z'. This form of the scale has no difference of near numbers.
+    scale = 1 / (1 + square + jnp.sqrt(1 + square))
+    towards = objective @ whitened
+    product = whitened @ towards
+    inner = points @ jnp.stack([root.T @ whitened, root.T @ towards], axis=1)
+    share = 1 / (1 + square)
+    variances = state.forms.variances - share * jnp.square(inner[:, 0])
+    products = state.forms.products - share * inner[:, 0] * (2 * inner[:, 1] - share * product * inner[:, 0])
+    mixed = jnp.outer(whitened, towards)
+    objective = objective - scale * (mixed + mixed.T) + scale**2 * product * jnp.outer(whitened, whitened)
+    return _State(
+        fisher=_Fisher(root - scale * jnp.outer(whitened, whitened @ root), objective),
+        # Rounding must not make them negative.
+        forms=_Forms(jnp.maximum(variances, 0.0), jnp.maximum(products, 0.0)),
+        left=state.left,
+        fresh=jnp.array(False),
+        reference=state.reference,
+    )
+
+
+def _drifted(state: _State, points: Float[Array, "N D"]) -> Bool[Array, ""]:
+    """Whether rounding may have come to matter in the forms, which are differences of what they were at a refresh."""
+    gains = jnp.where(state.left, _gains(state.forms), 0.0)
+    leader = gains.argmax()
+    exact = _gains(_forms(state.fisher.objective, (state.fisher.root @ points[leader])[None]))[0]
+    is_wrong = jnp.abs(gains[leader] - exact) > TOLERANCE * exact
+    return ~state.fresh & (is_wrong | (gains[leader] < FALL * state.reference))
+
+
+def _backward(root, points, added, num_removed) -> Bool[Array, " k"]:
+    r"""Which of the added points stay after those have gone, one by one, that raise the objective least.
+
+    With Z the added points in coordinates in which M of the labelled set is the identity, the loss of a point n is
+    :math:`y_n^\top F y_n / T_{nn}`, where :math:`T = (I + Z Z^\top)^{-1}` and Y = T Z.
+    """
+    whitened = row(points, added) @ root.T
+    num_added = len(added)
+    # [I; Z'] = [Q1; Q2] R gives T = Q1 Q1' and Y = Q1 Q2', and 1 - V = T_nn without a difference.
+    factor = jnp.linalg.qr(jnp.concatenate([jnp.eye(num_added, dtype=points.dtype), whitened.T]))[0]
+    halves, towards = factor[:num_added], factor[num_added:]
+    effects = points @ (root.T @ (towards @ halves.T))
 
     def remove(_, state):
-        kept, fisher, forms = state
+        kept, halves, gram = state
+        sizes = jnp.square(halves).sum(axis=1)
         # Places that the forward pass could not fill are empty and go first.
-        losses = jnp.where(present, forms.product / jnp.maximum(1 - forms.inverse, 1e-6), -1.0)
+        losses = jnp.where(added < len(points), jnp.diagonal(gram) / sizes, -1.0)
         index = jnp.argmin(jnp.where(kept, losses, jnp.inf))
-        return kept.at[index].set(False), *_change(fisher, forms, points, points[index], -1.0)
+        shares = halves @ halves[index] / sizes[index]
+        mixed = jnp.outer(shares, gram[index])
+        gram = gram - (mixed + mixed.T) + gram[index, index] * jnp.outer(shares, shares)
+        return kept.at[index].set(False), halves - jnp.outer(shares, halves[index]), gram
 
-    state = jnp.ones_like(present), fisher, _quadratic_forms(fisher, points)
+    state = jnp.ones_like(added, bool), halves, effects.T @ effects
     return jax.lax.fori_loop(0, num_removed, remove, state)[0]

@@ -9,18 +9,11 @@ from bal.selection._bait import bait
 from bal.selection._batch_bald import batch_bald
 from bal.selection._batch_epig import batch_epig
 from bal.selection._class_balanced import class_balanced
+from bal.selection._features import condition, ensemble_features
 from bal.selection._joint_information import JointInformation, joint_information
 from bal.selection._k_center import k_center
 from bal.selection._k_means import k_means
-from bal.selection._kernels import (
-    LINEAR,
-    OUTER,
-    Kernel,
-    condition,
-    covariance_kernel,
-    ensemble_features,
-    matrix_kernel,
-)
+from bal.selection._kernels import LINEAR, OUTER, Kernel, covariance_kernel, matrix_kernel
 from bal.selection._lcmd import lcmd
 from bal.selection._max_det import max_det
 from bal.selection._max_dist import max_dist

@@ -8,8 +8,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from bal.information import entropy, finite_log, log_mean_exp
 from bal.precision import full_precision
-from bal.selection._points import check_rows, row, usable
-from bal.selection._selection import Selection, check_batch_size, random_order, take_first
+from bal.selection._checks import as_floats, check_request
+from bal.selection._points import row, usable
+from bal.selection._selection import Selection, random_order, take_first
 from bal.types import RngKey
 
 
@@ -57,8 +58,8 @@ def acs_fw(
     References:
       Pinsler et al. 2019, Bayesian batch active learning as sparse subset approximation, arXiv:1908.02144
     """
-    check_batch_size(batch_size, available.shape[0])
-    check_rows(available.shape[0], features=features)
+    check_request(rng_key, available, batch_size)
+    features = as_floats("features", features, available.shape[0], "D")
     return _acs_fw(rng_key, features, available, batch_size=batch_size)
 
 

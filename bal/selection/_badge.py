@@ -5,10 +5,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
+from bal.selection._checks import as_floats, check_request
 from bal.selection._k_means_plus_plus import k_means_plus_plus
 from bal.selection._kernels import OUTER
-from bal.selection._points import check_rows
-from bal.selection._selection import Selection, check_batch_size
+from bal.selection._selection import Selection
 from bal.types import RngKey
 
 
@@ -51,8 +51,9 @@ def badge(
     References:
       Ash et al. 2020, Deep batch active learning by diverse, uncertain gradient lower bounds, arXiv:1906.03671
     """
-    check_batch_size(batch_size, available.shape[0])
-    check_rows(available.shape[0], log_probs=log_probs, embeddings=embeddings)
+    check_request(rng_key, available, batch_size)
+    log_probs = as_floats("log_probs", log_probs, available.shape[0], "C")
+    embeddings = as_floats("embeddings", embeddings, available.shape[0], "D")
     return k_means_plus_plus(rng_key, gradient_factors(log_probs, embeddings), available, OUTER, batch_size=batch_size)
 
 

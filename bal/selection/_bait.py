@@ -7,11 +7,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from bal.precision import full_precision
+from bal.selection._checks import as_floats, check_labelled, check_request
 from bal.selection._greedy import greedy
-from bal.selection._points import blank, check_labelled, check_positive, check_rows, row, usable
-from bal.selection._selection import Selection, check_batch_size
+from bal.selection._points import blank, row, usable
+from bal.selection._selection import Selection
 from bal.types import RngKey
-
+from bal.validation import check_count, check_positive
 
 # The forms of the points are computed anew once the largest gain has fallen below this share of what it was, or where
 # the gain of the next point turns out to be wrong by more than this tolerance.
@@ -94,12 +95,11 @@ def bait(
     References:
       Ash et al. 2021, Gone fishing: neural active learning with Fisher embeddings, arXiv:2106.09675
     """
-    check_batch_size(batch_size, available.shape[0])
-    check_rows(available.shape[0], features=features)
+    check_request(rng_key, available, batch_size)
+    features = as_floats("features", features, available.shape[0], "D")
     check_labelled(features, labelled_features=labelled_features, labelled_weights=labelled_weights)
     check_positive(ridge=ridge)
-    if oversample < 1:
-        raise ValueError(f"expected oversample of at least 1, got {oversample}")
+    check_count("oversample", oversample)
     if labelled_features is None:
         labelled_features = jnp.zeros((0, features.shape[1]), features.dtype)
     if labelled_weights is None:
@@ -123,7 +123,7 @@ def _bait(rng_key, features, available, labelled_features, labelled_weights, rid
     # Over the root of the ridge, so that the prior precision is 1. The objective is the same.
     points = points / jnp.sqrt(ridge)
     labelled = blank(labelled_features, labelled_weights > 0) * jnp.sqrt(labelled_weights / ridge)[:, None]
-    root = _root(labelled)
+    root = _root(labelled.astype(points.dtype))
     num_points = jnp.maximum(allowed.sum(), 1)
 
     def refresh(state):

@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from bal.information import finite_log, map_points, mutual_information
 from bal.precision import full_precision
+from bal.selection._checks import as_floats, check_request
 from bal.selection._joint import (
     add_point,
     check_num_configurations,
@@ -17,7 +18,7 @@ from bal.selection._joint import (
     no_labels,
 )
 from bal.selection._lazy import Level, lazy_argmax
-from bal.selection._selection import Selection, check_batch_size
+from bal.selection._selection import Selection
 from bal.types import RngKey
 
 # Probabilities (candidates times classes) that are joined with a block of configurations at once.
@@ -25,7 +26,6 @@ CHUNK = 320
 
 
 @full_precision
-@functools.partial(jax.jit, static_argnames=("batch_size", "num_configurations"))
 def batch_bald(
     rng_key: RngKey,
     log_probs: Float[Array, "S N C"],
@@ -69,9 +69,15 @@ def batch_bald(
     References:
       Kirsch et al. 2019, BatchBALD, arXiv:1906.08158
     """
-    check_batch_size(batch_size, log_probs.shape[1])
+    check_request(rng_key, available, batch_size)
+    log_probs = as_floats("log_probs", log_probs, "S", available.shape[0], "C")
+    check_num_configurations(num_configurations, log_probs.shape[2])
+    return _batch_bald(rng_key, log_probs, available, batch_size=batch_size, num_configurations=num_configurations)
+
+
+@jax.jit(static_argnames=("batch_size", "num_configurations"))
+def _batch_bald(rng_key, log_probs, available, *, batch_size, num_configurations):
     num_draws, num_points, num_classes = log_probs.shape
-    check_num_configurations(num_configurations, num_classes)
     key_order, key_configurations = jax.random.split(rng_key)
     bald = map_points(mutual_information, log_probs)
     invalid = jnp.isnan(bald)

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float
 from bal.acquisition._targets import check_targets, normalise_weights
 from bal.information import finite_log, map_points, mean_pair_entropy
 from bal.precision import full_precision
+from bal.selection._checks import as_floats, check_request
 from bal.selection._joint import (
     Configurations,
     add_point,
@@ -19,7 +20,7 @@ from bal.selection._joint import (
     no_labels,
 )
 from bal.selection._lazy import Level, lazy_argmax
-from bal.selection._selection import Selection, check_batch_size
+from bal.selection._selection import Selection
 from bal.types import RngKey
 
 # Probabilities (candidates times classes) that are joined with the targets at once.
@@ -74,7 +75,9 @@ def batch_epig(
       Bickford Smith et al. 2023, Prediction-oriented Bayesian active learning, arXiv:2304.08151; Kirsch et al. 2019,
       BatchBALD, arXiv:1906.08158
     """
-    check_batch_size(batch_size, log_probs.shape[1])
+    check_request(rng_key, available, batch_size)
+    log_probs = as_floats("log_probs", log_probs, "S", available.shape[0], "C")
+    target_log_probs = as_floats("target_log_probs", target_log_probs, "S", "M", "C")
     check_num_configurations(num_configurations, log_probs.shape[2])
     check_targets(log_probs, target_log_probs)
     weights = normalise_weights(target_weights, target_log_probs.shape[1], log_probs.dtype)

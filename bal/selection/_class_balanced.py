@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from bal.selection._points import check_not_negative, check_rows
-from bal.selection._selection import Selection, check_batch_size, random_order, take_first
+from bal.selection._checks import as_floats, check_request, check_rows
+from bal.selection._selection import Selection, random_order, take_first
 from bal.types import RngKey
+from bal.validation import check_count, check_indices, check_nonnegative
 
 
 def class_balanced(
@@ -42,11 +43,13 @@ def class_balanced(
       >>> class_balanced(jax.random.key(0), scores, classes, jnp.ones(4, bool), batch_size=3, num_classes=2).indices
       Array([0, 3, 1], dtype=int32)
     """
-    check_batch_size(batch_size, scores.shape[0])
-    check_rows(scores.shape[0], classes=classes, available=available)
-    counts = jnp.zeros(num_classes) if class_counts is None else class_counts
-    check_rows(num_classes, class_counts=counts)
-    check_not_negative(class_counts=counts)
+    check_request(rng_key, available, batch_size)
+    scores = as_floats("scores", scores, available.shape[0])
+    check_count("num_classes", num_classes)
+    check_rows(available.shape[0], classes=classes)
+    check_indices("classes", classes, num_classes, absent=False)
+    counts = jnp.zeros(num_classes) if class_counts is None else as_floats("class_counts", class_counts, num_classes)
+    check_nonnegative(class_counts=counts)
     key_turns, key_order = jax.random.split(rng_key)
     excluded = ~available | jnp.isnan(scores)
     kept_scores = jnp.where(excluded, 0.0, scores)

@@ -5,15 +5,15 @@ import jax.numpy as jnp
 
 from bal.selection._greedy import greedy
 from bal.selection._nearest import add_center, nearest_centers
-from bal.selection._points import row, usable
+from bal.selection._points import row, usable_under
 from bal.selection._selection import Selection
 
 
 @jax.jit(static_argnames=("batch_size", "norm_first"))
 def farthest_first(rng_key, features, available, centers, weights, kernel, *, batch_size, norm_first) -> Selection:
     """Each point is the farthest from all centres; without one, the first is of the largest norm, or any."""
-    points, allowed, num_invalid = usable(available, features)
-    first = kernel.diagonal(points) if norm_first else jnp.inf
+    points, diagonal, allowed, num_invalid = usable_under(kernel, available, features)
+    first = diagonal if norm_first else jnp.inf
 
     def gain(nearest):
         squares = nearest.squared_distances

@@ -35,7 +35,7 @@ def greedy(
       Indices in the order chosen (N where nothing was left), their gains (-inf there), and the last state.
     """
     num_points = allowed.shape[0]
-    order = jax.random.permutation(rng_key, num_points)
+    order = jax.random.permutation(rng_key, num_points).astype(jnp.int32)
     # Where each rank of the order is: looked up, since an argmax costs a CPU several passes of a maximum.
     positions = jnp.zeros(num_points, jnp.int32).at[order].set(jnp.arange(num_points, dtype=jnp.int32))
 
@@ -48,5 +48,5 @@ def greedy(
         index = jnp.where(rank >= 0, positions[rank], num_points)
         return (update(state, step, index), left.at[index].set(False, mode="drop")), (index, best)
 
-    (state, _), (indices, gains) = jax.lax.scan(choose, (state, allowed), jnp.arange(batch_size))
+    (state, _), (indices, gains) = jax.lax.scan(choose, (state, allowed), jnp.arange(batch_size, dtype=jnp.int32))
     return indices, gains, state

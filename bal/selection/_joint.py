@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int
 
 from bal.information import entropy_terms, finite_log, map_points
 from bal.types import RngKey
+from bal.validation import check_count
 
 # Rows whose product with a chunk of candidates is formed at once; more would leave the cache before the logarithm.
 ROWS = 2048
@@ -118,6 +119,7 @@ def information_gain(
 
 def check_num_configurations(num_configurations: int, num_classes: int) -> None:
     """Raise where not even the labels of one point would fit."""
+    check_count("num_configurations", num_configurations)
     if num_configurations < num_classes:
         raise ValueError(
             f"expected num_configurations of at least the number of classes {num_classes}, got {num_configurations}"

@@ -1,6 +1,5 @@
 """The information of a given batch, to judge a choice whoever made it."""
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -9,8 +8,10 @@ from jaxtyping import Array, Float, Int
 
 from bal.information import finite_log, log_mean_exp
 from bal.precision import full_precision
+from bal.selection._checks import as_floats
 from bal.selection._joint import check_num_configurations
 from bal.types import RngKey
+from bal.validation import check_indices, check_key
 
 
 class JointInformation(NamedTuple):
@@ -21,7 +22,6 @@ class JointInformation(NamedTuple):
 
 
 @full_precision
-@functools.partial(jax.jit, static_argnames="num_configurations")
 def joint_information(
     rng_key: RngKey, log_probs: Float[Array, "S N C"], indices: Int[Array, " B"], *, num_configurations: int
 ) -> JointInformation:
@@ -52,10 +52,18 @@ def joint_information(
     References:
       Kirsch et al. 2019, BatchBALD, arXiv:1906.08158
     """
-    num_draws, num_points, num_classes = log_probs.shape
-    check_num_configurations(num_configurations, num_classes)
+    check_key(rng_key)
+    log_probs = as_floats("log_probs", log_probs, "S", "N", "C")
+    check_num_configurations(num_configurations, log_probs.shape[2])
+    check_indices("indices", indices, log_probs.shape[1])
     if indices.shape[0] == 0:
         raise ValueError("expected indices of at least one point, got none")
+    return _joint_information(rng_key, log_probs, indices, num_configurations=num_configurations)
+
+
+@jax.jit(static_argnames="num_configurations")
+def _joint_information(rng_key, log_probs, indices, *, num_configurations):
+    _, num_points, num_classes = log_probs.shape
     absent = (indices == num_points)[None, :, None]
     # A label that is the same under all draws says nothing.
     batch = jnp.where(absent, -jnp.log(num_classes), finite_log(log_probs[:, indices.clip(max=num_points - 1)]))

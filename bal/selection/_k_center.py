@@ -3,10 +3,10 @@
 from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
+from bal.selection._checks import as_floats, check_labelled, check_request
 from bal.selection._farthest_first import farthest_first
 from bal.selection._kernels import LINEAR
-from bal.selection._points import check_labelled, check_rows
-from bal.selection._selection import Selection, check_batch_size
+from bal.selection._selection import Selection
 from bal.types import RngKey
 
 
@@ -51,8 +51,8 @@ def k_center(
       Sener and Savarese 2018, Active learning for convolutional neural networks: a core-set approach, arXiv:1708.00489;
       Gonzalez 1985, Clustering to minimize the maximum intercluster distance
     """
-    check_batch_size(batch_size, available.shape[0])
-    check_rows(available.shape[0], embeddings=embeddings)
+    check_request(rng_key, available, batch_size)
+    embeddings = as_floats("embeddings", embeddings, available.shape[0], "D")
     check_labelled(embeddings, center_embeddings=center_embeddings, center_weights=center_weights)
     return farthest_first(
         rng_key,

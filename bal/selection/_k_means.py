@@ -5,10 +5,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
+from bal.selection._checks import as_floats, check_request
 from bal.selection._class_balanced import class_balanced
 from bal.selection._lloyd import k_means_clusters
-from bal.selection._points import check_rows, usable
-from bal.selection._selection import Selection, check_batch_size
+from bal.selection._points import usable
+from bal.selection._selection import Selection
 from bal.types import RngKey
 
 
@@ -40,8 +41,8 @@ def k_means(
     References:
       Zhdanov 2019, Diverse mini-batch active learning, arXiv:1901.05954 (with equal weights)
     """
-    check_batch_size(batch_size, available.shape[0])
-    check_rows(available.shape[0], embeddings=embeddings)
+    check_request(rng_key, available, batch_size)
+    embeddings = as_floats("embeddings", embeddings, available.shape[0], "D")
     return _k_means(rng_key, embeddings, available, batch_size=batch_size)
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from bal.selection._greedy import greedy
 from bal.selection._kernels import Kernel
 from bal.selection._nearest import Nearest, add_center, no_centers
-from bal.selection._points import row, usable
+from bal.selection._points import row, usable_under
 from bal.selection._selection import Selection
 from bal.types import PyTree, RngKey
 
@@ -29,8 +29,7 @@ def k_means_plus_plus(
     Scores are those squared distances, for the first point to the origin. Points at distance 0 come after all others.
     """
     key_ties, key_draws = jax.random.split(rng_key)
-    points, allowed, num_invalid = usable(available, features)
-    diagonal = kernel.diagonal(points)
+    points, diagonal, allowed, num_invalid = usable_under(kernel, available, features)
     uniforms = jax.random.uniform(key_draws, (batch_size,), diagonal.dtype)
 
     def distances(nearest):

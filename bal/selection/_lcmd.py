@@ -5,11 +5,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
+from bal.selection._checks import as_points, check_labelled, check_request
 from bal.selection._greedy import greedy
 from bal.selection._kernels import LINEAR, Kernel
 from bal.selection._nearest import add_center, nearest_centers
-from bal.selection._points import check_labelled, check_rows, row, usable
-from bal.selection._selection import Selection, check_batch_size
+from bal.selection._points import row, usable_under
+from bal.selection._selection import Selection
 from bal.types import PyTree, RngKey
 
 
@@ -55,16 +56,15 @@ def lcmd(
     References:
       Holzmüller et al. 2023, A framework and benchmark for deep batch active learning for regression, arXiv:2203.09410
     """
-    check_batch_size(batch_size, available.shape[0])
-    check_rows(available.shape[0], features=features)
+    check_request(rng_key, available, batch_size)
+    features = as_points("features", features, available.shape[0], linear=kernel is LINEAR)
     check_labelled(features, center_features=center_features, center_weights=center_weights)
     return _lcmd(rng_key, features, available, center_features, center_weights, kernel, batch_size=batch_size)
 
 
 @jax.jit(static_argnames="batch_size")
 def _lcmd(rng_key, features, available, centers, weights, kernel, *, batch_size):
-    points, allowed, num_invalid = usable(available, features)
-    diagonal = kernel.diagonal(points)
+    points, diagonal, allowed, num_invalid = usable_under(kernel, available, features)
     num_centers = 0 if centers is None else jax.tree.leaves(centers)[0].shape[0]
 
     def gain(nearest):

@@ -8,12 +8,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
+from bal.selection._checks import as_points, check_request
 from bal.selection._greedy import greedy
 from bal.selection._kernels import LINEAR, Kernel
-from bal.selection._points import check_positive, check_rows, row, usable
-from bal.selection._selection import Selection, check_batch_size
+from bal.selection._points import row, usable_under
+from bal.selection._selection import Selection
 from bal.selection._shortlist import greedy_shortlist
 from bal.types import PyTree, RngKey
+from bal.validation import check_positive
 
 
 class _State(NamedTuple):
@@ -63,17 +65,16 @@ def max_det(
     References:
       Kirsch et al. 2019, BatchBALD, arXiv:1906.08158; Holzmüller et al. 2023, arXiv:2203.09410
     """
-    check_batch_size(batch_size, available.shape[0])
-    check_rows(available.shape[0], features=features)
-    check_positive(noise=noise)
+    check_request(rng_key, available, batch_size)
     linear = kernel is LINEAR
+    features = as_points("features", features, available.shape[0], linear=linear)
+    check_positive(noise=noise)
     return _max_det(rng_key, features, available, noise, kernel, batch_size=batch_size, linear=linear)
 
 
 @jax.jit(static_argnames=("batch_size", "linear"))
 def _max_det(rng_key, features, available, noise, kernel, *, batch_size, linear):
-    points, allowed, num_invalid = usable(available, features)
-    diagonal = kernel.diagonal(points)
+    points, diagonal, allowed, num_invalid = usable_under(kernel, available, features)
     # Where K + noise I has no positive diagonal the kernel is no covariance, and no gain is a number.
     broken = allowed & ~(diagonal + noise > 0)
     variances = jnp.where(allowed & ~broken, jnp.maximum(diagonal, 0.0), -jnp.inf)

@@ -3,10 +3,10 @@
 from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
+from bal.selection._checks import as_points, check_labelled, check_request
 from bal.selection._farthest_first import farthest_first
 from bal.selection._kernels import LINEAR, Kernel
-from bal.selection._points import check_labelled, check_rows
-from bal.selection._selection import Selection, check_batch_size
+from bal.selection._selection import Selection
 from bal.types import PyTree, RngKey
 
 
@@ -50,8 +50,8 @@ def max_dist(
     References:
       Holzmüller et al. 2023, A framework and benchmark for deep batch active learning for regression, arXiv:2203.09410
     """
-    check_batch_size(batch_size, available.shape[0])
-    check_rows(available.shape[0], features=features)
+    check_request(rng_key, available, batch_size)
+    features = as_points("features", features, available.shape[0], linear=kernel is LINEAR)
     check_labelled(features, center_features=center_features, center_weights=center_weights)
     return farthest_first(
         rng_key, features, available, center_features, center_weights, kernel, batch_size=batch_size, norm_first=True

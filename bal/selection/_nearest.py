@@ -60,7 +60,7 @@ def nearest_centers(
         closer = distances < nearest.squared_distances
         return Nearest(
             jnp.where(closer, distances, nearest.squared_distances),
-            jnp.where(closer, first + squares.argmin(axis=1), nearest.centers),
+            jnp.where(closer, first.astype(jnp.int32) + squares.argmin(axis=1).astype(jnp.int32), nearest.centers),
         )
 
     return jax.lax.fori_loop(0, -(-num_centers // block_size), add_block, nearest)

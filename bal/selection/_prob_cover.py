@@ -7,13 +7,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
+from bal.selection._checks import as_floats, check_labelled, check_request
 from bal.selection._greedy import greedy
 from bal.selection._kernels import LINEAR
 from bal.selection._lloyd import squared_distances
 from bal.selection._nearest import nearest_centers
-from bal.selection._points import check_labelled, check_positive, check_rows, row, usable
-from bal.selection._selection import Selection, check_batch_size
+from bal.selection._points import row, usable
+from bal.selection._selection import Selection
 from bal.types import RngKey
+from bal.validation import check_positive
 
 CHUNK = 64  # points whose gain is computed at once, against all others
 
@@ -70,8 +72,8 @@ def prob_cover(
     References:
       Yehuda et al. 2022, Active learning through a covering lens, arXiv:2205.11320
     """
-    check_batch_size(batch_size, available.shape[0])
-    check_rows(available.shape[0], embeddings=embeddings)
+    check_request(rng_key, available, batch_size)
+    embeddings = as_floats("embeddings", embeddings, available.shape[0], "D")
     check_labelled(embeddings, center_embeddings=center_embeddings, center_weights=center_weights)
     check_positive(radius=radius)
     return _prob_cover(rng_key, embeddings, available, radius, center_embeddings, center_weights, batch_size=batch_size)

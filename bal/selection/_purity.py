@@ -5,9 +5,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
+from bal.selection._checks import as_floats, check_request
 from bal.selection._lloyd import k_means_clusters, squared_distances
-from bal.selection._points import check_rows, usable
+from bal.selection._points import usable
 from bal.types import RngKey
+from bal.validation import check_count
 
 CHUNK = 256  # rows of the distance matrix that exist at once
 
@@ -49,8 +51,10 @@ def purity_radius(
       Yehuda et al. 2022, Active learning through a covering lens, arXiv:2205.11320
     """
     num_points = available.shape[0]
-    check_rows(num_points, embeddings=embeddings)
-    if not 1 <= num_clusters <= num_points:
+    check_request(rng_key, available, 1)
+    embeddings = as_floats("embeddings", embeddings, num_points, "D")
+    check_count("num_clusters", num_clusters)
+    if num_clusters > num_points:
         raise ValueError(f"expected num_clusters between 1 and the number of points {num_points}, got {num_clusters}")
     if not 0 < purity <= 1:
         raise ValueError(f"expected purity between 0 and 1, got {purity}")

@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from bal.selection._selection import Selection, check_batch_size, random_order, take_first
+from bal.selection._checks import as_floats, check_request
+from bal.selection._selection import Selection, random_order, take_first
 from bal.types import RngKey
+from bal.validation import check_choice, check_nonnegative
 
 SAMPLING_KINDS = ("power", "softmax", "softrank")
 
@@ -29,7 +31,8 @@ def top_k(rng_key: RngKey, scores: Float[Array, " N"], available: Bool[Array, " 
       >>> top_k(jax.random.key(0), jnp.array([0.1, 0.9, 0.5]), jnp.array([True, False, True]), batch_size=2).indices
       Array([2, 0], dtype=int32)
     """
-    check_batch_size(batch_size, scores.shape[0])
+    check_request(rng_key, available, batch_size)
+    scores = as_floats("scores", scores, available.shape[0])
     return take_first(_best_first(rng_key, scores, available), scores, available, batch_size=batch_size)
 
 
@@ -56,35 +59,46 @@ def gumbel_top_k(
       scores: higher is more useful. NaN is never chosen, and counted.
       available: True where a point may be chosen.
       batch_size: number of points B.
-      kind: "power", "softmax" or "softrank": which transformation of the score is perturbed.
-      beta: inverse temperature: 0 samples uniformly, infinity is ``top_k``. May be traced.
+      kind: "power", "softmax" or "softrank": the transformation of the score that is perturbed.
+      beta: inverse temperature, at least 0: 0 samples uniformly, infinity is ``top_k``. May be traced.
 
     Returns:
       The selection in the order drawn, with the unperturbed scores.
 
     Raises:
-      ValueError: ``batch_size`` is not between 1 and N, or ``kind`` is unknown.
+      ValueError: ``batch_size`` is not between 1 and N, ``kind`` is unknown, or ``beta`` is negative.
 
     References:
       Kirsch et al. 2023, Stochastic batch acquisition, arXiv:2106.12059
     """
-    check_batch_size(batch_size, scores.shape[0])
-    if kind not in SAMPLING_KINDS:
-        raise ValueError(f"expected kind to be one of {SAMPLING_KINDS}, got {kind!r}")
+    check_request(rng_key, available, batch_size)
+    scores = as_floats("scores", scores, available.shape[0])
+    check_choice("kind", kind, SAMPLING_KINDS)
+    check_nonnegative(beta=beta)
     key_noise, key_rank, key_ties = jax.random.split(rng_key, 3)
-    noise = jax.random.gumbel(key_noise, scores.shape, scores.dtype)
+    # Half precision has too few numbers for the noise, and for the ranks of a large pool.
+    dtype = jnp.promote_types(scores.dtype, jnp.float32)
+    precise = scores.astype(dtype)
+    noise = jax.random.gumbel(key_noise, scores.shape, dtype)
     excluded = ~available | jnp.isnan(scores)
     last = jnp.zeros_like(excluded)
     if kind == "power":
-        last = ~(scores > 0)
-        perturbed = beta * jnp.log(jnp.where(last, 1.0, scores)) + noise
+        positive = scores > 0
+        last = ~positive & (beta > 0)
+        logits = jnp.log(jnp.where(positive, precise, 1.0))
     elif kind == "softmax":
-        perturbed = beta * scores + noise
+        logits = precise
     else:
         best_first = _best_first(key_rank, scores, available)
-        ranks = jnp.zeros_like(scores).at[best_first].set(jnp.arange(1, scores.shape[0] + 1, dtype=scores.dtype))
-        perturbed = -beta * jnp.log(ranks) + noise
-    order = random_order(key_ties, excluded, last, jnp.where(excluded, 0.0, -perturbed))
+        ranks = jnp.zeros_like(precise).at[best_first].set(jnp.arange(1, scores.shape[0] + 1, dtype=dtype))
+        logits = -jnp.log(ranks)
+    # At the two limits the product may be 0 times infinity.
+    perturbed = jnp.where(beta == 0, 0.0, beta * logits) + noise
+    is_top_k = jnp.isinf(beta)
+    perturbed = jnp.where(is_top_k, precise, perturbed)
+    # With the key that top_k breaks its ties with.
+    key_order = jnp.where(is_top_k, rng_key, key_ties)
+    order = random_order(key_order, excluded, last & ~is_top_k, jnp.where(excluded, 0.0, -perturbed))
     return take_first(order, scores, available, batch_size=batch_size)
 
 

@@ -5,11 +5,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
+from bal.selection._checks import as_floats, check_labelled, check_request
 from bal.selection._class_balanced import places
 from bal.selection._lloyd import k_means_clusters, squared_distances
-from bal.selection._points import blank, check_labelled, check_rows, usable
-from bal.selection._selection import Selection, check_batch_size, random_order, take_first
+from bal.selection._points import blank, usable
+from bal.selection._selection import Selection, random_order, take_first
 from bal.types import RngKey
+from bal.validation import check_count
 
 CHUNK = 256  # rows of the distance matrix that exist at once
 
@@ -50,7 +52,7 @@ def typiclust(
       cluster.
 
     Raises:
-      ValueError: ``batch_size`` is not between 1 and N, shapes that disagree, or a negative weight.
+      ValueError: ``batch_size`` is not between 1 and N, shapes that disagree, a negative weight, or a setting below 1.
 
     Example:
       >>> groups = jnp.array([[0.0], [0.1], [0.2], [9.0], [9.1], [9.2]])
@@ -61,9 +63,12 @@ def typiclust(
     References:
       Hacohen et al. 2022, Active learning on a budget: opposite strategies suit high and low budgets, arXiv:2202.02794
     """
-    check_batch_size(batch_size, available.shape[0])
-    check_rows(available.shape[0], embeddings=embeddings)
+    check_request(rng_key, available, batch_size)
+    embeddings = as_floats("embeddings", embeddings, available.shape[0], "D")
     check_labelled(embeddings, center_embeddings=center_embeddings, center_weights=center_weights)
+    check_count("num_neighbours", num_neighbours)
+    check_count("min_cluster_size", min_cluster_size)
+    check_count("max_clusters", max_clusters)
     if center_embeddings is None:
         center_embeddings = jnp.zeros((0, embeddings.shape[1]), embeddings.dtype)
     if center_weights is None:

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 from bal.information import entropy, finite_log, log_mean_exp
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_request
+from bal.selection._greedy import among_all, greedy
 from bal.selection._points import row, usable
 from bal.selection._selection import Selection, random_order, take_first
 from bal.types import RngKey
@@ -101,28 +102,36 @@ def frank_wolfe(
     norms = jnp.linalg.norm(features, axis=1)
     total_norm, target = norms.sum(), features.sum(axis=0)
     candidates = allowed & (norms > 0)
-    order = jax.random.permutation(rng_key, norms.shape[0])
+    lengths = jnp.where(candidates, norms, 1.0)
 
-    def align(weights):
-        residual = target - weights @ features
-        return residual, jnp.where(candidates, features @ residual / jnp.where(candidates, norms, 1.0), -jnp.inf)
+    def align(residual):
+        return jnp.where(candidates, features @ residual / lengths, -jnp.inf)
 
-    def iterate(carry, step):
-        weights, first_visits, seen = carry
-        residual, alignments = align(weights)
-        ties = candidates & (alignments == alignments.max())
-        first = jnp.argmax(jnp.where(ties, order, -1))
-        index = jnp.where(ties[first], first, norms.shape[0])
-        vertex = total_norm / jnp.where(ties[first], norms[first], 1.0)
+    def update(state, step, index):
+        coreset, residual = state
+        vertex = total_norm / lengths.at[index].get(mode="fill", fill_value=1)
         direction = vertex * row(features, index) - (target - residual)
         length = direction @ direction
         rate = jnp.clip(direction @ residual / jnp.where(length > 0, length, 1.0), 0.0, 1.0)
-        weights = ((1 - rate) * weights).at[index].add(rate * vertex, mode="drop")
-        new = first_visits.at[index].get(mode="fill", fill_value=0) == num_iterations
-        seen = seen.at[index].set(jnp.where(new, alignments.max(), row(seen, index)), mode="drop")
-        first_visits = first_visits.at[index].min(step, mode="drop")
-        return (weights, first_visits, seen), jnp.linalg.norm(residual)
+        weights = ((1 - rate) * coreset.weights).at[index].add(rate * vertex, mode="drop")
+        new = coreset.first_visits.at[index].get(mode="fill", fill_value=0) == num_iterations
+        seen = jnp.where(new, row(align(residual), index), row(coreset.alignments, index))
+        coreset = Coreset(
+            weights=weights,
+            first_visits=coreset.first_visits.at[index].min(step, mode="drop"),
+            alignments=coreset.alignments.at[index].set(seen, mode="drop"),
+            residual_norms=coreset.residual_norms.at[step].set(jnp.linalg.norm(residual)),
+        )
+        return coreset, target - weights @ features
 
-    start = jnp.zeros_like(norms), jnp.full(norms.shape, num_iterations), jnp.zeros_like(norms)
-    (weights, first_visits, seen), residual_norms = jax.lax.scan(iterate, start, jnp.arange(num_iterations))
-    return Coreset(weights, first_visits, seen, residual_norms), align(weights)[1]
+    start = Coreset(
+        weights=jnp.zeros_like(norms),
+        first_visits=jnp.full(norms.shape, num_iterations, jnp.int32),
+        alignments=jnp.zeros_like(norms),
+        residual_norms=jnp.zeros(num_iterations, norms.dtype),
+    )
+    find = among_all(rng_key, len(norms), lambda state: align(state[1]))
+    _, _, (coreset, residual) = greedy(
+        candidates, (start, target), find=find, update=update, batch_size=num_iterations, again=True
+    )
+    return coreset, align(residual)

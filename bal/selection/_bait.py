@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_labelled, check_request
-from bal.selection._greedy import greedy
+from bal.selection._greedy import among_all, greedy
 from bal.selection._points import blank, row, usable
 from bal.selection._selection import Selection
 from bal.types import RngKey
@@ -41,7 +41,6 @@ class _Forms(NamedTuple):
 class _State(NamedTuple):
     fisher: _Fisher
     forms: _Forms
-    left: Bool[Array, " N"]  # points that may still be chosen
     fresh: Bool[Array, ""]  # whether the forms have just been computed anew
     reference: Float[Array, ""]  # the largest gain when they were
 
@@ -126,26 +125,24 @@ def _bait(rng_key, features, available, labelled_features, labelled_weights, rid
     root = _root(labelled.astype(points.dtype))
     num_points = jnp.maximum(allowed.sum(), 1)
 
-    def refresh(state):
-        # The loop leaves the root alone, so XLA would take all of this for constant and compute it in every step. The
-        # flag, always False here, does change.
-        root = jnp.where(state.fresh, 0.0, state.fisher.root)
-        return _refresh(root, points, num_points, state.left)
+    best = among_all(rng_key, len(allowed), lambda state: _gains(state.forms))
+
+    def find(state, left):
+        def refresh(state):
+            # The loop leaves the root alone, so XLA would take all of this for constant and compute it in every step.
+            # The flag, always False here, does change.
+            root = jnp.where(state.fresh, 0.0, state.fisher.root)
+            return _refresh(root, points, num_points, left)
+
+        # A loop of at most one turn and no branch, of which a vmapped program would take both sides.
+        state = jax.lax.while_loop(lambda state: _drifted(state, points, left), refresh, state)
+        return best(state, left)
 
     def update(state, step, index):
-        left = state.left.at[index].set(False, mode="drop")
-        state = _add(state, points, row(points, index))._replace(left=left)
-        # A loop of at most one turn and no branch, of which a vmapped program would take both sides.
-        return jax.lax.while_loop(lambda state: _drifted(state, points), refresh, state)
+        return _add(state, points, row(points, index))
 
-    added, gains, _ = greedy(
-        rng_key,
-        allowed,
-        _refresh(root, points, num_points, allowed),
-        gain=lambda state: _gains(state.forms),
-        update=update,
-        batch_size=num_added,
-    )
+    start = _refresh(root, points, num_points, allowed)
+    added, gains, _ = greedy(allowed, start, find=find, update=update, batch_size=num_added)
     kept = _backward(root, points, added, num_added - batch_size)
     order = jnp.argsort(~kept, stable=True)[:batch_size]
     return Selection(added[order], gains[order], num_invalid)
@@ -176,7 +173,7 @@ def _refresh(
     objective = whitened.T @ whitened / num_points
     forms = _forms(objective, whitened)
     reference = jnp.where(left, _gains(forms), 0.0).max()
-    return _State(_Fisher(root, objective), forms, left, jnp.array(True), reference)
+    return _State(_Fisher(root, objective), forms, jnp.array(True), reference)
 
 
 def _add(state: _State, points: Float[Array, "N D"], point: Float[Array, " D"]) -> _State:
@@ -198,15 +195,14 @@ def _add(state: _State, points: Float[Array, "N D"], point: Float[Array, " D"]) 
         fisher=_Fisher(root - scale * jnp.outer(whitened, whitened @ root), objective),
         # Rounding must not make them negative.
         forms=_Forms(jnp.maximum(variances, 0.0), jnp.maximum(products, 0.0)),
-        left=state.left,
         fresh=jnp.array(False),
         reference=state.reference,
     )
 
 
-def _drifted(state: _State, points: Float[Array, "N D"]) -> Bool[Array, ""]:
+def _drifted(state: _State, points: Float[Array, "N D"], left: Bool[Array, " N"]) -> Bool[Array, ""]:
     """Whether rounding may have come to matter in the forms, which are differences of what they were at a refresh."""
-    gains = jnp.where(state.left, _gains(state.forms), 0.0)
+    gains = jnp.where(left, _gains(state.forms), 0.0)
     leader = gains.argmax()
     exact = _gains(_forms(state.fisher.objective, (state.fisher.root @ points[leader])[None]))[0]
     is_wrong = jnp.abs(gains[leader] - exact) > TOLERANCE * exact

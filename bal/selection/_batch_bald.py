@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float
 from bal.information import finite_log, map_points, mutual_information
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_request
+from bal.selection._greedy import greedy
 from bal.selection._joint import (
     add_point,
     check_num_configurations,
@@ -81,19 +82,17 @@ def _batch_bald(rng_key, log_probs, available, *, batch_size, num_configurations
     key_order, key_configurations = jax.random.split(rng_key)
     bald = map_points(mutual_information, log_probs)
     invalid = jnp.isnan(bald)
-    # Candidates are numbered in random order: of those equal in gain and bound the first is chosen.
+    # Candidates are looked at in random order: of those equal in gain and bound the first is chosen.
     order = jax.random.permutation(key_order, num_points)
-    bald_bounds = bald[order]
+    keys = jax.random.split(key_configurations, batch_size)
     draw_entropies = entropies_under_draws(log_probs)
-    bounds = jnp.where(available & ~invalid, bald, -jnp.inf)[order]
 
-    def choose(carry, key):
-        bounds, configurations = carry
+    def find(state, left):
+        bounds, configurations = state
 
-        def gains(configurations, chunk):
-            points = order[chunk]
+        def gains(configurations, points):
             probs = jnp.exp(finite_log(log_probs[:, points]))
-            return jnp.minimum(information_gain(configurations, probs, draw_entropies[points]), bald_bounds[chunk])
+            return jnp.minimum(information_gain(configurations, probs, draw_entropies[points]), bald[points])
 
         # Bounds from fewer configurations, of as many more candidates at once. A sixteenth and a hundredth of them rule
         # most candidates out at a tenth of the cost; another level between them gained nothing.
@@ -103,17 +102,14 @@ def _batch_bald(rng_key, log_probs, available, *, batch_size, num_configurations
             Level(functools.partial(gains, part), max(1, size // num_classes))
             for part, size in ((coarse, 8 * CHUNK), (fine, 4 * CHUNK), (configurations, CHUNK))
         ]
-        best, bounds = lazy_argmax(bounds, levels)
-        probs = jnp.exp(finite_log(log_probs[:, order[best]]))
-        configurations = add_point(key, configurations, probs, num_configurations=num_configurations)
-        return (bounds.at[best].set(-jnp.inf), configurations), (order[best], bounds[best])
+        index, gain, bounds = lazy_argmax(order, jnp.where(left, bounds, -jnp.inf), levels)
+        return (bounds, configurations), index, gain
 
-    configurations = no_labels(num_configurations, num_draws, log_probs.dtype)
-    _, (indices, scores) = jax.lax.scan(
-        choose, (bounds, configurations), jax.random.split(key_configurations, batch_size)
-    )
-    return Selection(
-        indices=jnp.where(scores > -jnp.inf, indices, num_points).astype(jnp.int32),
-        scores=scores,
-        num_invalid=(available & invalid).sum(),
-    )
+    def update(state, step, index):
+        bounds, configurations = state
+        probs = jnp.exp(finite_log(log_probs[:, index]))
+        return bounds, add_point(keys[step], configurations, probs, num_configurations=num_configurations)
+
+    start = bald, no_labels(num_configurations, num_draws, log_probs.dtype)
+    indices, scores, _ = greedy(available & ~invalid, start, find=find, update=update, batch_size=batch_size)
+    return Selection(indices, scores, (available & invalid).sum())

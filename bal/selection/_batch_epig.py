@@ -10,6 +10,7 @@ from bal.acquisition._targets import check_targets, normalise_weights
 from bal.information import finite_log, map_points, mean_pair_entropy
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_request
+from bal.selection._greedy import greedy
 from bal.selection._joint import (
     Configurations,
     add_point,
@@ -89,39 +90,36 @@ def _select(rng_key, log_probs, target_log_probs, available, target_weights, bat
     num_draws, num_points, num_classes = log_probs.shape
     target_probs = jnp.exp(finite_log(target_log_probs))
     key_order, key_configurations = jax.random.split(rng_key)
-    # Candidates are numbered in random order: of equal ones the first is chosen.
+    # Candidates are looked at in random order: of equal ones the first is chosen.
     order = jax.random.permutation(key_order, num_points)
+    keys = jax.random.split(key_configurations, batch_size)
     invalid = jnp.isnan(log_probs).any(axis=(0, 2))
-    allowed = (available & ~invalid)[order]
     target_draw_entropies = entropies_under_draws(target_log_probs)
 
-    def choose(carry, key):
-        allowed, configurations = carry
+    def find(configurations, left):
         target_information = information_gain(configurations, target_probs, target_draw_entropies) @ target_weights
         target_entropy = label_entropy(configurations, target_probs) @ target_weights
         about_parameters = map_points(
             lambda chunk: information_gain(configurations, jnp.exp(finite_log(chunk)), entropies_under_draws(chunk)),
             log_probs,
         )
-        bounds = jnp.where(allowed, jnp.minimum(about_parameters, target_information)[order], -jnp.inf)
+        bounds = jnp.where(left, jnp.minimum(about_parameters, target_information), -jnp.inf)
 
-        def evaluate(chunk):
-            probs = jnp.exp(finite_log(log_probs[:, order[chunk]]))
+        def evaluate(points):
+            probs = jnp.exp(finite_log(log_probs[:, points]))
             joint_entropy = _joint_entropy(configurations, probs, target_probs, target_weights)
-            return jnp.clip(label_entropy(configurations, probs) + target_entropy - joint_entropy, 0, bounds[chunk])
+            return jnp.clip(label_entropy(configurations, probs) + target_entropy - joint_entropy, 0, bounds[points])
 
-        best, values = lazy_argmax(bounds, [Level(evaluate, max(1, CHUNK // num_classes))])
-        probs = jnp.exp(finite_log(log_probs[:, order[best]]))
-        configurations = add_point(key, configurations, probs, num_configurations=num_configurations)
-        return (allowed.at[best].set(False), configurations), (order[best], values[best])
+        index, gain, _ = lazy_argmax(order, bounds, [Level(evaluate, max(1, CHUNK // num_classes))])
+        return configurations, index, gain
 
-    carry = (allowed, no_labels(num_configurations, num_draws, log_probs.dtype))
-    _, (indices, scores) = jax.lax.scan(choose, carry, jax.random.split(key_configurations, batch_size))
-    return Selection(
-        indices=jnp.where(scores > -jnp.inf, indices, num_points).astype(jnp.int32),
-        scores=scores,
-        num_invalid=(available & invalid).sum(),
-    )
+    def update(configurations, step, index):
+        probs = jnp.exp(finite_log(log_probs[:, index]))
+        return add_point(keys[step], configurations, probs, num_configurations=num_configurations)
+
+    start = no_labels(num_configurations, num_draws, log_probs.dtype)
+    indices, scores, _ = greedy(available & ~invalid, start, find=find, update=update, batch_size=batch_size)
+    return Selection(indices, scores, (available & invalid).sum())
 
 
 def _joint_entropy(

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from bal.selection._greedy import greedy
+from bal.selection._greedy import among_all, greedy
 from bal.selection._nearest import add_center, nearest_centers
 from bal.selection._points import row, usable_under
 from bal.selection._selection import Selection
@@ -22,6 +22,7 @@ def farthest_first(rng_key, features, available, centers, weights, kernel, *, ba
     def update(nearest, step, index):
         return add_center(kernel, points, nearest, row(points, index), step)
 
+    find = among_all(rng_key, len(allowed), gain)
     nearest = nearest_centers(kernel, points, centers, weights)
-    indices, gains, _ = greedy(rng_key, allowed, nearest, gain=gain, update=update, batch_size=batch_size)
+    indices, gains, _ = greedy(allowed, nearest, find=find, update=update, batch_size=batch_size)
     return Selection(indices, gains, num_invalid)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from bal.selection._greedy import greedy
+from bal.selection._greedy import among_all, greedy
 from bal.selection._kernels import Kernel
 from bal.selection._nearest import Nearest, add_center, no_centers
 from bal.selection._points import row, usable_under
@@ -48,9 +48,8 @@ def k_means_plus_plus(
         return _State(add_center(kernel, points, state.nearest, row(points, index), step), scores), step + 1
 
     state = _State(no_centers(kernel, points), jnp.zeros(batch_size, diagonal.dtype))
-    indices, _, (state, _) = greedy(
-        key_ties, allowed, (state, jnp.int32(0)), gain=gain, update=update, batch_size=batch_size
-    )
+    find = among_all(key_ties, len(allowed), gain)
+    indices, _, (state, _) = greedy(allowed, (state, jnp.int32(0)), find=find, update=update, batch_size=batch_size)
     scores = jnp.where(indices < available.shape[0], state.scores, -jnp.inf)
     return Selection(indices, scores, num_invalid)
 

@@ -15,16 +15,20 @@ class Level(NamedTuple):
     size: int  # how many are looked at together
 
 
-def lazy_argmax(bounds: Float[Array, " N"], levels: Sequence[Level]) -> tuple[Int[Array, ""], Float[Array, " N"]]:
+def lazy_argmax(
+    order: Int[Array, " N"], bounds: Float[Array, " N"], levels: Sequence[Level]
+) -> tuple[Int[Array, ""], Float[Array, ""], Float[Array, " N"]]:
     """Look at candidates in the order of their bounds, closer and closer, until no bound beats the best value.
 
     Args:
+      order: of candidates equal in bound the first is looked at first, and of those equal in value it is the best.
       bounds: at least the value of each candidate, which is never negative; a bound of 0 therefore is the value.
         -inf where a candidate may not be chosen.
       levels: the last gives the values; those before it tighter and tighter bounds, for less than a value costs.
 
     Returns:
-      The best candidate, of equal ones any, and for each candidate its value, or its bound where not evaluated.
+      The best candidate (N where none may be chosen), its value, and for each candidate its value, or its bound where
+      not evaluated.
 
     References:
       Minoux 1978, Accelerated greedy algorithms for maximizing submodular set functions
@@ -47,7 +51,7 @@ def lazy_argmax(bounds: Float[Array, " N"], levels: Sequence[Level]) -> tuple[In
             # Only those that have come as far: most of the others will be ruled out by the bounds before.
             chunk = jax.lax.top_k(jnp.where(seen == number, values, -jnp.inf), min(level.size, num_candidates))[1]
             live = seen[chunk] == number
-            found = level.look(chunk)
+            found = level.look(order[chunk])
             # Of two bounds the tighter one.
             found = found if number + 1 == evaluated else jnp.minimum(values[chunk], found)
             values = values.at[chunk].set(jnp.where(live, found, values[chunk]))
@@ -61,6 +65,9 @@ def lazy_argmax(bounds: Float[Array, " N"], levels: Sequence[Level]) -> tuple[In
             state = look_closer(number, level, state)
         return state
 
-    seen = jnp.where(bounds > 0, 0, evaluated)  # levels by which each candidate was looked at
-    values, seen = jax.lax.while_loop(bound_beats_best, look_at_leaders, (bounds, seen))
-    return jnp.where(seen == evaluated, values, -jnp.inf).argmax(), values
+    in_order = bounds[order]
+    seen = jnp.where(in_order > 0, 0, evaluated)  # levels by which each candidate was looked at
+    values, seen = jax.lax.while_loop(bound_beats_best, look_at_leaders, (in_order, seen))
+    best = jnp.where(seen == evaluated, values, -jnp.inf).argmax()
+    index = jnp.where(values[best] > -jnp.inf, order[best], num_candidates).astype(jnp.int32)
+    return index, values[best], bounds.at[order].set(values)

@@ -6,7 +6,7 @@ from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
 from bal.selection._checks import as_points, check_labelled, check_request
-from bal.selection._greedy import greedy
+from bal.selection._greedy import among_all, greedy
 from bal.selection._kernels import LINEAR, Kernel
 from bal.selection._nearest import add_center, nearest_centers
 from bal.selection._points import row, usable_under
@@ -78,6 +78,7 @@ def _lcmd(rng_key, features, available, centers, weights, kernel, *, batch_size)
     def update(nearest, step, index):
         return add_center(kernel, points, nearest, row(points, index), num_centers + step)
 
+    find = among_all(rng_key, len(allowed), gain)
     nearest = nearest_centers(kernel, points, centers, weights)
-    indices, gains, _ = greedy(rng_key, allowed, nearest, gain=gain, update=update, batch_size=batch_size)
+    indices, gains, _ = greedy(allowed, nearest, find=find, update=update, batch_size=batch_size)
     return Selection(indices, gains, num_invalid)

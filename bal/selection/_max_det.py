@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
 from bal.selection._checks import as_points, check_request
-from bal.selection._greedy import greedy
+from bal.selection._greedy import among_all, greedy
 from bal.selection._kernels import LINEAR, Kernel
 from bal.selection._points import row, usable_under
 from bal.selection._selection import Selection
@@ -113,12 +113,6 @@ def _by_columns(kernel, rng_key, variances, points, noise, batch_size):
         return _State(variances, state.factors.at[step].set(factor))
 
     state = _State(jnp.maximum(variances, 0.0), jnp.zeros((batch_size, len(variances)), variances.dtype))
-    indices, gains, _ = greedy(
-        rng_key,
-        variances > -jnp.inf,
-        state,
-        gain=lambda state: state.variances,
-        update=update,
-        batch_size=batch_size,
-    )
+    find = among_all(rng_key, len(variances), lambda state: state.variances)
+    indices, gains, _ = greedy(variances > -jnp.inf, state, find=find, update=update, batch_size=batch_size)
     return indices, gains

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_labelled, check_request
-from bal.selection._greedy import greedy
+from bal.selection._greedy import among_all, greedy
 from bal.selection._kernels import LINEAR
 from bal.selection._lloyd import squared_distances
 from bal.selection._nearest import nearest_centers
@@ -24,7 +24,6 @@ class _State(NamedTuple):
     bounds: Float[Array, " N"]  # uncovered points in each ball, now or at some earlier step
     fresh: Bool[Array, " N"]  # whether the bound is the number now
     uncovered: Bool[Array, " N"]
-    left: Bool[Array, " N"]  # points that may still be chosen
 
 
 @full_precision
@@ -88,33 +87,32 @@ def _prob_cover(rng_key, embeddings, available, radius, centers, weights, *, bat
         inside = squared_distances(points[index][None], points)[0] <= radius**2
         return (inside & uncovered).sum().astype(points.dtype)
 
-    def refresh(state):
+    largest = among_all(rng_key, num_points, lambda state: state.bounds)
+
+    def find(state, left):
         """Recompute the largest of the bounds that may be too high, until the largest of all is a number."""
 
         def uncertain(state):
-            bounds = jnp.where(state.left, state.bounds, -jnp.inf)
+            bounds = jnp.where(left, state.bounds, -jnp.inf)
             # No gain is below 0, so a bound of 0 is a number.
-            return (state.left & ~state.fresh & (bounds == bounds.max()) & (bounds > 0)).any()
+            return (left & ~state.fresh & (bounds == bounds.max()) & (bounds > 0)).any()
 
         def recompute(state):
-            stale = jnp.where(state.left & ~state.fresh, state.bounds, -jnp.inf)
+            stale = jnp.where(left & ~state.fresh, state.bounds, -jnp.inf)
             top = jax.lax.top_k(stale, min(CHUNK, num_points))[1]
             bounds = state.bounds.at[top].set(jax.vmap(count, (0, None))(top, state.uncovered))
             return state._replace(bounds=bounds, fresh=state.fresh.at[top].set(True))
 
-        return jax.lax.while_loop(uncertain, recompute, state)
+        return largest(jax.lax.while_loop(uncertain, recompute, state), left)
 
     def update(state, step, index):
         covered = jnp.square(points - row(points, index)[None]).sum(axis=1) <= radius**2
         covered &= index < num_points
-        left = state.left.at[index].set(False, mode="drop")
-        return refresh(_State(state.bounds, jnp.zeros_like(left), state.uncovered & ~covered, left))
+        return _State(state.bounds, jnp.zeros_like(covered), state.uncovered & ~covered)
 
     nearest = nearest_centers(LINEAR, points, centers, weights).squared_distances
     uncovered = allowed & (nearest > radius**2)
     degrees = jax.lax.map(lambda index: count(index, uncovered), jnp.arange(num_points), batch_size=CHUNK)
-    state = _State(degrees, jnp.ones_like(allowed), uncovered, allowed)
-    indices, gains, _ = greedy(
-        rng_key, allowed, state, gain=lambda state: state.bounds, update=update, batch_size=batch_size
-    )
+    state = _State(degrees, jnp.ones_like(allowed), uncovered)
+    indices, gains, _ = greedy(allowed, state, find=find, update=update, batch_size=batch_size)
     return Selection(indices, gains / jnp.maximum(allowed.sum(), 1), num_invalid)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from bal.selection._greedy import greedy
 from bal.selection._points import row
 from bal.types import RngKey
 
@@ -18,8 +19,14 @@ STEPS_A_PASS = 16
 
 class _State(NamedTuple):
     step: Int[Array, ""]
-    indices: Int[Array, " B2"]
-    scores: Float[Array, " B2"]
+    since: Int[Array, ""]  # steps since the last pass over the pool
+    gains: Float[Array, " N"]  # at that pass
+    listed: Int[Array, " n"]  # the points of the short list
+    ranks: Int[Array, " n"]  # their places in the order of ties
+    listed_points: Float[Array, "n D"]
+    listed_gains: Float[Array, " n"]  # now
+    bound: Float[Array, ""]  # the largest gain of the other points at the pass
+    last: Float[Array, ""]  # gain of the last point chosen
     effects: Float[Array, "B2 D"]  # of the points chosen; rows of 0 behind them
 
 
@@ -57,51 +64,55 @@ def greedy_shortlist(
     def lower_possible(gains, points, effects):
         return jnp.where(gains > -jnp.inf, lower(gains, points, effects), -jnp.inf)
 
-    def choose_from_list(carry):
-        gains, start = carry
+    def make_list(gains, effects, step, last):
         # In the order of ties, so that of equal gains the first come to the list. It holds the best, whatever the rest.
         best, ranks = jax.lax.top_k(gains[order], min(size + 1, num_points))
-        bound = best[size] if size < num_points else -jnp.inf
         listed = order[ranks[:size]]
-        listed_points = points[listed]
+        return _State(
+            step=step,
+            since=jnp.int32(0),
+            gains=gains,
+            listed=listed,
+            ranks=ranks[:size],
+            listed_points=points[listed],
+            listed_gains=best[:size],
+            bound=best[size] if size < num_points else jnp.full((), -jnp.inf, gains.dtype),
+            last=last,
+            effects=effects,
+        )
 
-        def is_sure(carry):
-            state, listed_gains = carry
-            done = state.step - start.step
+    def find(state, left):
+        def is_pass_due(state):
             # Where a gain has fallen onto the bound the order of ties is no longer random; it saves most passes.
-            is_above = (listed_gains.max() >= bound) | (done == 0)
-            return (state.step < batch_size) & (done < steps_a_pass) & is_above
+            is_below = state.listed_gains.max() < state.bound
+            return (state.since > 0) & (is_below | (state.since == steps_a_pass))
 
-        def choose(carry):
-            state, listed_gains = carry
-            gain = listed_gains.max()
-            place = jnp.where(listed_gains == gain, ranks[:size], num_points).argmin()
-            index = jnp.where(gain > -jnp.inf, listed[place], num_points)
-            new = effect(row(points, index), gain, state.effects)
-            listed_gains = lower_possible(listed_gains, listed_points, new[None]).at[place].set(-jnp.inf)
-            state = _State(
-                step=state.step + 1,
-                indices=state.indices.at[state.step].set(index),
-                scores=state.scores.at[state.step].set(gain),
-                effects=state.effects.at[state.step].set(new),
-            )
-            return state, listed_gains
+        def pass_over_pool(state):
+            new = jax.lax.dynamic_slice_in_dim(state.effects, state.step - state.since, steps_a_pass)
+            # No gain is above the last one but for rounding, of gains that are added up in another order.
+            gains = jnp.minimum(lower_possible(state.gains, points, new), state.last)
+            return make_list(jnp.where(left, gains, -jnp.inf), state.effects, state.step, state.last)
 
-        state, _ = jax.lax.while_loop(is_sure, choose, (start, best[:size]))
-        new = jax.lax.dynamic_slice_in_dim(state.effects, start.step, steps_a_pass)
-        new_indices = jax.lax.dynamic_slice_in_dim(state.indices, start.step, steps_a_pass)
-        # No gain is above the last one but for rounding, of gains that are added up in another order.
-        gains = jnp.minimum(lower_possible(gains, points, new), state.scores[state.step - 1])
-        return gains.at[new_indices].set(-jnp.inf, mode="drop"), state
+        # A loop of at most one turn and no branch, of which a vmapped program would take both sides.
+        state = jax.lax.while_loop(is_pass_due, pass_over_pool, state)
+        gain = state.listed_gains.max()
+        place = jnp.where(state.listed_gains == gain, state.ranks, num_points).argmin()
+        return state, jnp.where(gain > -jnp.inf, state.listed[place], num_points), gain
+
+    def update(state, step, index):
+        gain = state.listed_gains.max()
+        new = effect(row(points, index), gain, state.effects)
+        listed_gains = lower_possible(state.listed_gains, state.listed_points, new[None])
+        return state._replace(
+            step=step + 1,
+            since=state.since + 1,
+            listed_gains=jnp.where(state.listed == index, -jnp.inf, listed_gains),
+            effects=state.effects.at[step].set(new),
+            last=gain,
+        )
 
     # A pass reads whole blocks, also at the end.
-    num_rows = batch_size + steps_a_pass
-    start = _State(
-        step=jnp.int32(0),
-        indices=jnp.full(num_rows, num_points, jnp.int32),
-        scores=jnp.full(num_rows, -jnp.inf, gains.dtype),
-        effects=jnp.zeros((num_rows, points.shape[1]), points.dtype),
-    )
-    # Loops that end when they may and no branches, of which a vmapped program would take all.
-    _, state = jax.lax.while_loop(lambda carry: carry[1].step < batch_size, choose_from_list, (gains, start))
-    return state.indices[:batch_size], state.scores[:batch_size]
+    effects = jnp.zeros((batch_size + steps_a_pass, points.shape[1]), points.dtype)
+    start = make_list(gains, effects, jnp.int32(0), jnp.full((), jnp.inf, gains.dtype))
+    indices, gains, _ = greedy(gains > -jnp.inf, start, find=find, update=update, batch_size=batch_size)
+    return indices, gains

@@ -10,8 +10,14 @@ import pytest
 
 from bal.acquisition import bald
 from bal.selection import batch_bald, joint_information
-from bal.selection._joint import add_point, entropies_under_draws, information_gain, merge_similar, no_labels
-from bal.selection._lazy import Level, lazy_argmax
+from bal.selection.greedy._lazy import Level, lazy_argmax
+from bal.selection.information._configurations import (
+    add_point,
+    entropies_under_draws,
+    information_gain,
+    merge_similar,
+    no_labels,
+)
 
 
 def random_log_probs(seed, num_draws=8, num_points=12, num_classes=3, scale=2.0):

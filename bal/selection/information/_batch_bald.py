@@ -9,8 +9,10 @@ from jaxtyping import Array, Bool, Float
 from bal.information import finite_log, map_points, mutual_information
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_request
-from bal.selection._greedy import greedy
-from bal.selection._joint import (
+from bal.selection._selection import Selection
+from bal.selection.greedy._greedy import greedy
+from bal.selection.greedy._lazy import Level, lazy_argmax
+from bal.selection.information._configurations import (
     add_point,
     check_num_configurations,
     entropies_under_draws,
@@ -18,8 +20,6 @@ from bal.selection._joint import (
     merge_similar,
     no_labels,
 )
-from bal.selection._lazy import Level, lazy_argmax
-from bal.selection._selection import Selection
 from bal.types import RngKey
 
 # Probabilities (candidates times classes) that are joined with a block of configurations at once.

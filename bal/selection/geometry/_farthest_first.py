@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 
-from bal.selection._greedy import among_all, greedy
-from bal.selection._nearest import add_center, nearest_centers
-from bal.selection._points import row, usable_under
 from bal.selection._selection import Selection
+from bal.selection.geometry._nearest import add_center, nearest_centers
+from bal.selection.geometry._points import row, usable_under
+from bal.selection.greedy._greedy import among_all, greedy
 
 
 @jax.jit(static_argnames=("batch_size", "norm_first"))

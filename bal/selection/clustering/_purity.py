@@ -6,8 +6,8 @@ from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_request
-from bal.selection._lloyd import k_means_clusters, squared_distances
-from bal.selection._points import usable
+from bal.selection.geometry._lloyd import k_means_clusters, squared_distances
+from bal.selection.geometry._points import usable
 from bal.types import RngKey
 from bal.validation import check_count
 

@@ -10,8 +10,10 @@ from bal.acquisition._targets import check_targets, normalise_weights
 from bal.information import finite_log, map_points, mean_pair_entropy
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_request
-from bal.selection._greedy import greedy
-from bal.selection._joint import (
+from bal.selection._selection import Selection
+from bal.selection.greedy._greedy import greedy
+from bal.selection.greedy._lazy import Level, lazy_argmax
+from bal.selection.information._configurations import (
     Configurations,
     add_point,
     check_num_configurations,
@@ -20,8 +22,6 @@ from bal.selection._joint import (
     label_entropy,
     no_labels,
 )
-from bal.selection._lazy import Level, lazy_argmax
-from bal.selection._selection import Selection
 from bal.types import RngKey
 
 # Probabilities (candidates times classes) that are joined with the targets at once.

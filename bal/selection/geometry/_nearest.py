@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from bal.selection._kernels import Kernel
-from bal.selection._points import blank
+from bal.selection.geometry._kernels import Kernel
+from bal.selection.geometry._points import blank
 from bal.types import PyTree
 
 # Centres whose distances to all points are found at a time, as one matrix product.

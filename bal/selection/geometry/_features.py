@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_labelled
-from bal.selection._points import blank
+from bal.selection.geometry._points import blank
 from bal.validation import check_positive
 
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from bal.selection._greedy import greedy
-from bal.selection._points import row
+from bal.selection.geometry._points import row
+from bal.selection.greedy._greedy import greedy
 from bal.types import RngKey
 
 # Points that are kept up to date in each step, and steps after which all points are. Measured on pools of 1,000 to

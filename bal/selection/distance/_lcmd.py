@@ -6,11 +6,11 @@ from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
 from bal.selection._checks import as_points, check_labelled, check_request
-from bal.selection._greedy import among_all, greedy
-from bal.selection._kernels import LINEAR, Kernel
-from bal.selection._nearest import add_center, nearest_centers
-from bal.selection._points import row, usable_under
 from bal.selection._selection import Selection
+from bal.selection.geometry._kernels import LINEAR, Kernel
+from bal.selection.geometry._nearest import add_center, nearest_centers
+from bal.selection.geometry._points import row, usable_under
+from bal.selection.greedy._greedy import among_all, greedy
 from bal.types import PyTree, RngKey
 
 

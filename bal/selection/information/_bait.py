@@ -8,9 +8,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_labelled, check_request
-from bal.selection._greedy import among_all, greedy
-from bal.selection._points import blank, row, usable
 from bal.selection._selection import Selection
+from bal.selection.geometry._points import blank, row, usable
+from bal.selection.greedy._greedy import among_all, greedy
 from bal.types import RngKey
 from bal.validation import check_count, check_positive
 

@@ -9,11 +9,11 @@ from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
 from bal.selection._checks import as_points, check_request
-from bal.selection._greedy import among_all, greedy
-from bal.selection._kernels import LINEAR, Kernel
-from bal.selection._points import row, usable_under
 from bal.selection._selection import Selection
-from bal.selection._shortlist import greedy_shortlist
+from bal.selection.geometry._kernels import LINEAR, Kernel
+from bal.selection.geometry._points import row, usable_under
+from bal.selection.greedy._greedy import among_all, greedy
+from bal.selection.greedy._shortlist import greedy_shortlist
 from bal.types import PyTree, RngKey
 from bal.validation import check_positive
 

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from bal.selection._greedy import among_all, greedy
-from bal.selection._kernels import Kernel
-from bal.selection._nearest import Nearest, add_center, no_centers
-from bal.selection._points import row, usable_under
 from bal.selection._selection import Selection
+from bal.selection.geometry._kernels import Kernel
+from bal.selection.geometry._nearest import Nearest, add_center, no_centers
+from bal.selection.geometry._points import row, usable_under
+from bal.selection.greedy._greedy import among_all, greedy
 from bal.types import PyTree, RngKey
 
 

@@ -6,10 +6,10 @@ from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_labelled, check_request
-from bal.selection._class_balanced import places
-from bal.selection._lloyd import k_means_clusters, squared_distances
-from bal.selection._points import blank, usable
 from bal.selection._selection import Selection, random_order, take_first
+from bal.selection.geometry._lloyd import k_means_clusters, squared_distances
+from bal.selection.geometry._points import blank, usable
+from bal.selection.scores._class_balanced import places
 from bal.types import RngKey
 from bal.validation import check_count
 

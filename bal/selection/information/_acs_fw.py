@@ -9,9 +9,9 @@ from jaxtyping import Array, Bool, Float, Int
 from bal.information import entropy, finite_log, log_mean_exp
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_request
-from bal.selection._greedy import among_all, greedy
-from bal.selection._points import row, usable
 from bal.selection._selection import Selection, random_order, take_first
+from bal.selection.geometry._points import row, usable
+from bal.selection.greedy._greedy import among_all, greedy
 from bal.types import RngKey
 
 

@@ -4,9 +4,9 @@ from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
 from bal.selection._checks import as_points, check_labelled, check_request
-from bal.selection._farthest_first import farthest_first
-from bal.selection._kernels import LINEAR, Kernel
 from bal.selection._selection import Selection
+from bal.selection.geometry._farthest_first import farthest_first
+from bal.selection.geometry._kernels import LINEAR, Kernel
 from bal.types import PyTree, RngKey
 
 

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from bal.selection._k_means_plus_plus import k_means_plus_plus
-from bal.selection._kernels import LINEAR
-from bal.selection._points import blank
+from bal.selection.geometry._k_means_plus_plus import k_means_plus_plus
+from bal.selection.geometry._kernels import LINEAR
+from bal.selection.geometry._points import blank
 from bal.types import RngKey
 
 NUM_ITERATIONS = 20  # Lloyd's algorithm has settled to what a batch rule can notice

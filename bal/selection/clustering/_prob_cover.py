@@ -8,12 +8,12 @@ from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_labelled, check_request
-from bal.selection._greedy import among_all, greedy
-from bal.selection._kernels import LINEAR
-from bal.selection._lloyd import squared_distances
-from bal.selection._nearest import nearest_centers
-from bal.selection._points import row, usable
 from bal.selection._selection import Selection
+from bal.selection.geometry._kernels import LINEAR
+from bal.selection.geometry._lloyd import squared_distances
+from bal.selection.geometry._nearest import nearest_centers
+from bal.selection.geometry._points import row, usable
+from bal.selection.greedy._greedy import among_all, greedy
 from bal.types import RngKey
 from bal.validation import check_positive
 

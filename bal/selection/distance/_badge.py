@@ -6,9 +6,9 @@ from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_request
-from bal.selection._k_means_plus_plus import k_means_plus_plus
-from bal.selection._kernels import OUTER
 from bal.selection._selection import Selection
+from bal.selection.geometry._k_means_plus_plus import k_means_plus_plus
+from bal.selection.geometry._kernels import OUTER
 from bal.types import RngKey
 
 

@@ -6,10 +6,10 @@ from jaxtyping import Array, Bool, Float
 
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_request
-from bal.selection._class_balanced import class_balanced
-from bal.selection._lloyd import k_means_clusters
-from bal.selection._points import usable
 from bal.selection._selection import Selection
+from bal.selection.geometry._lloyd import k_means_clusters
+from bal.selection.geometry._points import usable
+from bal.selection.scores._class_balanced import class_balanced
 from bal.types import RngKey
 
 

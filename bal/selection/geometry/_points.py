@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from bal.selection._kernels import Kernel
+from bal.selection.geometry._kernels import Kernel
 from bal.types import PyTree
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 from bal.information import finite_log, log_mean_exp
 from bal.precision import full_precision
 from bal.selection._checks import as_floats
-from bal.selection._joint import check_num_configurations
+from bal.selection.information._configurations import check_num_configurations
 from bal.types import RngKey
 from bal.validation import check_indices, check_key
 

@@ -8,7 +8,7 @@ import pytest
 
 from bal import likelihoods, networks
 from bal.posteriors import EarlyStopping, deep_ensemble, gradient_fit, mc_dropout, point_estimate
-from bal.posteriors._gradient_steps import _draw_rows, init_network
+from bal.posteriors.training._gradient_steps import _draw_rows, init_network
 from bal.types import Batch
 
 LINEAR_LIKE = networks.mlp(num_outputs=2, hidden_sizes=(8,))

@@ -12,7 +12,7 @@ from flax import nnx
 from bal import likelihoods, networks
 from bal.networks import deterministic_outputs
 from bal.posteriors import laplace, last_layer_ensemble, mc_dropout, point_estimate
-from bal.posteriors._gradient_steps import gradient_steps
+from bal.posteriors.training._gradient_steps import gradient_steps
 from bal.types import Batch
 
 CATEGORICAL = likelihoods.categorical()

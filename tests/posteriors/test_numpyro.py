@@ -14,8 +14,8 @@ from numpyro.infer.util import log_density
 import bal
 from bal import likelihoods, networks
 from bal.posteriors import bayesian_linear, bayesian_network, numpyro_mcmc, numpyro_svi
-from bal.posteriors._numpyro_model import weighted_model
-from bal.posteriors._r_hat import split_r_hat
+from bal.posteriors.programs._numpyro_model import weighted_model
+from bal.posteriors.programs._r_hat import split_r_hat
 from bal.types import Batch
 
 NOISE = 0.5

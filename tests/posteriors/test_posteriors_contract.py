@@ -9,9 +9,10 @@ import optax
 import pytest
 from numpyro.infer.autoguide import AutoNormal
 
-from bal import likelihoods, networks, posteriors
+from bal import likelihoods, networks
 from bal.posteriors import (
     POSTERIORS,
+    _protocols,
     bayesian_linear,
     deep_ensemble,
     gaussian_process,
@@ -30,14 +31,14 @@ from bal.posteriors import (
 from bal.types import Batch, Gaussian
 
 PROTOCOLS = {
-    "init": posteriors.InitFn,
-    "fit": posteriors.FitFn,
-    "sample": posteriors.SampleFn,
-    "predict": posteriors.PredictFn,
-    "features": posteriors.FeatureFn,
-    "covariance": posteriors.CovarianceFn,
-    "moments": posteriors.MomentsFn,
-    "extend": posteriors.ExtendFn,
+    "init": _protocols.InitFn,
+    "fit": _protocols.FitFn,
+    "sample": _protocols.SampleFn,
+    "predict": _protocols.PredictFn,
+    "features": _protocols.FeatureFn,
+    "covariance": _protocols.CovarianceFn,
+    "moments": _protocols.MomentsFn,
+    "extend": _protocols.ExtendFn,
 }
 TRAINING = {"num_steps": 20, "minibatch_size": 8}
 CLASSIFIER = networks.mlp(num_outputs=3, hidden_sizes=(16, 8), dropout_rate=0.3)

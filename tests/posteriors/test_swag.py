@@ -8,8 +8,8 @@ import pytest
 
 from bal import likelihoods
 from bal.posteriors import swag
-from bal.posteriors._gradient_steps import gradient_steps
-from bal.posteriors._swag import _add_snapshot, _Moments
+from bal.posteriors.neural._swag import _add_snapshot, _Moments
+from bal.posteriors.training._gradient_steps import gradient_steps
 from tests.posteriors import closed_form
 
 LINEAR = closed_form.linear_network()

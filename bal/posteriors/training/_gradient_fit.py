@@ -11,9 +11,9 @@ from jaxtyping import Array, Float, Int
 from bal.likelihoods import Likelihood
 from bal.networks import Network, deterministic_outputs
 from bal.posteriors._fit_info import FitInfo
-from bal.posteriors._gradient_steps import AuxiliaryLoss, Carry, NetworkState, gradient_steps, keep_if_empty
 from bal.posteriors._protocols import FitFn
-from bal.posteriors._training_settings import EarlyStopping, TrainingSettings, split_settings
+from bal.posteriors.training._gradient_steps import AuxiliaryLoss, Carry, NetworkState, gradient_steps, keep_if_empty
+from bal.posteriors.training._training_settings import EarlyStopping, TrainingSettings, split_settings
 from bal.types import Batch, RngKey
 
 

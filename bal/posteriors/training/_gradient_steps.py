@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from bal.likelihoods import Likelihood, check_batch
 from bal.networks import Network, Training, Variables, deterministic_outputs
-from bal.posteriors._training_settings import check_optimizer
+from bal.posteriors.training._training_settings import check_optimizer
 from bal.types import Batch, PyTree, RngKey
 from bal.validation import check_count, check_nonnegative
 

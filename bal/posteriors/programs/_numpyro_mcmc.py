@@ -8,8 +8,8 @@ from jaxtyping import Array, Bool, Float
 
 from bal.likelihoods import Likelihood
 from bal.posteriors._fit_info import FitInfo
-from bal.posteriors._gradient_steps import keep_if_empty
-from bal.posteriors._numpyro_model import (
+from bal.posteriors._posterior import Posterior, take_draws
+from bal.posteriors.programs._numpyro_model import (
     Model,
     inspect_model,
     predict_draws,
@@ -17,8 +17,8 @@ from bal.posteriors._numpyro_model import (
     weighted_model,
     without_padding,
 )
-from bal.posteriors._posterior import Posterior, take_draws
-from bal.posteriors._r_hat import split_r_hat
+from bal.posteriors.programs._r_hat import split_r_hat
+from bal.posteriors.training._gradient_steps import keep_if_empty
 from bal.types import Batch, PyTree, RngKey
 from bal.validation import check_count, check_fraction
 

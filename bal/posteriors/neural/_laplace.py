@@ -9,13 +9,13 @@ from jaxtyping import Array, Float
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
-from bal.posteriors._curvature import CURVATURES, Curvature, best_prior_precision, extend, log_evidence
-from bal.posteriors._draws import map_draws, network_features
-from bal.posteriors._gradient_fit import fit_or_keep
-from bal.posteriors._gradient_steps import NetworkState, init_network, keep_if_empty
-from bal.posteriors._last_layer import check_embeds, embed
 from bal.posteriors._posterior import Posterior, check_num_samples
-from bal.posteriors._training_settings import TrainingSettings
+from bal.posteriors.neural._curvature import CURVATURES, Curvature, best_prior_precision, extend, log_evidence
+from bal.posteriors.training._gradient_fit import fit_or_keep
+from bal.posteriors.training._gradient_steps import NetworkState, init_network, keep_if_empty
+from bal.posteriors.training._last_layer import check_embeds, embed
+from bal.posteriors.training._network_functions import map_draws, network_features
+from bal.posteriors.training._training_settings import TrainingSettings
 from bal.types import PyTree
 from bal.validation import check_choice, check_positive
 

@@ -6,7 +6,7 @@ import jax
 from jaxtyping import Array, Float
 
 from bal.networks import Network, Variables, deterministic_outputs
-from bal.posteriors._numpyro_model import Model
+from bal.posteriors.programs._numpyro_model import Model
 from bal.validation import check_positive
 
 

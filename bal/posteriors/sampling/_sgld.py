@@ -4,8 +4,8 @@ from typing import Unpack
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network
-from bal.posteriors._langevin import ChainSettings, langevin
 from bal.posteriors._posterior import Posterior
+from bal.posteriors.sampling._langevin import ChainSettings, langevin
 
 
 def sgld(

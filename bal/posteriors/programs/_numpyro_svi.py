@@ -11,8 +11,8 @@ from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
 from bal.posteriors._fit_info import FitInfo
-from bal.posteriors._gradient_steps import keep_if_empty
-from bal.posteriors._numpyro_model import (
+from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.posteriors.programs._numpyro_model import (
     Model,
     check_guide,
     inspect_model,
@@ -22,8 +22,8 @@ from bal.posteriors._numpyro_model import (
     weighted_model,
     without_padding,
 )
-from bal.posteriors._posterior import Posterior, check_num_samples
-from bal.posteriors._training_settings import check_optimizer
+from bal.posteriors.training._gradient_steps import keep_if_empty
+from bal.posteriors.training._training_settings import check_optimizer
 from bal.types import Batch, PyTree, RngKey
 from bal.validation import check_count
 

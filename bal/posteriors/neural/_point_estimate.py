@@ -6,9 +6,9 @@ import optax
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network
-from bal.posteriors._deep_ensemble import ensemble
 from bal.posteriors._posterior import Posterior
-from bal.posteriors._training_settings import TrainingSettings
+from bal.posteriors.neural._deep_ensemble import ensemble
+from bal.posteriors.training._training_settings import TrainingSettings
 
 
 def point_estimate(

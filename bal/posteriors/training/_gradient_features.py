@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from bal.networks import Network, Variables, deterministic_outputs
-from bal.posteriors._gradient_steps import NetworkState
+from bal.posteriors.training._gradient_steps import NetworkState
 from bal.types import PyTree, RngKey
 from bal.validation import check_count
 

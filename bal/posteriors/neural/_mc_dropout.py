@@ -7,11 +7,11 @@ import optax
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network
-from bal.posteriors._draws import has_noise, map_draws, network_features
-from bal.posteriors._gradient_fit import fit_or_keep
-from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, check_num_samples
-from bal.posteriors._training_settings import TrainingSettings
+from bal.posteriors.training._gradient_fit import fit_or_keep
+from bal.posteriors.training._gradient_steps import NetworkState, init_network
+from bal.posteriors.training._network_functions import has_noise, map_draws, network_features
+from bal.posteriors.training._training_settings import TrainingSettings
 
 
 def mc_dropout(

@@ -9,11 +9,11 @@ from jaxtyping import Array, Int
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables
-from bal.posteriors._draws import network_features, predict_networks
 from bal.posteriors._fit_info import FitInfo
-from bal.posteriors._gradient_steps import NetworkState, gradient_steps, init_network, keep_if_empty
 from bal.posteriors._posterior import Posterior, check_num_samples
-from bal.posteriors._training_settings import TrainingSettings, without_early_stopping
+from bal.posteriors.training._gradient_steps import NetworkState, gradient_steps, init_network, keep_if_empty
+from bal.posteriors.training._network_functions import network_features, predict_networks
+from bal.posteriors.training._training_settings import TrainingSettings, without_early_stopping
 from bal.types import PyTree
 from bal.validation import check_count
 

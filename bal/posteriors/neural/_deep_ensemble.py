@@ -9,12 +9,12 @@ from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network
-from bal.posteriors._draws import map_draws, num_at_once, predict_networks
-from bal.posteriors._gradient_features import network_gradients
-from bal.posteriors._gradient_fit import fit_or_keep, gradient_fit
-from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, take_draws
-from bal.posteriors._training_settings import TrainingSettings
+from bal.posteriors.training._gradient_features import network_gradients
+from bal.posteriors.training._gradient_fit import fit_or_keep, gradient_fit
+from bal.posteriors.training._gradient_steps import NetworkState, init_network
+from bal.posteriors.training._network_functions import map_draws, num_at_once, predict_networks
+from bal.posteriors.training._training_settings import TrainingSettings
 from bal.validation import check_count
 
 

@@ -8,12 +8,12 @@ import optax
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables
-from bal.posteriors._draws import network_features
-from bal.posteriors._gradient_fit import gradient_fit
-from bal.posteriors._gradient_steps import NetworkState, init_network
-from bal.posteriors._last_layer import check_embeds, embed, readout_leaves
 from bal.posteriors._posterior import Posterior, take_draws
-from bal.posteriors._training_settings import TrainingSettings
+from bal.posteriors.training._gradient_fit import gradient_fit
+from bal.posteriors.training._gradient_steps import NetworkState, init_network
+from bal.posteriors.training._last_layer import check_embeds, embed, readout_leaves
+from bal.posteriors.training._network_functions import network_features
+from bal.posteriors.training._training_settings import TrainingSettings
 from bal.types import PyTree
 from bal.validation import check_count
 

@@ -9,11 +9,11 @@ from jaxtyping import Array, Float
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, divergence_from_prior, draw_gaussian_weights, gaussian_weights
-from bal.posteriors._draws import network_features, predict_with_weights
-from bal.posteriors._gradient_fit import gradient_fit
-from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, check_num_samples
-from bal.posteriors._training_settings import TrainingSettings
+from bal.posteriors.training._gradient_fit import gradient_fit
+from bal.posteriors.training._gradient_steps import NetworkState, init_network
+from bal.posteriors.training._network_functions import network_features, predict_with_weights
+from bal.posteriors.training._training_settings import TrainingSettings
 from bal.validation import check_nonnegative, check_positive
 
 

@@ -6,8 +6,8 @@ from jaxtyping import Array, Float
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network
-from bal.posteriors._langevin import ChainSettings, langevin
 from bal.posteriors._posterior import Posterior
+from bal.posteriors.sampling._langevin import ChainSettings, langevin
 
 
 def sghmc(

@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
-from bal.posteriors._gradient_steps import NetworkState
-from bal.posteriors._last_layer import embed, last_layer
+from bal.posteriors.training._gradient_steps import NetworkState
+from bal.posteriors.training._last_layer import embed, last_layer
 from bal.precision import full_precision
 from bal.types import Batch, PyTree, RngKey
 

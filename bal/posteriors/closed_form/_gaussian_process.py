@@ -10,10 +10,10 @@ from jaxtyping import Array, Float
 
 from bal.likelihoods import check_batch, gaussian
 from bal.posteriors._fit_info import FitInfo
-from bal.posteriors._gradient_steps import keep_if_empty
-from bal.posteriors._kernels import KERNELS, KernelParams
 from bal.posteriors._posterior import Posterior, check_num_samples
-from bal.posteriors._training_settings import check_optimizer
+from bal.posteriors.closed_form._covariance_functions import KERNELS, KernelParams
+from bal.posteriors.training._gradient_steps import keep_if_empty
+from bal.posteriors.training._training_settings import check_optimizer
 from bal.precision import full_precision
 from bal.types import Batch, Gaussian, PyTree, RngKey
 from bal.validation import check_choice, check_count, check_positive

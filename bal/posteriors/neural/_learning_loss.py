@@ -10,12 +10,12 @@ from jaxtyping import Array, Float
 
 from bal.likelihoods import Likelihood
 from bal.networks import LossPrediction, Network, Training, Variables, loss_prediction
-from bal.posteriors._draws import network_features, predict_networks
-from bal.posteriors._gradient_fit import gradient_fit
-from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, check_num_samples
-from bal.posteriors._ranking_loss import pairwise_ranking_loss
-from bal.posteriors._training_settings import TrainingSettings
+from bal.posteriors.training._gradient_fit import gradient_fit
+from bal.posteriors.training._gradient_steps import NetworkState, init_network
+from bal.posteriors.training._network_functions import network_features, predict_networks
+from bal.posteriors.training._ranking_loss import pairwise_ranking_loss
+from bal.posteriors.training._training_settings import TrainingSettings
 from bal.validation import check_choice, check_count, check_nonnegative, check_positive
 
 OBJECTIVES = ("ranking", "squared_error")

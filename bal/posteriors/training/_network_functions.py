@@ -7,9 +7,9 @@ from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
-from bal.posteriors._gradient_features import network_gradients
-from bal.posteriors._gradient_steps import NetworkState
 from bal.posteriors._protocols import FeatureFn, PredictFn
+from bal.posteriors.training._gradient_features import network_gradients
+from bal.posteriors.training._gradient_steps import NetworkState
 from bal.types import PyTree
 
 

@@ -1,0 +1,1 @@
+"""Posteriors with an exact predictive distribution: Gaussian processes and Bayesian linear regression."""

@@ -1,0 +1,1 @@
+"""Posteriors over neural networks: ensembles, dropout, and Gaussians around trained weights."""

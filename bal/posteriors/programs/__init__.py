@@ -1,0 +1,1 @@
+"""Posteriors of probabilistic programs, written in numpyro."""

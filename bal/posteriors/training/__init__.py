@@ -1,0 +1,1 @@
+"""What posteriors over networks share: training by gradient steps, features, predictions of draws."""

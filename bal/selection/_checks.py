@@ -69,7 +69,7 @@ def check_labelled(points: PyTree, **labelled: PyTree) -> None:
         if weights is not None:
             raise ValueError(f"expected {rows_name} together with {weights_name}, got {weights_name} alone")
         return
-    if jax.tree.structure(points) != jax.tree.structure(rows):
+    if len({jax.tree.structure(points), jax.tree.structure(rows)}) > 1:
         raise ValueError(f"expected {rows_name} of the structure of the points, got {jax.tree.structure(rows)}")
     for leaf, row_leaf in zip(jax.tree.leaves(points), jax.tree.leaves(rows), strict=True):
         if leaf.shape[1:] != row_leaf.shape[1:] or row_leaf.ndim == 0:

@@ -87,7 +87,10 @@ def _prob_cover(rng_key, embeddings, available, radius, centers, weights, *, bat
         inside = squared_distances(points[index][None], points)[0] <= radius**2
         return (inside & uncovered).sum().astype(points.dtype)
 
-    largest = among_all(rng_key, num_points, lambda state: state.bounds)
+    def gain(state):
+        return state.bounds
+
+    largest = among_all(rng_key, num_points, gain)
 
     def find(state, left):
         """Recount the balls of the largest bounds until the largest of all is a current count."""

@@ -107,6 +107,10 @@ def frank_wolfe(
     def align(residual):
         return jnp.where(candidates, features @ residual / lengths, -jnp.inf)
 
+    def gain(state):
+        _, residual = state
+        return align(residual)
+
     def update(state, step, index):
         coreset, residual = state
         vertex = total_norm / lengths.at[index].get(mode="fill", fill_value=1)
@@ -130,7 +134,7 @@ def frank_wolfe(
         alignments=jnp.zeros_like(norms),
         residual_norms=jnp.zeros(num_iterations, norms.dtype),
     )
-    find = among_all(rng_key, len(norms), lambda state: align(state[1]))
+    find = among_all(rng_key, len(norms), gain)
     _, _, (coreset, residual) = greedy(
         candidates, (start, target), find=find, update=update, batch_size=num_iterations, again=True
     )

@@ -125,7 +125,10 @@ def _bait(rng_key, features, available, labelled_features, labelled_weights, rid
     root = _root(labelled.astype(points.dtype))
     num_points = jnp.maximum(allowed.sum(), 1)
 
-    best = among_all(rng_key, len(allowed), lambda state: _gains(state.forms))
+    def gain(state):
+        return _gains(state.forms)
+
+    best = among_all(rng_key, len(allowed), gain)
 
     def find(state, left):
         def refresh(state):

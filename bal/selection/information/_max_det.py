@@ -104,6 +104,9 @@ def _by_directions(rng_key, variances, points, noise, batch_size):
 def _by_columns(kernel, rng_key, variances, points, noise, batch_size):
     """Columns of the kernel are evaluated when their point is chosen."""
 
+    def gain(state):
+        return state.variances
+
     def update(state, step, index):
         chosen = jax.tree.map(lambda leaf: leaf[None], row(points, index))
         column = kernel.columns(points, chosen)[:, 0]
@@ -114,6 +117,6 @@ def _by_columns(kernel, rng_key, variances, points, noise, batch_size):
         return _State(variances, state.factors.at[step].set(factor))
 
     state = _State(jnp.maximum(variances, 0.0), jnp.zeros((batch_size, len(variances)), variances.dtype))
-    find = among_all(rng_key, len(variances), lambda state: state.variances)
+    find = among_all(rng_key, len(variances), gain)
     indices, gains, _ = greedy(variances > -jnp.inf, state, find=find, update=update, batch_size=batch_size)
     return indices, gains

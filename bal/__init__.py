@@ -20,6 +20,7 @@ from bal.automatic import Automatic, AutomaticInfo, AutomaticState
 from bal.information import check_log_probs
 from bal.loop import ActiveLearner, LoopState, StepInfo, build, load, run, save
 from bal.pool import PoolState
+from bal.precision import full_precision
 from bal.refit import shrink_and_perturb, warm_start
 from bal.selection import Selection
 from bal.strategies import Strategy
@@ -48,6 +49,7 @@ __all__ = [
     "build",
     "check_log_probs",
     "datasets",
+    "full_precision",
     "information",
     "likelihoods",
     "load",

@@ -1,4 +1,4 @@
-"""Full single precision for what a network's rounding would spoil: covariances, distances, information."""
+"""Full single precision where the rounding that networks tolerate does harm: covariances, distances, information."""
 
 import functools
 from collections.abc import Callable
@@ -13,18 +13,19 @@ Result = TypeVar("Result")
 def full_precision(fn: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Matrix products in ``fn`` keep single precision on every device.
 
-    Left to itself, JAX rounds their factors to 10 bits on recent GPUs and to 8 bits on TPUs. A network does not mind;
-    of a small difference of large numbers, such as the distance of two similar points, nothing is left.
+    By default JAX rounds their factors to 10 bits on recent GPUs and to 8 bits on TPUs. Networks tolerate that, but a
+    small difference of large numbers, such as the distance between two similar points, is lost. Decorate every score
+    and rule whose result is such a difference.
 
     Args:
-      fn: any function of arrays; under ``jit`` the outer one, since ``lower`` and ``trace`` of a jitted one are hidden.
+      fn: any function of arrays. Where it is to be compiled as well, ``jit`` goes outside.
 
     Returns:
-      The same function.
+      The same function at full precision.
 
     Example:
-      >>> import jax.numpy as jnp
-      >>> product = jax.jit(full_precision(jnp.matmul))
+      >>> import bal, jax.numpy as jnp
+      >>> product = jax.jit(bal.full_precision(jnp.matmul))
       >>> "HIGHEST" in product.lower(jnp.ones((2, 2)), jnp.ones((2, 2))).as_text()
       True
     """

@@ -64,7 +64,7 @@ def check_probability(**settings: Any) -> None:
 
 def check_fraction(**settings: Any) -> None:
     """Raise where a setting is not strictly between 0 and 1, or NaN. A traced one is let through."""
-    _check_numbers(settings, lambda value: (value > 0) & (value < 1), "above 0 and below 1")
+    _check_numbers(settings, lambda value: (value > 0) & (value < 1), "strictly between 0 and 1")
 
 
 def check_choice(name: str, value: Any, known: Collection[str]) -> None:

@@ -68,5 +68,13 @@ def test_every_product_is_in_full_precision(case):
     assert all("precision = [HIGHEST, HIGHEST]" in line for line in found)
 
 
+def test_a_rule_of_ones_own_can_ask_for_it():
+    @bal.full_precision
+    def distances(rows):
+        return (rows @ rows.T).min(axis=1)
+
+    assert "precision = [HIGHEST, HIGHEST]" in products(distances, ROWS)[0]
+
+
 def test_elsewhere_the_device_decides():
     assert "DEFAULT" in products(jnp.matmul, ROWS, ROWS.T)[0]

@@ -13,7 +13,7 @@ from bal.networks._mlp import mlp
 from bal.networks._network import (
     FeaturesFn,
     HeadFn,
-    InitFn,
+    InitVariablesFn,
     Network,
     ReadoutFn,
     TrainFn,
@@ -48,7 +48,7 @@ __all__ = [
     "NETWORKS",
     "FeaturesFn",
     "HeadFn",
-    "InitFn",
+    "InitVariablesFn",
     "LossPrediction",
     "Network",
     "ReadoutFn",

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from bal.networks._cut import Cut, StandIn, check_cut
-from bal.networks._network import FeaturesFn, InitFn, Network, Training, Variables
+from bal.networks._network import FeaturesFn, InitVariablesFn, Network, Training, Variables
 from bal.types import PyTree, RngKey
 from bal.validation import check_count
 
@@ -36,7 +36,7 @@ class DrawFn(Protocol):
 
 def adapted_network(
     adapter: str,
-    init: InitFn,
+    init: InitVariablesFn,
     evaluate: EvaluateFn,
     train: Callable[[RngKey, Variables, PyTree], tuple[Array, PyTree]],
     draw: DrawFn | None,

@@ -24,7 +24,7 @@ class Training(NamedTuple):
 
 
 @runtime_checkable
-class InitFn(Protocol):
+class InitVariablesFn(Protocol):
     """Draws the variables of a network, or returns those that it was trained to."""
 
     def __call__(self, rng_key: RngKey, inputs: PyTree, /) -> Variables:
@@ -96,7 +96,7 @@ class Network(NamedTuple):
     linear layer.
     """
 
-    init: InitFn
+    init: InitVariablesFn
     trunk: TrunkFn
     head: HeadFn
     readout: ReadoutFn

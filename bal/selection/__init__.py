@@ -3,32 +3,25 @@
 Plain functions of arrays. No rule chooses an unavailable point or one point twice; ties are broken by the key.
 """
 
-from bal.selection._acs_fw import acs_fw, log_likelihood_features
-from bal.selection._badge import badge, gradient_factors
-from bal.selection._bait import bait
-from bal.selection._batch_bald import batch_bald
-from bal.selection._batch_epig import batch_epig
-from bal.selection._class_balanced import class_balanced
-from bal.selection._joint_information import JointInformation, joint_information
-from bal.selection._k_center import k_center
-from bal.selection._k_means import k_means
-from bal.selection._kernels import (
-    LINEAR,
-    OUTER,
-    Kernel,
-    condition,
-    covariance_kernel,
-    ensemble_features,
-    matrix_kernel,
-)
-from bal.selection._lcmd import lcmd
-from bal.selection._max_det import max_det
-from bal.selection._max_dist import max_dist
-from bal.selection._prob_cover import prob_cover
-from bal.selection._purity import purity_radius
 from bal.selection._selection import Selection
-from bal.selection._top_k import gumbel_top_k, top_k, uniform
-from bal.selection._typiclust import typiclust
+from bal.selection.clustering._k_means import k_means
+from bal.selection.clustering._prob_cover import prob_cover
+from bal.selection.clustering._purity import purity_radius
+from bal.selection.clustering._typiclust import typiclust
+from bal.selection.distance._badge import badge, gradient_factors
+from bal.selection.distance._k_center import k_center
+from bal.selection.distance._lcmd import lcmd
+from bal.selection.distance._max_dist import max_dist
+from bal.selection.geometry._features import condition, ensemble_features
+from bal.selection.geometry._kernels import LINEAR, OUTER, Kernel, covariance_kernel, matrix_kernel
+from bal.selection.information._acs_fw import acs_fw, log_likelihood_features
+from bal.selection.information._bait import bait
+from bal.selection.information._batch_bald import batch_bald
+from bal.selection.information._batch_epig import batch_epig
+from bal.selection.information._joint_information import JointInformation, joint_information
+from bal.selection.information._max_det import max_det
+from bal.selection.scores._class_balanced import class_balanced
+from bal.selection.scores._top_k import gumbel_top_k, top_k, uniform
 
 RULES = {
     "acs_fw": acs_fw,

@@ -19,12 +19,6 @@ class Selection(NamedTuple):
     certified: Bool[Array, ""] | None = None
 
 
-def check_batch_size(batch_size: int, num_points: int) -> None:
-    """Raise where the batch could not be filled even if every point were available."""
-    if not 1 <= batch_size <= num_points:
-        raise ValueError(f"expected batch_size between 1 and the number of points {num_points}, got {batch_size}")
-
-
 def random_order(rng_key: RngKey, *sort_keys: Array) -> Int[Array, " N"]:
     """Indices that sort by the given keys, ascending and the first one foremost; equal points come in random order."""
     num_points = sort_keys[0].shape[0]

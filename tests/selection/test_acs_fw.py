@@ -7,7 +7,7 @@ import pytest
 
 from bal.information import entropy, log_mean_exp
 from bal.selection import acs_fw, log_likelihood_features
-from bal.selection._acs_fw import frank_wolfe
+from bal.selection.information._acs_fw import frank_wolfe
 
 
 def slow_frank_wolfe(features, num_iterations):

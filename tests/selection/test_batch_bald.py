@@ -10,8 +10,14 @@ import pytest
 
 from bal.acquisition import bald
 from bal.selection import batch_bald, joint_information
-from bal.selection._joint import add_point, entropies_under_draws, information_gain, merge_similar, no_labels
-from bal.selection._lazy import Level, lazy_argmax
+from bal.selection.greedy._lazy import Level, lazy_argmax
+from bal.selection.information._configurations import (
+    add_point,
+    entropies_under_draws,
+    information_gain,
+    merge_similar,
+    no_labels,
+)
 
 
 def random_log_probs(seed, num_draws=8, num_points=12, num_classes=3, scale=2.0):
@@ -216,24 +222,33 @@ def test_merged_configurations_bound_every_gain():
 def test_lazy_argmax_evaluates_few_candidates_and_finds_the_best():
     values = jax.random.uniform(jax.random.key(0), (200,))
     bounds = jnp.minimum(values * 1.05, 1.0).at[17].set(-jnp.inf)
+    order = jax.random.permutation(jax.random.key(1), 200)
     evaluate = Level(lambda chunk: values[chunk], 8)
     tighter, tightest = Level(lambda chunk: 1.02 * values[chunk], 32), Level(lambda chunk: 1.01 * values[chunk], 16)
     for levels in ([evaluate], [tightest, evaluate], [tighter, tightest, evaluate]):
-        best, after = lazy_argmax(bounds, levels)
+        best, value, after = lazy_argmax(order, bounds, levels)
         allowed = jnp.where(bounds > -jnp.inf, values, -1)
         assert best == allowed.argmax()
+        assert value == allowed.max()
         evaluated = after == values
         assert 8 <= int(evaluated.sum()) <= 40
         assert (after >= allowed).at[17].set(True).all()
         assert after[17] == -jnp.inf
 
 
+def test_lazy_argmax_says_absent_where_nothing_may_be_chosen():
+    best, value, _ = lazy_argmax(jnp.arange(5), jnp.full(5, -jnp.inf), [Level(lambda chunk: jnp.ones(len(chunk)), 2)])
+    assert int(best) == 5
+    assert value == -jnp.inf
+
+
 def test_lazy_argmax_evaluates_no_candidate_that_a_tighter_bound_rules_out():
     """The bounds say nothing, the tighter ones everything: one candidate is left to be evaluated."""
     values = jax.random.uniform(jax.random.key(0), (200,), maxval=0.9)
     levels = [Level(lambda chunk: values[chunk] + 1e-6, 16), Level(lambda chunk: values[chunk], 1)]
-    best, after = lazy_argmax(jnp.ones(200), levels)
+    best, value, after = lazy_argmax(jnp.arange(200), jnp.ones(200), levels)
     assert best == values.argmax()
+    assert value == values.max()
     assert int((after == values).sum()) == 1
 
 

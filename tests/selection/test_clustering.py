@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bal.selection import k_means, prob_cover, typiclust
-from bal.selection._lloyd import k_means_clusters
+from bal.selection.geometry._lloyd import k_means_clusters
 
 CORNERS = jnp.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
 

@@ -16,7 +16,7 @@ from bal.selection import (
     matrix_kernel,
     max_dist,
 )
-from bal.selection._points import check_labelled, check_rows
+from bal.selection._checks import check_labelled, check_rows
 
 
 def dense(kernel, points, num_points):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bal.selection import condition, covariance_kernel, matrix_kernel, max_det
+from bal.selection import condition, covariance_kernel, lcmd, matrix_kernel, max_det, max_dist
 
 ALL = jnp.ones(12, bool)
 
@@ -80,6 +80,28 @@ def test_features_a_matrix_and_a_covariance_function_give_the_same_batch(rng_key
         selection = max_det(rng_key, points, ALL, batch_size=5, noise=0.1, kernel=kernel)
         assert selection.indices.tolist() == expected.indices.tolist()
         np.testing.assert_allclose(selection.scores, expected.scores, rtol=1e-4)
+
+
+def test_points_may_be_indices_and_those_of_no_finite_variance_are_counted_and_never_chosen(rng_key):
+    features = jax.random.normal(rng_key, (12, 4))
+    broken = features.at[0, 1].set(jnp.nan).at[5, 0].set(jnp.inf)
+    kernel = covariance_kernel(lambda a, b: broken[a] @ broken[b].T)
+    available = ALL.at[7].set(False)
+    selection = max_det(rng_key, jnp.arange(12), available, batch_size=5, noise=0.1, kernel=kernel)
+    without = available.at[jnp.array([0, 5])].set(False)
+    expected = max_det(rng_key, features, without, batch_size=5, noise=0.1)
+    assert selection.indices.tolist() == expected.indices.tolist()
+    np.testing.assert_allclose(selection.scores, expected.scores, rtol=1e-4)
+    assert int(selection.num_invalid) == 2
+
+
+@pytest.mark.parametrize("rule", [max_dist, lcmd])
+def test_distances_of_indices_are_those_of_their_points(rule, rng_key):
+    features = jax.random.normal(rng_key, (12, 4))
+    kernel = covariance_kernel(lambda a, b: features[a] @ features[b].T)
+    chosen = rule(rng_key, jnp.arange(12), ALL, batch_size=5, center_features=jnp.array([3]), kernel=kernel)
+    expected = rule(rng_key, features, ALL, batch_size=5, center_features=features[3:4])
+    assert chosen.indices.tolist() == expected.indices.tolist()
 
 
 def test_an_exact_copy_is_worth_one_more_observation_of_the_same_value(rng_key):

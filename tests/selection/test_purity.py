@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bal.selection import purity_radius
-from bal.selection._lloyd import k_means_clusters
+from bal.selection.geometry._lloyd import k_means_clusters
 
 
 @pytest.mark.parametrize("purity", [0.7, 0.95, 1.0])

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bal.selection import _shortlist, max_det
-from bal.selection._shortlist import greedy_shortlist
+from bal.selection import max_det
+from bal.selection.greedy import _shortlist
+from bal.selection.greedy._shortlist import greedy_shortlist
 
 
 @pytest.fixture(autouse=True)

@@ -54,8 +54,36 @@ def test_a_large_beta_is_top_k(kind, rng_key):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_beta_of_zero_is_uniform(kind):
-    scores = jnp.array([0.1, 0.7, 3.0, 0.4, 0.2, 0.9])
+@pytest.mark.parametrize("traced", [False, True])
+def test_an_infinite_beta_is_top_k_ties_and_scores_below_zero_included(kind, traced, rng_key):
+    scores = jnp.array([0.3, -1.0, 0.3, 0.0, 1.0, 0.3, -2.0, 0.0, jnp.inf, jnp.nan])
+    available = jnp.arange(10) != 4
+
+    def choose(beta):
+        return gumbel_top_k(rng_key, scores, available, batch_size=9, kind=kind, beta=beta)
+
+    chosen = (jax.jit(choose) if traced else choose)(jnp.inf)
+    assert chosen.indices.tolist() == top_k(rng_key, scores, available, batch_size=9).indices.tolist()
+
+
+@pytest.mark.parametrize("kind", ["power", "softmax"])
+def test_the_noise_of_scores_in_half_precision_is_drawn_in_single_precision(kind):
+    observed = frequencies(
+        lambda key: gumbel_top_k(key, jnp.ones(3, jnp.bfloat16), ALL[:3], batch_size=1, kind=kind).indices[0], 3
+    )
+    assert_frequencies(observed, np.ones(3))
+
+
+def test_softrank_of_scores_in_half_precision_tells_the_ranks_of_a_large_pool_apart(rng_key):
+    # Above 256 the numbers of half precision are more than one apart.
+    scores = jnp.linspace(1, 2, 1000).astype(jnp.bfloat16)
+    chosen = gumbel_top_k(rng_key, scores, jnp.ones(1000, bool), batch_size=1000, kind="softrank", beta=1e6)
+    assert (np.diff(chosen.scores.astype(jnp.float32)) <= 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_beta_of_zero_is_uniform_over_scores_of_zero_and_below_too(kind):
+    scores = jnp.array([0.1, 0.7, 0.0, -0.4, jnp.inf, 0.9])
     observed = frequencies(lambda key: gumbel_top_k(key, scores, ALL, batch_size=1, kind=kind, beta=0.0).indices[0], 6)
     assert_frequencies(observed, np.ones(6))
 

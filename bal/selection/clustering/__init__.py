@@ -1,0 +1,1 @@
+"""Rules that cover a pool or its clusters."""

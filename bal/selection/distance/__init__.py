@@ -1,0 +1,1 @@
+"""Rules that choose points far from one another, in the distance of a kernel."""

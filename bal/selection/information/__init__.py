@@ -1,0 +1,1 @@
+"""Rules that maximise the information of a batch: about parameters, predictions or a latent function."""

@@ -1,0 +1,237 @@
+"""Batches whose Fisher information makes the predictions over the whole pool precise."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from bal.precision import full_precision
+from bal.selection._checks import as_floats, check_labelled, check_request
+from bal.selection._selection import Selection
+from bal.selection.geometry._points import blank, row, usable
+from bal.selection.greedy._greedy import among_all, greedy
+from bal.types import RngKey
+from bal.validation import check_count, check_positive
+
+# The forms of the points are computed anew once the largest gain has fallen below this share of what it was, or where
+# the gain of the next point turns out to be wrong by more than this tolerance.
+FALL = 0.1
+TOLERANCE = 0.01
+
+
+class _Fisher(NamedTuple):
+    """The objective in coordinates in which the information M is the identity.
+
+    The root keeps what single precision would lose: of a variance that falls from 1e6 to 1, a difference of inverses
+    leaves no digit, a difference of their roots leaves four.
+    """
+
+    root: Float[Array, "D D"]  # W, with W' W = M^-1
+    objective: Float[Array, "D D"]  # W F W', whose trace is the objective; F is the information of the pool
+
+
+class _Forms(NamedTuple):
+    """Quadratic forms of the points: all that the change of the objective by a point depends on."""
+
+    variances: Float[Array, " n"]  # x' M^-1 x
+    products: Float[Array, " n"]  # x' M^-1 F M^-1 x
+
+
+class _State(NamedTuple):
+    fisher: _Fisher
+    forms: _Forms
+    fresh: Bool[Array, ""]  # whether the forms have just been computed anew
+    reference: Float[Array, ""]  # the largest gain when they were
+
+
+@full_precision
+def bait(
+    rng_key: RngKey,
+    features: Float[Array, "N D"],
+    available: Bool[Array, " N"],
+    *,
+    batch_size: int,
+    labelled_features: Float[Array, "K D"] | None = None,
+    labelled_weights: Float[Array, " K"] | None = None,
+    ridge: float | Float[Array, ""] = 1.0,
+    oversample: int = 2,
+) -> Selection:
+    r"""Minimise the mean posterior variance over the pool (A-optimality) greedily, forwards and then backwards.
+
+    .. math:: \min_A \operatorname{tr}(M_A^{-1} F), \quad M_A = \lambda I + \sum_{i \in L \cup A} x_i x_i^\top, \quad
+              F = \tfrac1N \sum_{i \in \text{pool}} x_i x_i^\top
+
+    ``oversample`` times as many points are added one by one, each the best; then the ones that are missed least are
+    taken away one by one. F is the information of the points that are available.
+
+    The Fisher information of a point is taken to be of rank one. For regression, x are the embeddings over the noise's
+    standard deviation. For classification the exact information :math:`(\mathrm{diag}(p) - p p^\top) \otimes h h^\top`
+    has rank C - 1; :math:`x = h \sqrt{1 - \sum_c p_c^2}` keeps its trace and treats the classes alike, in width D.
+
+    Args:
+      rng_key: breaks ties.
+      features: x, one row a point.
+      available: True where a point may be chosen.
+      batch_size: number of points B.
+      labelled_features: x of the labelled set.
+      labelled_weights: weight 0 is padding, whose contents change nothing. None counts each row once.
+      ridge: prior precision of the weights.
+      oversample: how many times B points the forward pass adds, at most all; 1 is the forward pass alone.
+
+    Returns:
+      The selection in the order in which the forward pass chose it; a score is the fall of the objective then.
+
+    Raises:
+      ValueError: ``batch_size`` is not between 1 and N, shapes that disagree, a negative weight, ``ridge`` not above 0,
+        or ``oversample`` below 1.
+
+    Example:
+      >>> features = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+      >>> 2 in bait(jax.random.key(0), features, jnp.ones(3, bool), batch_size=2).indices.tolist()
+      True
+
+    References:
+      Ash et al. 2021, Gone fishing: neural active learning with Fisher embeddings, arXiv:2106.09675
+    """
+    check_request(rng_key, available, batch_size)
+    features = as_floats("features", features, available.shape[0], "D")
+    check_labelled(features, labelled_features=labelled_features, labelled_weights=labelled_weights)
+    check_positive(ridge=ridge)
+    check_count("oversample", oversample)
+    if labelled_features is None:
+        labelled_features = jnp.zeros((0, features.shape[1]), features.dtype)
+    if labelled_weights is None:
+        labelled_weights = jnp.ones_like(labelled_features[:, 0])
+    num_added = min(oversample * batch_size, available.shape[0])
+    return _bait(
+        rng_key,
+        features,
+        available,
+        labelled_features,
+        labelled_weights,
+        ridge,
+        batch_size=batch_size,
+        num_added=num_added,
+    )
+
+
+@jax.jit(static_argnames=("batch_size", "num_added"))
+def _bait(rng_key, features, available, labelled_features, labelled_weights, ridge, *, batch_size, num_added):
+    points, allowed, num_invalid = usable(available, features)
+    # Over the root of the ridge, so that the prior precision is 1. The objective is the same.
+    points = points / jnp.sqrt(ridge)
+    labelled = blank(labelled_features, labelled_weights > 0) * jnp.sqrt(labelled_weights / ridge)[:, None]
+    root = _root(labelled.astype(points.dtype))
+    num_points = jnp.maximum(allowed.sum(), 1)
+
+    best = among_all(rng_key, len(allowed), lambda state: _gains(state.forms))
+
+    def find(state, left):
+        def refresh(state):
+            # The loop leaves the root alone, so XLA would take all of this for constant and compute it in every step.
+            # The flag, always False here, does change.
+            root = jnp.where(state.fresh, 0.0, state.fisher.root)
+            return _refresh(root, points, num_points, left)
+
+        # A loop of at most one turn and no branch, of which a vmapped program would take both sides.
+        state = jax.lax.while_loop(lambda state: _drifted(state, points, left), refresh, state)
+        return best(state, left)
+
+    def update(state, step, index):
+        return _add(state, points, row(points, index))
+
+    start = _refresh(root, points, num_points, allowed)
+    added, gains, _ = greedy(allowed, start, find=find, update=update, batch_size=num_added)
+    kept = _backward(root, points, added, num_added - batch_size)
+    order = jnp.argsort(~kept, stable=True)[:batch_size]
+    return Selection(added[order], gains[order], num_invalid)
+
+
+def _root(labelled: Float[Array, "K D"]) -> Float[Array, "D D"]:
+    """W with W' W the inverse of I + X' X, from an orthogonal factorisation: X' X would square the condition number."""
+    identity = jnp.eye(labelled.shape[1], dtype=labelled.dtype)
+    factor = jnp.linalg.qr(jnp.concatenate([labelled, identity]), mode="r")
+    return jax.scipy.linalg.solve_triangular(factor, identity, trans="T")
+
+
+def _forms(objective: Float[Array, "D D"], whitened: Float[Array, "n D"]) -> _Forms:
+    products = ((whitened @ objective) * whitened).sum(axis=1)
+    return _Forms(jnp.square(whitened).sum(axis=1), jnp.maximum(products, 0.0))
+
+
+def _gains(forms: _Forms) -> Float[Array, " n"]:
+    """How far the objective would fall with each point."""
+    return forms.products / (1 + forms.variances)
+
+
+def _refresh(
+    root: Float[Array, "D D"], points: Float[Array, "N D"], num_points: Int[Array, ""], left: Bool[Array, " N"]
+) -> _State:
+    """Everything from the root, which has been kept exact. Points outside the pool are rows of 0."""
+    whitened = points @ root.T
+    objective = whitened.T @ whitened / num_points
+    forms = _forms(objective, whitened)
+    reference = jnp.where(left, _gains(forms), 0.0).max()
+    return _State(_Fisher(root, objective), forms, jnp.array(True), reference)
+
+
+def _add(state: _State, points: Float[Array, "N D"], point: Float[Array, " D"]) -> _State:
+    """One more observation: M gains a term of rank one, its inverse and the forms lose one."""
+    root, objective = state.fisher
+    whitened = root @ point
+    square = whitened @ whitened
+    # (I + z z')^(-1/2) = I - scale z z'. This form of the scale has no difference of near numbers.
+    scale = 1 / (1 + square + jnp.sqrt(1 + square))
+    towards = objective @ whitened
+    product = whitened @ towards
+    inner = points @ jnp.stack([root.T @ whitened, root.T @ towards], axis=1)
+    share = 1 / (1 + square)
+    variances = state.forms.variances - share * jnp.square(inner[:, 0])
+    products = state.forms.products - share * inner[:, 0] * (2 * inner[:, 1] - share * product * inner[:, 0])
+    mixed = jnp.outer(whitened, towards)
+    objective = objective - scale * (mixed + mixed.T) + scale**2 * product * jnp.outer(whitened, whitened)
+    return _State(
+        fisher=_Fisher(root - scale * jnp.outer(whitened, whitened @ root), objective),
+        # Rounding must not make them negative.
+        forms=_Forms(jnp.maximum(variances, 0.0), jnp.maximum(products, 0.0)),
+        fresh=jnp.array(False),
+        reference=state.reference,
+    )
+
+
+def _drifted(state: _State, points: Float[Array, "N D"], left: Bool[Array, " N"]) -> Bool[Array, ""]:
+    """Whether rounding may have come to matter in the forms, which are differences of what they were at a refresh."""
+    gains = jnp.where(left, _gains(state.forms), 0.0)
+    leader = gains.argmax()
+    exact = _gains(_forms(state.fisher.objective, (state.fisher.root @ points[leader])[None]))[0]
+    is_wrong = jnp.abs(gains[leader] - exact) > TOLERANCE * exact
+    return ~state.fresh & (is_wrong | (gains[leader] < FALL * state.reference))
+
+
+def _backward(root, points, added, num_removed) -> Bool[Array, " k"]:
+    r"""Which of the added points stay after those have gone, one by one, that raise the objective least.
+
+    With Z the added points in coordinates in which M of the labelled set is the identity, the loss of a point n is
+    :math:`y_n^\top F y_n / T_{nn}`, where :math:`T = (I + Z Z^\top)^{-1}` and Y = T Z.
+    """
+    whitened = row(points, added) @ root.T
+    num_added = len(added)
+    # [I; Z'] = [Q1; Q2] R gives T = Q1 Q1' and Y = Q1 Q2', and 1 - V = T_nn without a difference.
+    factor = jnp.linalg.qr(jnp.concatenate([jnp.eye(num_added, dtype=points.dtype), whitened.T]))[0]
+    halves, towards = factor[:num_added], factor[num_added:]
+    effects = points @ (root.T @ (towards @ halves.T))
+
+    def remove(_, state):
+        kept, halves, gram = state
+        sizes = jnp.square(halves).sum(axis=1)
+        # Places that the forward pass could not fill are empty and go first.
+        losses = jnp.where(added < len(points), jnp.diagonal(gram) / sizes, -1.0)
+        index = jnp.argmin(jnp.where(kept, losses, jnp.inf))
+        shares = halves @ halves[index] / sizes[index]
+        mixed = jnp.outer(shares, gram[index])
+        gram = gram - (mixed + mixed.T) + gram[index, index] * jnp.outer(shares, shares)
+        return kept.at[index].set(False), halves - jnp.outer(shares, halves[index]), gram
+
+    state = jnp.ones_like(added, bool), halves, effects.T @ effects
+    return jax.lax.fori_loop(0, num_removed, remove, state)[0]

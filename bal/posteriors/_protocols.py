@@ -70,7 +70,7 @@ class SampleFn(Protocol):
           Draws, a pytree with the leading axis S.
 
         Raises:
-          ValueError: more draws than there are, or None where any number can be drawn.
+          ValueError: more draws than exist, or None where any number can be drawn.
         """
         ...
 

@@ -1,7 +1,7 @@
 """Invalid settings of every posterior, refused before anything compiles.
 
-Run as a program without the hook that checks types in tests, and would refuse 2.5 and "3" first, it prints what each
-of them is told: ``python -m tests.posteriors.invalid_settings``.
+Run as a program, without the hook that checks types in tests and would refuse 2.5 and "3" first, it prints the message
+for each: ``python -m tests.posteriors.invalid_settings``.
 """
 
 import json
@@ -164,7 +164,7 @@ NETWORKS_FIRST = set(posteriors.POSTERIORS) - {"bayesian_linear", "gaussian_proc
 
 
 def attempt(name: str, settings: dict) -> str:
-    """What somebody is told who asks for these settings."""
+    """The message for these settings."""
     if name in NETWORKS_FIRST:
         settings = {"network": NETWORK, "likelihood": LIKELIHOOD, "optimizer": SGD, **settings}
         if name in ("sgld", "sghmc"):
@@ -179,7 +179,7 @@ def attempt(name: str, settings: dict) -> str:
 
 
 def attempts() -> list[tuple[str, str, str, str]]:
-    """Posterior, setting, invalid value, and what it is told."""
+    """Posterior, setting, invalid value, and the message."""
     told = []
     for name, (_, valid, invalid) in SETTINGS.items():
         told.append((name, "", "valid", attempt(name, valid)))

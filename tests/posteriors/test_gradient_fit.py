@@ -183,6 +183,6 @@ def test_the_trunk_is_evaluated_once_however_many_draws():
         ({"early_stopping": EarlyStopping(1, 5)}, "validation"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(settings, message, rng_key):
+def test_invalid_settings_are_refused(settings, message, rng_key):
     with pytest.raises(ValueError, match=message):
         fit_once(rng_key, batch_of(rng_key), **settings)

@@ -59,7 +59,7 @@ def test_draws_are_the_networks_that_the_chain_visits():
     assert {tuple(row) for row in few} <= {tuple(row) for row in weights}
 
 
-def test_settings_that_cannot_be_are_refused():
+def test_invalid_settings_are_refused():
     def build(**changed):
         settings = {**CHAIN, "num_steps": 100, "num_cycles": 4, **changed}
         return sgld(LINEAR, likelihoods.gaussian(), learning_rate=0.1, **settings)

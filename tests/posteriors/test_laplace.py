@@ -191,7 +191,7 @@ def test_without_labels_the_posterior_is_the_prior(curvature):
     batch = classification_batch(num_points=0, num_padding=4)
     state = fitted(posterior, batch)
     draws = jax.jit(posterior.sample, static_argnums=2)(jax.random.key(4), state, 2_000)
-    # Standard errors of 2,000 draws of each weight: 1.6 % of the deviation, and there are some 30 of them.
+    # Standard errors of 2,000 draws of each weight: 1.6 % of the deviation, of about 30 weights.
     for leaf in jax.tree.leaves(draws):
         np.testing.assert_allclose(leaf.std(axis=0), 0.5, rtol=0.08)
 

@@ -151,7 +151,7 @@ def test_predicted_losses_order_the_losses_of_new_points(objective, likelihood):
         ({"micro_batch_size": 1}, "at least 2"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         fitted(**settings)
 

@@ -49,7 +49,7 @@ def optimal_energy(batch):
 
 
 def assert_agrees_with_the_closed_form(draws, batch, inputs, rng_key, num_effective):
-    """Mean, covariance, predictive variance and BALD, to five standard errors of so many independent draws."""
+    """Mean, covariance, predictive variance and BALD, to five standard errors of as many independent draws."""
     exact = bayesian_linear(noise=NOISE)
     state, _ = fit(exact, rng_key, batch)
     covariance, moments = exact.covariance(state, inputs, inputs), exact.moments(state, inputs)
@@ -212,7 +212,7 @@ def test_a_guide_that_does_not_fit_is_refused_before_it_is_compiled(guide, messa
         posterior.init(rng_key, regression(rng_key))
 
 
-def test_counts_that_cannot_be_are_named():
+def test_invalid_counts_are_named():
     with pytest.raises(ValueError, match="num_draws to be a whole number of at least 4"):
         numpyro_mcmc(linear_regression, likelihoods.gaussian(), num_warmup=1, num_draws=3)
     with pytest.raises(ValueError, match="num_steps to be a whole number of at least 1"):

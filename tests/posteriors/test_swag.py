@@ -80,7 +80,7 @@ def test_the_mean_is_near_the_optimum_and_the_spread_follows_the_learning_rate()
     assert 2 < ratio.mean() < 8
 
 
-def test_settings_that_cannot_be_are_refused():
+def test_invalid_settings_are_refused():
     def build(**changed):
         return swag(LINEAR, likelihoods.gaussian(), optax.sgd(0.1), **{**SETTINGS, **changed})
 

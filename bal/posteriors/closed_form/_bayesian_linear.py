@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from bal.likelihoods import check_batch, gaussian
 from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.posteriors.closed_form._flat_inputs import flat_inputs
 from bal.precision import full_precision
 from bal.types import Batch, Gaussian, PyTree, RngKey
 from bal.validation import check_positive
@@ -135,7 +136,7 @@ def bayesian_linear(
     )
 
 
-def affine_features(inputs: Float[Array, "n ..."]) -> Float[Array, "n D"]:
+def affine_features(inputs: PyTree) -> Float[Array, "n D"]:
     """A constant 1, whose weight is the intercept, and the flat inputs."""
-    flat = inputs.reshape(inputs.shape[0], -1)
+    flat = flat_inputs(inputs)
     return jnp.concatenate([jnp.ones((flat.shape[0], 1), flat.dtype), flat], axis=-1)

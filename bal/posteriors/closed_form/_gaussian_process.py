@@ -12,6 +12,7 @@ from bal.likelihoods import check_batch, gaussian
 from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.posteriors.closed_form._covariance_functions import KERNELS, KernelParams
+from bal.posteriors.closed_form._flat_inputs import flat_inputs
 from bal.posteriors.training._gradient_steps import keep_if_empty
 from bal.posteriors.training._training_settings import check_optimizer
 from bal.precision import full_precision
@@ -116,14 +117,14 @@ def gaussian_process(
         check_batch(likelihood, batch)
         logs = [jnp.asarray(jnp.log(value), jnp.float32) for value in (lengthscale, scale, noise)]
         hyperparameters = KernelParams(logs[0], 2 * logs[1]), {"log_variance": 2 * logs[2]}
-        inputs = jnp.zeros_like(_flat(batch.inputs))
+        inputs = jnp.zeros_like(flat_inputs(batch.inputs))
         return condition(hyperparameters, inputs, jnp.zeros_like(batch.labels), jnp.zeros_like(batch.weights))
 
     @full_precision
     def fit(rng_key: RngKey, state: ProcessState, batch: Batch, validation: Batch | None = None):
         """Learn the hyperparameters from those in the state, then condition on the labels."""
         labelled = batch.weights > 0
-        inputs = jnp.where(labelled[:, None], _flat(batch.inputs), 0.0)
+        inputs = jnp.where(labelled[:, None], flat_inputs(batch.inputs), 0.0)
         labels = jnp.where(labelled, batch.labels, 0.0)
         num_observations = jnp.where(labelled, batch.weights, 0.0).sum()
         surplus = jnp.where(labelled, batch.weights - 1, 0.0).sum()  # observations beyond one a row
@@ -163,16 +164,16 @@ def gaussian_process(
         prior = jax.vmap(draw)(jax.random.split(key_prior, num_samples))
         labelled = state.weights > 0
         scales = jnp.exp(0.5 * state.noise["log_variance"]) / jnp.sqrt(jnp.where(labelled, state.weights, 1.0))
-        # Rows first: a longer buffer then leaves the noise of these rows as it is.
+        # Rows first: a longer buffer then does not change the noise of these rows.
         noise = scales[None] * jax.random.normal(key_noise, (labelled.shape[0], num_samples)).T
         values = jax.vmap(lambda one: functions.evaluate(one, state.inputs))(prior)
         residuals = jnp.where(labelled[None], state.labels[None] - values - noise, 0.0)
         return ProcessDraws(prior, cho_solve((state.factor, True), residuals.T).T)
 
     @full_precision
-    def predict(state: ProcessState, draws: ProcessDraws, inputs: Array) -> Gaussian:
+    def predict(state: ProcessState, draws: ProcessDraws, inputs: PyTree) -> Gaussian:
         """Values of each function, with the variance of the noise."""
-        inputs = _flat(inputs)
+        inputs = flat_inputs(inputs)
         prior = jax.vmap(lambda one: functions.evaluate(one, inputs))(draws.prior)
         outputs = prior + draws.update @ cross(state, inputs)
         return likelihood.predictive(state.noise, outputs[..., None])
@@ -182,16 +183,16 @@ def gaussian_process(
         return jnp.where(state.weights[:, None] > 0, covariance, 0.0)
 
     @full_precision
-    def covariance(state: ProcessState, inputs_a: Array, inputs_b: Array) -> Float[Array, "a b"]:
+    def covariance(state: ProcessState, inputs_a: PyTree, inputs_b: PyTree) -> Float[Array, "a b"]:
         """Posterior covariance of the function."""
-        inputs_a, inputs_b = _flat(inputs_a), _flat(inputs_b)
+        inputs_a, inputs_b = flat_inputs(inputs_a), flat_inputs(inputs_b)
         whitened = [solve_triangular(state.factor, cross(state, x), lower=True) for x in (inputs_a, inputs_b)]
         return functions.covariance(state.kernel, inputs_a, inputs_b) - whitened[0].T @ whitened[1]
 
     @full_precision
-    def moments(state: ProcessState, inputs: Array) -> Gaussian:
+    def moments(state: ProcessState, inputs: PyTree) -> Gaussian:
         """Mean and variance of a new label, noise included."""
-        inputs = _flat(inputs)
+        inputs = flat_inputs(inputs)
         known = cross(state, inputs)
         explained = (solve_triangular(state.factor, known, lower=True) ** 2).sum(axis=0)
         # Rounding may make the explained variance exceed the prior's.
@@ -210,9 +211,9 @@ def gaussian_process(
         factor = jnp.eye(budget, dtype=state.factor.dtype).at[:size, :size].set(state.factor)
         return ProcessState(state.kernel, state.noise, inputs, labels, weights, factor, representer)
 
-    def embedding(state: ProcessState, inputs: Array) -> Float[Array, "n D"]:
+    def embedding(state: ProcessState, inputs: PyTree) -> Float[Array, "n D"]:
         """The flat inputs."""
-        return _flat(inputs)
+        return flat_inputs(inputs)
 
     return Posterior(
         init=init,
@@ -225,7 +226,3 @@ def gaussian_process(
         moments=moments,
         extend=extend,
     )
-
-
-def _flat(inputs: Float[Array, "n ..."]) -> Float[Array, "n D"]:
-    return inputs.reshape(inputs.shape[0], -1)

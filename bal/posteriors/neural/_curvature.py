@@ -25,7 +25,7 @@ class Curvature(NamedTuple):
 class CurvatureMethod(NamedTuple):
     """How curvature is approximated, over which parameters."""
 
-    covered: Callable[[Variables, Array], PyTree]  # (variables, inputs) -> the parameters that the Gaussian is over
+    covered: Callable[[Variables, PyTree], PyTree]  # (variables, inputs) -> the parameters that the Gaussian is over
     compute: Callable[[NetworkState, Batch], Curvature]
     # (rng_key, curvature, prior precision) -> one draw from N(0, (curvature + prior precision)^-1)
     deviate: Callable[[RngKey, Curvature, Array], PyTree]
@@ -125,7 +125,8 @@ def diagonal(network: Network, likelihood: Likelihood) -> CurvatureMethod:
             inputs, curvature, weight = point
 
             def outputs_of(params):
-                return deterministic_outputs(network, Variables(params, variables.statistics), inputs[None])[0]
+                alone = jax.tree.map(lambda leaf: leaf[None], inputs)
+                return deterministic_outputs(network, Variables(params, variables.statistics), alone)[0]
 
             # All gradients of one point at a time: [C, number of weights].
             jacobian = jax.jacrev(outputs_of)(variables.params)
@@ -177,7 +178,7 @@ def best_prior_precision(curvature: Curvature, squared_norm: Array) -> Float[Arr
     return jnp.exp(jax.lax.fori_loop(0, 28, halve, jnp.array([-14.0, 14.0])).mean())
 
 
-def _last_layer_parameters(network: Network) -> Callable[[Variables, Array], PyTree]:
+def _last_layer_parameters(network: Network) -> Callable[[Variables, PyTree], PyTree]:
     return lambda variables, inputs: last_layer(network, variables, inputs)
 
 

@@ -83,7 +83,7 @@ def laplace(
         check_positive(prior_precision=prior_precision)
     method = CURVATURES[curvature](network, likelihood)
 
-    def squared_norm(variables: Variables, inputs: Array):
+    def squared_norm(variables: Variables, inputs: PyTree):
         return sum((leaf**2).sum() for leaf in jax.tree.leaves(method.covered(variables, inputs)))
 
     def train(rng_key, variables, inputs):

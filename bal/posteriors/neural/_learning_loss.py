@@ -16,6 +16,7 @@ from bal.posteriors.training._gradient_steps import NetworkState, init_network
 from bal.posteriors.training._network_functions import network_features, predict_networks
 from bal.posteriors.training._ranking_loss import pairwise_ranking_loss
 from bal.posteriors.training._training_settings import TrainingSettings
+from bal.types import PyTree
 from bal.validation import check_choice, check_count, check_nonnegative, check_positive
 
 OBJECTIVES = ("ranking", "squared_error")
@@ -98,7 +99,7 @@ def learning_loss(
         check_num_samples(num_samples, 1, "learning_loss")
         return jax.tree.map(lambda leaf: leaf[None], state)
 
-    def predicted_loss(state: NetworkState, inputs: Array) -> Float[Array, "n 1"]:
+    def predicted_loss(state: NetworkState, inputs: PyTree) -> Float[Array, "n 1"]:
         """The loss that the module expects at each point; in nats for the objective "squared_error"."""
         features = features_of(_own(state.variables), inputs)
         return prediction.apply(state.variables.params["loss_prediction"], features)[:, None]

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from bal.networks import Network, Variables, deterministic_outputs
 from bal.posteriors.programs._numpyro_model import Model
+from bal.types import PyTree
 from bal.validation import check_positive
 
 
@@ -42,7 +43,7 @@ def bayesian_network(
     if noise is not None:
         check_positive(noise=noise)
 
-    def model(inputs: Array, labels: Array | None = None) -> None:
+    def model(inputs: PyTree, labels: Array | None = None) -> None:
         import numpyro
         from numpyro import distributions as dist
 
@@ -59,7 +60,7 @@ def bayesian_network(
 
         params = jax.tree_util.tree_map_with_path(sample, shapes.params)
         outputs = deterministic_outputs(network, Variables(params), inputs)
-        with numpyro.plate("points", inputs.shape[0]):
+        with numpyro.plate("points", outputs.shape[0]):
             distribution = dist.Categorical(logits=outputs) if noise is None else dist.Normal(outputs[..., 0], noise)
             numpyro.sample("labels", distribution, obs=labels)
 

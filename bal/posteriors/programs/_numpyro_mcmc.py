@@ -129,7 +129,7 @@ def numpyro_mcmc(
 
 def nuts(
     model: Model,
-    arguments: tuple[Array, Array],
+    arguments: tuple[PyTree, Array],
     *,
     num_warmup: int,
     num_draws: int,

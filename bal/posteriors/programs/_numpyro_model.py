@@ -13,7 +13,7 @@ from bal.types import Batch, Gaussian, PyTree, RngKey
 
 # kind of predictions -> distributions at the observation site that give them
 DISTRIBUTIONS = {"categorical": ("CategoricalLogits", "CategoricalProbs"), "gaussian": ("Normal",)}
-Model = Callable[[Array, Array | None], object]  # (inputs, labels or None): sample statements, one with obs=labels
+Model = Callable[[PyTree, Array | None], object]  # (inputs, labels or None): sample statements, one with obs=labels
 
 
 class ModelSites(NamedTuple):
@@ -98,7 +98,7 @@ def without_padding(batch: Batch) -> tuple[PyTree, Array]:
     return jax.tree.map(clear, batch.inputs), clear(batch.labels)
 
 
-def sample_latents(rng_key: RngKey, program: Model, names, inputs: Array, labels: Array | None) -> dict[str, Array]:
+def sample_latents(rng_key: RngKey, program: Model, names, inputs: PyTree, labels: Array | None) -> dict[str, Array]:
     """One draw of the named sites of a model or a guide."""
     from numpyro import handlers
 
@@ -109,7 +109,7 @@ def sample_latents(rng_key: RngKey, program: Model, names, inputs: Array, labels
 def predict_draws(model: Model) -> PredictFn:
     """The ``predict`` of latent values: the model's distribution of the labels under each draw."""
 
-    def predict_one(latents: dict[str, Array], inputs: Array) -> PyTree:
+    def predict_one(latents: dict[str, Array], inputs: PyTree) -> PyTree:
         from numpyro import handlers
 
         # Every latent value is given. The key only draws the label itself, which is not used.
@@ -153,7 +153,7 @@ def _abstract_sites(program: Model, inputs, labels) -> dict[str, _Site]:
     return sites
 
 
-def latent_names(model: Model, inputs: Array, labels: Array) -> list[str]:
+def latent_names(model: Model, inputs: PyTree, labels: Array) -> list[str]:
     """Names of the latent sites of a model that :func:`inspect_model` has passed."""
     return [name for name, site in _abstract_sites(model, inputs, labels).items() if not site.is_observed]
 

@@ -32,7 +32,7 @@ class GuideState(NamedTuple):
     """Parameters of a guide, and a point of the shape that it is called with."""
 
     params: dict[str, PyTree]
-    inputs: Array  # [1, ...], zeros
+    inputs: PyTree  # [1, ...], zeros
     labels: Array  # [1], zeros
 
 
@@ -90,7 +90,7 @@ def numpyro_svi(
         check_guide(copy.deepcopy(guide), sites, batch)
         svi = inference(sites.observation, batch)
         params = svi.get_params(svi.init(rng_key, *without_padding(batch)))
-        return GuideState(params, jnp.zeros_like(batch.inputs[:1]), jnp.zeros_like(batch.labels[:1]))
+        return GuideState(params, *jax.tree.map(lambda leaf: jnp.zeros_like(leaf[:1]), (batch.inputs, batch.labels)))
 
     @jax.jit
     def fit(rng_key: RngKey, state: GuideState, batch: Batch, validation: Batch | None = None):

@@ -89,7 +89,7 @@ def gradient_features(
 
         return jax.lax.map(of_output, jnp.arange(num_outputs)).sum(axis=0)
 
-    points_at_once = max(1, min(POINTS_AT_ONCE, NUMBERS_AT_ONCE // flat.size))
+    points_at_once = max(1, min(POINTS_AT_ONCE, NUMBERS_AT_ONCE // max(flat.size, 1)))
     return jax.lax.map(sketch, inputs, batch_size=points_at_once)
 
 

@@ -66,7 +66,7 @@ def gradient_steps(
     *,
     minibatch_size: int,
     weight_decay: float | Array | Callable[[Array], Array] = 0.0,
-    augment: Callable[[RngKey, Array], Array] | None = None,
+    augment: Callable[[RngKey, PyTree], PyTree] | None = None,
     micro_batch_size: int | None = None,
     penalty_scale: Callable[[Array], Array] | None = None,
     auxiliary_loss: AuxiliaryLoss | None = None,
@@ -115,7 +115,7 @@ def gradient_steps(
             f"got {minibatch_size} and {micro_batch_size}"
         )
     has_decay = not (isinstance(weight_decay, float | int) and weight_decay == 0)  # it may be traced: a sweep
-    told_optimizer = optax.with_extra_args_support(optimizer)
+    optimizer_with_key = optax.with_extra_args_support(optimizer)
 
     def loss(rng_key, trained, statistics, batch, penalty_factor, step):
         params, noise = trained
@@ -160,7 +160,7 @@ def gradient_steps(
         (value, statistics), grads = gradient(rng_key, carry.trained, carry.statistics, minibatch, factor, step)
         if has_decay:
             grads = jax.tree.map(jnp.add, grads, jax.grad(decay)(carry.trained, num_labelled))
-        updates, optimizer_state = told_optimizer.update(
+        updates, optimizer_state = optimizer_with_key.update(
             grads, carry.optimizer_state, carry.trained, rng_key=key_optimizer, num_labelled=num_labelled
         )
         return Carry(optax.apply_updates(carry.trained, updates), statistics, optimizer_state), value

@@ -12,7 +12,7 @@ from bal.types import PyTree
 class LastLayer(NamedTuple):
     """Kernel and bias of the readout."""
 
-    kernel: Array  # [D, C], or [C, D] where a foreign library has it so
+    kernel: Array  # [D, C], or [C, D] in networks of libraries that store it so
     bias: Array | None  # [C]
 
 
@@ -30,7 +30,7 @@ def embed(network: Network, variables: Variables, inputs: PyTree) -> Array:
     return network.head(variables, network.trunk(variables, inputs), None)
 
 
-def readout_leaves(network: Network, variables: Variables, inputs: Array) -> PyTree:
+def readout_leaves(network: Network, variables: Variables, inputs: PyTree) -> PyTree:
     """For each leaf of the parameters, whether the readout uses it. Only shapes matter; nothing is computed."""
     shapes = jax.eval_shape(lambda *both: both, variables, inputs)
     embeddings = jax.eval_shape(lambda *both: embed(network, *both), *shapes)

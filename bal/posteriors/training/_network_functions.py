@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import jax
-from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
@@ -30,7 +29,7 @@ def map_draws(network: Network, fn: Callable[[PyTree], PyTree], draws: PyTree) -
     return jax.lax.map(fn, draws, batch_size=at_once)
 
 
-def has_noise(network: Network, variables: Variables, inputs: Array) -> bool:
+def has_noise(network: Network, variables: Variables, inputs: PyTree) -> bool:
     """Whether draws of a network differ: whether its head reads the key. Only shapes matter; nothing is computed."""
     hidden = jax.eval_shape(network.trunk, variables, inputs)
     rng_key = jax.eval_shape(lambda: jax.random.key(0))

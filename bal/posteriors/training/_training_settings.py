@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from jaxtyping import Array
 
-from bal.types import RngKey
+from bal.types import PyTree, RngKey
 from bal.validation import check_count, check_fraction
 
 
@@ -30,7 +30,7 @@ class TrainingSettings(TypedDict, total=False):
         float | Array | Callable[[Array], Array]
     )  # L2 on kernels, added to the loss; or a function of the number of labels
     early_stopping: EarlyStopping | None
-    augment: Callable[[RngKey, Array], Array] | None  # (rng_key, inputs) -> inputs, in training only
+    augment: Callable[[RngKey, PyTree], PyTree] | None  # (rng_key, inputs) -> inputs, in training only
     micro_batch_size: int | None  # examples a gradient piece; None chooses by network and platform
 
 

@@ -3,7 +3,7 @@
 ``bal.studies`` is loaded when it is first used, since it needs the packages of the extra ``studies``.
 """
 
-from bal.studies.grid import Unit, run_grid
+from bal.studies.grid import Unit, prepare_grid, run_grid
 from bal.studies.pictures import plot_curves
 from bal.studies.report import show, summary_table
 from bal.studies.settings import Settings
@@ -22,6 +22,7 @@ __all__ = [
     "metrics_frame",
     "normalised_area",
     "plot_curves",
+    "prepare_grid",
     "run_grid",
     "seconds_frame",
     "show",

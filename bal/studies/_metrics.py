@@ -6,6 +6,9 @@ MAIN = ("accuracy", "rmse", "nll")  # the first of these that a task has
 # All other metrics are errors, losses or distances.
 HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "auroc", "loss_rank_correlation", "iou", "mean_iou", "f1")
 
+# Values for which a table gives the number of labels, unless others are asked for.
+TARGETS = {"accuracy": (0.8, 0.9, 0.95)}
+
 
 def main_metric(names: Iterable[str]) -> str:
     """The metric of the curves, the areas and the labels to a target.

@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bal.studies._metrics import main_metric
 from bal.studies.report import BASELINE
 from bal.studies.settings import Settings
 from bal.studies.statistics import curves, mean_and_interval
 
 
-def plot_curves(frame: pd.DataFrame, settings: Settings, path: Path, metric: str = "accuracy") -> None:
+def plot_curves(frame: pd.DataFrame, settings: Settings, path: Path, metric: str | None = None) -> None:
     """Learning curves: mean over seeds and 95 % interval."""
+    metric = metric or main_metric(frame["metric"].unique())
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     colours = matplotlib.colormaps["tab10"]
@@ -24,7 +26,9 @@ def plot_curves(frame: pd.DataFrame, settings: Settings, path: Path, metric: str
         axes.fill_between(curve.index, mean - half, mean + half, alpha=0.15, color=style["color"], linewidth=0)
     axes.set_xlabel("labels that the model was trained on")
     axes.set_ylabel(f"test {metric.replace('_', ' ')}")
-    axes.set_title(f"{settings.dataset}, {settings.posterior}, {settings.num_seeds} seeds: mean and 95 % interval")
+    axes.set_title(
+        f"{settings.data.dataset}, {settings.model.posterior}, {settings.run.num_seeds} seeds: mean and 95 % interval"
+    )
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     # Without metadata the same figures give the same file.

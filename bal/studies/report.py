@@ -5,6 +5,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from bal.studies._metrics import TARGETS, main_metric
 from bal.studies.settings import Settings
 from bal.studies.statistics import curves, labels_to, mean_and_interval, normalised_area
 
@@ -13,26 +14,28 @@ BASELINE = "random"
 
 def summary_table(frame: pd.DataFrame, settings: Settings) -> Table:
     """Accuracy at several label counts, area under the curve, labels to given accuracies, difference to random."""
-    by_strategy = curves(frame)
+    metric = main_metric(frame["metric"].unique())
+    targets = TARGETS.get(metric, ()) if settings.targets is None else settings.targets
+    by_strategy = curves(frame, metric)
     counts = next(iter(by_strategy.values())).index.to_numpy()
     shown = counts[np.unique(np.linspace(0, len(counts) - 1, 5).round().astype(int))]
-    title = f"{settings.dataset}, {settings.posterior}: test accuracy, {settings.num_seeds} seeds"
-    if settings.num_validation:
-        title += f" (and {settings.num_validation} validation labels)"
-    if settings.num_calibration:
-        title += f" (and {settings.num_calibration} calibration labels)"
+    title = f"{settings.data.dataset}, {settings.model.posterior}: test {metric}, {settings.run.num_seeds} seeds"
+    if settings.data.num_validation:
+        title += f" (and {settings.data.num_validation} validation labels)"
+    if settings.data.num_calibration:
+        title += f" (and {settings.data.num_calibration} calibration labels)"
     caption = "@n: mean at n labels; area: under the curve, 95 % interval; to: labels to an accuracy, median over seeds"
     table = Table(title=title, caption=caption)
     table.add_column("strategy", no_wrap=True)
     headings = [f"@{count}" for count in shown] + ["area"]
-    headings += [f"to {target:.0%}" for target in settings.targets] + [f"area less {BASELINE}"]
+    headings += [f"to {target:.0%}" for target in targets] + [f"area less {BASELINE}"]
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     areas = {name: curve.apply(normalised_area) for name, curve in by_strategy.items()}
     for name, curve in by_strategy.items():
         cells = [f"{curve.loc[count].mean():.3f}" for count in shown]
         cells.append(with_interval(areas[name].to_numpy()))
-        for target in settings.targets:
+        for target in targets:
             median = np.median([labels_to(curve[seed], target) for seed in curve])
             cells.append(f"{median:.0f}" if np.isfinite(median) else "-")
         paired = BASELINE in areas and name != BASELINE

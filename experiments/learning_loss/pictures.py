@@ -12,7 +12,7 @@ from scipy import stats
 
 import bal
 from bal.studies.grid import Unit
-from bal.studies.learners import build_posterior, count_classes, load_dataset
+from bal.studies.learners import build_posterior, load_dataset, task_of
 from bal.studies.report import with_interval
 from bal.studies.settings import Settings
 from bal.studies.statistics import curves, mean_and_interval
@@ -64,7 +64,7 @@ def plot_predicted_losses(settings: Settings, units: list[Unit], dataset: bal.Da
     right.set_title("true loss of each tenth, 95 % interval")
     right.legend(frameon=False)
     labels = int(units[0].info.num_labelled[-1].ravel()[0])
-    figure.suptitle(f"{settings.dataset}: held-out points after {labels} labels chosen by learning loss")
+    figure.suptitle(f"{settings.data.dataset}: held-out points after {labels} labels chosen by learning loss")
     figure.savefig(path, dpi=130, metadata={"Software": None})
 
 
@@ -73,7 +73,7 @@ def _held_out(settings: Settings, units: list[Unit], dataset: bal.Dataset) -> tu
     inputs, labels = dataset.test_inputs, dataset.test_labels
     assert inputs is not None
     assert labels is not None
-    posterior = build_posterior(settings, settings.posterior, count_classes(dataset))
+    posterior = build_posterior(settings, settings.model.posterior, task_of(dataset))
 
     @jax.jit
     def both(state):
@@ -84,8 +84,9 @@ def _held_out(settings: Settings, units: list[Unit], dataset: bal.Dataset) -> tu
 
     rows = []
     for unit in units:
+        state = unit.state().posterior
         for position, seed in enumerate(unit.seeds):
-            if seed < settings.num_seeds:
-                rows.append(both(jax.tree.map(lambda leaf, at=position: leaf[at], unit.state.posterior)))
+            if seed < settings.run.num_seeds:
+                rows.append(both(jax.tree.map(lambda leaf, at=position: leaf[at], state)))
     predicted, true = (np.stack([np.asarray(row[kind], np.float64) for row in rows]) for kind in (0, 1))
     return (stats.rankdata(predicted, axis=1) - 0.5) / predicted.shape[1], true

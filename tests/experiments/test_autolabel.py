@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("orbax.checkpoint", reason="needs the extra 'studies'")
+pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 from bal.studies import compare, grid
 from bal.studies.grid import run_grid

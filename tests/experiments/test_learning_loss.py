@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("orbax.checkpoint", reason="needs the extra 'studies'")
+pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 import bal
 from bal.studies.learners import build_learner, seed_key

@@ -22,7 +22,7 @@ from bal.studies.folder import check_folder, write_settings
 from bal.studies.learners import build_learners, build_posterior, load_dataset, seed_key, seeds_at_once, task_of
 from bal.studies.provenance import differences, of_strategy, provenance
 from bal.studies.settings import Settings
-from bal.studies.sole_writer import sole_writer
+from bal.studies.sole_writer import check_no_writer, sole_writer
 
 # Above these figures, as arrays in ``FitInfo.diagnostics``, chains have not converged.
 CONVERGED = {"r_hat": 1.05, "num_divergences": 0}
@@ -59,6 +59,7 @@ def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> list[Uni
 def prepare_grid(settings: Settings, dataset: bal.Dataset | None = None) -> Callable[[], list[Unit]]:
     """Meet every mistake, without writing anything, and return what runs the grid; see :func:`run_grid`."""
     check_settings(settings)
+    check_no_writer(settings.output)
     records = checkpoints.read_records(settings.output)
     work = _Work(settings, dataset)
     size = settings.run.seeds_at_once

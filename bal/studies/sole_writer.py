@@ -11,6 +11,13 @@ from filelock import FileLock, Timeout
 from bal.studies.whole_file import whole_file
 
 
+def check_no_writer(folder: Path) -> None:
+    """Raise if another process writes a folder; one that does not exist yet is not made."""
+    if folder.exists():
+        with sole_writer(folder):
+            pass
+
+
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
     """Hold a folder, which is made where it is missing, as the only process that writes it.

@@ -18,7 +18,7 @@ from bal import (
 )
 from bal.automatic import Automatic, AutomaticInfo, AutomaticState
 from bal.information import check_log_probs
-from bal.loop import ActiveLearner, LoopState, StepInfo, build, run
+from bal.loop import ActiveLearner, LoopState, StepInfo, build, load, run, save
 from bal.pool import PoolState
 from bal.refit import shrink_and_perturb, warm_start
 from bal.selection import Selection
@@ -50,10 +50,12 @@ __all__ = [
     "datasets",
     "information",
     "likelihoods",
+    "load",
     "metrics",
     "networks",
     "posteriors",
     "run",
+    "save",
     "selection",
     "shrink_and_perturb",
     "split_keys",

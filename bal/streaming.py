@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
 from bal.types import PyTree
 from bal.validation import check_count
@@ -75,10 +75,15 @@ def num_points(points: PyTree, axis: int = 0) -> int:
       ValueError: no leaf, one without that axis, or leaves of different lengths.
     """
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(points)]
-    lengths = {shape[axis] if len(shape) > axis else None for shape in shapes}
-    if len(lengths) != 1 or None in lengths:
+    lengths = {shape[axis] if len(shape) > axis else -1 for shape in shapes}
+    if len(lengths) != 1 or -1 in lengths:
         raise ValueError(f"expected arrays with one length along axis {axis}, the points, got shapes {shapes}")
     return lengths.pop()
+
+
+def take_points(points: PyTree, indices: Int[Array, " n"]) -> PyTree:
+    """Rows of a pytree with leaves [N, ...]; the absent index N, and any beyond it, gives zeros."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf).at[indices].get(mode="fill", fill_value=0), points)
 
 
 def map_chunks(fn: Callable[[PyTree], PyTree], inputs: PyTree, chunk_size: int, *, axis: int = 0) -> PyTree:

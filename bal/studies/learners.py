@@ -97,7 +97,7 @@ def build_posterior(settings: Settings, name: str, task: Task) -> Posterior:
     network = build_network(model, name, task.num_outputs)
     values = {
         "network": network,
-        "likelihood": bal.likelihoods.categorical() if task.classes else bal.likelihoods.gaussian(),
+        "likelihood": bal.likelihoods.categorical() if task.classes else bal.likelihoods.gaussian(unit=task.unit),
         "optimizer": _optimizer(model),
         "num_outputs": task.num_outputs,
         "num_steps": model.num_steps,
@@ -124,7 +124,11 @@ def build_posterior(settings: Settings, name: str, task: Task) -> Posterior:
             values[chosen] = getattr(model, chosen)
     if model.learning_rate is not None:
         values["optimizer"] = _optimizer(model)
-    return build_plugin("posterior", name, factory, Posterior, **arguments(name, factory, values))
+    posterior = build_plugin("posterior", name, factory, Posterior, **arguments(name, factory, values))
+    if not task.classes and not is_plugin(name) and not is_classifier(factory):
+        # Such a posterior has a likelihood of labels without a unit. Metrics do not read its parameters.
+        return posterior._replace(likelihood=values["likelihood"])
+    return posterior
 
 
 def build_network(model: ModelSettings, posterior: str, num_outputs: int) -> bal.networks.Network:
@@ -147,15 +151,13 @@ def build_learner(settings: Settings, strategy: str, task: Task, *, num_steps: i
         settings = settings.with_values(num_steps=num_steps)
     model, run = settings.model, settings.run
     posterior = build_posterior(settings, model.posterior, task)
-    evaluation, num_samples = model.evaluation_posterior, model.num_samples
-    if num_samples is None and posterior.max_samples is None:
-        num_samples = 32
+    evaluation = model.evaluation_posterior
     starts = {"restart": None, "warm_start": bal.warm_start, "shrink_and_perturb": bal.shrink_and_perturb()}
     factory = find_factory("strategy", strategy, bal.strategies.STRATEGIES)
     return bal.build(
         posterior,
         build_plugin("strategy", strategy, factory, bal.Strategy, batch_size=run.batch_size),
-        num_samples=num_samples,
+        num_samples=model.num_samples,
         num_initial=run.num_initial,
         num_rounds=run.num_rounds,
         initial_set=run.initial_set,
@@ -163,7 +165,7 @@ def build_learner(settings: Settings, strategy: str, task: Task, *, num_steps: i
         evaluation_posterior=None if evaluation is None else build_posterior(settings, evaluation, task),
         pool_subset_size=run.pool_subset_size,
         automatic=_automatic(settings.labelling),
-        # SEEDS AT ONCE: runs_at_once=run.seeds_at_once, once bal.build shares its memory budget among runs.
+        runs_at_once=run.seeds_at_once or 1,
     )
 
 

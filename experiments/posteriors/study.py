@@ -23,7 +23,7 @@ from bal.studies.report import show
 from bal.studies.sole_writer import sole_writer
 from bal.studies.tables import write_parquet
 from bal.studies.whole_file import whole_file
-from bal.types import Gaussian, PyTree
+from bal.types import PyTree
 from bal.validation import check_choice, check_count
 from experiments.posteriors.pictures import draw_page
 from experiments.posteriors.problems import Problem, build, problems
@@ -97,9 +97,9 @@ def _fit_all(settings: Settings) -> tuple[dict[tuple[str, str], Fitted], pd.Data
     return fitted, pd.DataFrame(rows, columns=["dataset", "posterior", "metric", "value"])
 
 
-def epistemic(predictions: PyTree) -> jax.Array:
+def epistemic(kind: str, predictions: PyTree) -> jax.Array:
     """What the draws disagree about: BALD in nats for classes, the variance of the mean for real labels."""
-    return predictions.mean.var(axis=0) if isinstance(predictions, Gaussian) else mutual_information(predictions)
+    return predictions.mean.var(axis=0) if kind == "gaussian" else mutual_information(predictions)
 
 
 def evaluate(belief: Fitted, problem: Problem, rng_key) -> dict[str, jax.Array]:
@@ -109,11 +109,12 @@ def evaluate(belief: Fitted, problem: Problem, rng_key) -> dict[str, jax.Array]:
     # One program: as many small ones it would take longer to compile than to fit.
     @jax.jit
     def figures(predictions, far_predictions):
-        named = likelihood.metrics(likelihood.reduce(predictions), labels, jnp.ones(labels.shape))
+        tally = likelihood.tally(likelihood.reduce(predictions), labels, jnp.ones(labels.shape[0]))
         sets = metrics.dyadic_sets(rng_key, labels.shape[0], num_sets=1000)
-        joint = metrics.joint_nll(metrics.log_likelihoods(predictions, labels), sets)
-        auroc = metrics.ood_auroc(epistemic(predictions), epistemic(far_predictions))
-        return {**named, "joint_nll": joint, "auroc": auroc}
+        log_likelihoods = -jax.vmap(likelihood.nll, in_axes=(0, None))(predictions, labels)
+        known, unknown = (epistemic(likelihood.predicts, each) for each in (predictions, far_predictions))
+        joint = metrics.joint_nll(log_likelihoods, sets)
+        return {**likelihood.figures(tally), "joint_nll": joint, "auroc": metrics.ood_auroc(known, unknown)}
 
     return figures(belief.predict(problem.test_inputs), belief.predict(problem.far_inputs))
 

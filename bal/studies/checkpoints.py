@@ -6,6 +6,8 @@ learner or tracing a program, and without unpickling. It replaces the one of the
 
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,43 +51,38 @@ def write_checkpoint(path: Path, record: dict[str, Any], info: bal.StepInfo, sec
     # NumPy's format does not know the dtypes of JAX such as bfloat16: they are written as bytes.
     dtypes = [str(leaf.dtype) for leaf in leaves]
     arrays |= {f"state/{k}": leaf.view(np.uint8) if leaf.dtype.kind == "V" else leaf for k, leaf in enumerate(leaves)}
-    record = {**record, "format": FORMAT, "structure": structure, "dtypes": dtypes}
+    record = {**record, "format": FORMAT, "num_rounds": len(seconds), "structure": structure, "dtypes": dtypes}
     arrays["record"] = np.frombuffer(json.dumps(record).encode(), np.uint8)
     with whole_file(path) as partial:
         np.savez(partial, **arrays)  # type: ignore[arg-type]
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """What made a checkpoint."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            record = json.loads(bytes(arrays["record"]))
-            if record["format"] == FORMAT:
-                return record
-    except DAMAGE as error:
-        raise _damaged(path) from error
-    raise ValueError(f"expected a checkpoint of format {FORMAT}, got format {record['format']}: {path}")
+    """What made a checkpoint.
+
+    Raises:
+      ValueError: a damaged file, or one that is not a checkpoint.
+    """
+    with _archive(path) as arrays:
+        record = json.loads(bytes(arrays["record"]))
+        written_as = record["format"]
+    if written_as != FORMAT:
+        raise ValueError(f"expected a checkpoint of format {FORMAT}, got format {written_as}: {path}")
+    return record
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """All of a checkpoint but its state."""
     record = read_record(path)
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            info = _put_together(record["structure"], arrays)
-            return Checkpoint(record, info, arrays["seconds"].tolist())
-    except DAMAGE as error:
-        raise _damaged(path) from error
+    with _archive(path) as arrays:
+        return Checkpoint(record, _put_together(record["structure"], arrays), arrays["seconds"].tolist())
 
 
 def read_state(path: Path) -> list[np.ndarray]:
     """The leaves of the state after the last round."""
     dtypes = read_record(path)["dtypes"]
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            leaves = [arrays[f"state/{number}"] for number in range(len(dtypes))]
-    except DAMAGE as error:
-        raise _damaged(path) from error
+    with _archive(path) as arrays:
+        leaves = [arrays[f"state/{number}"] for number in range(len(dtypes))]
     return [
         leaf if str(leaf.dtype) == dtype else leaf.view(jax.numpy.dtype(dtype))
         for leaf, dtype in zip(leaves, dtypes, strict=True)
@@ -152,10 +149,17 @@ def _first(record: dict[str, Any]) -> int:
     return seeds[0] if seeds else -1
 
 
-def _damaged(path: Path) -> ValueError:
-    return ValueError(
-        f"expected a checkpoint of bal, got something else or a damaged file: {path}; delete it or move it away"
-    )
+@contextmanager
+def _archive(path: Path) -> Iterator[Any]:
+    """The arrays of a checkpoint; whatever cannot be read of them is said in one sentence."""
+    try:
+        # NumPy leaves a file open if it is no archive.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            yield arrays
+    except DAMAGE as error:
+        raise ValueError(
+            f"expected a checkpoint of bal, got something else or a damaged file: {path}; delete it or move it away"
+        ) from error
 
 
 def _take_apart(tree: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:

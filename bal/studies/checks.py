@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import bal
@@ -91,6 +92,8 @@ def _check_names(values: dict[str, Any]) -> None:
             )
     if values["test_fraction"] is not None and values["test_column"] is not None:
         raise ValueError("expected --test-fraction or --test-column, got both")
+    if is_table(dataset) and not Path(dataset).is_file():
+        raise ValueError(f"expected a table that can be read, got none at {dataset}")
 
 
 def _check_together(values: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ The same command continues a run that was interrupted; more seeds, rounds or str
 its tables again. Names of strategies, posteriors, networks and data sets are those of `bal list`.
 """
 
+from bal.studies.folder import more_than_asked
 from bal.studies.grid import prepare_grid
 from bal.studies.pictures import plot_curves
 from bal.studies.report import show, summary_table
@@ -30,3 +31,5 @@ def main(settings: Settings) -> None:
         with whole_file(picture) as partial:
             plot_curves(metrics, settings, partial)
     show(summary_table(metrics, settings), f"Tables are in {settings.output}, the picture is {picture}")
+    if more := more_than_asked(settings):
+        show(more)

@@ -196,7 +196,7 @@ def _earlier(there: dict[str, Any], here: dict[str, Any], num_rounds: int) -> li
     """What made the first rounds where it is not what makes the next ones."""
     earlier = list(there.get("earlier", []))
     if any(differences(there, here, part) for part in ("versions", "code")):
-        earlier.append({"versions": there["versions"], "code": there["code"], "rounds": num_rounds})
+        earlier.append({"versions": there["versions"], "code": there["code"], "num_rounds": num_rounds})
     return earlier
 
 

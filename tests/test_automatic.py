@@ -9,7 +9,7 @@ import bal
 from bal.autolabel import confidence_above, entropy_below, risk_controlled
 from bal.datasets import hold_out_calibration
 from tests.prototypes import linear_regression
-from tests.test_loop import DATASET, DROPOUT, MEANS, assert_same, blobs, build
+from tests.test_loop import DATASET, DROPOUT, MEANS, ONLY, assert_same, blobs, build
 
 AUTOMATIC = bal.Automatic(confidence_above(0.6), max_automatic=10)
 
@@ -190,3 +190,19 @@ def test_a_regression_is_refused():
     numbers = DATASET._replace(pool_labels=DATASET.pool_inputs[:, 0], test_labels=DATASET.test_inputs[:, 0])
     with pytest.raises(ValueError, match="integer labels"):
         learner.init(jax.random.key(0), numbers)
+
+
+@pytest.mark.parametrize(("name", "passes"), [("bald", 1), ("random", 1), ("k_center", 1), ("batch_bald", 1)])
+def test_the_pool_is_predicted_once_a_round(name, passes):
+    """Whether the rule predicts in its first pass, or not at all."""
+
+    def predict(state, draws, inputs):
+        # A primitive that occurs nowhere else, once for each place in the program that predicts.
+        return MEANS.predict(state, draws, jnp.tan(inputs))
+
+    strategy = bal.strategies.STRATEGIES[name](batch_size=3)
+    learner = build(strategy, MEANS._replace(predict=predict, features=ONLY), automatic=AUTOMATIC, chunk_size=7)
+    untested = DATASET._replace(test_inputs=None, test_labels=None)
+    state = learner.init(jax.random.key(0), untested)
+    program = jax.make_jaxpr(lambda state: learner.ask(jax.random.key(0), state, untested))(state)
+    assert str(program).count(" tan ") == passes

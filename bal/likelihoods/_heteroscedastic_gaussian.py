@@ -49,12 +49,16 @@ def heteroscedastic_gaussian(*, unit: float | Array = 1.0) -> Likelihood:
 
 
 def _loss(params: tuple, outputs: Float[Array, "*n 2"], labels: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    # From the log-variance, as in the paper: through the variance, a small one would underflow.
-    mean, log_variance = outputs[..., 0], outputs[..., 1]
+    # From the log-variance, as in the paper: a variance would have to be divided by and its logarithm taken.
+    mean, log_variance = outputs[..., 0], _log_variance(outputs)
     return 0.5 * (jnp.exp(-log_variance) * (labels - mean) ** 2 + log_variance + jnp.log(2 * jnp.pi))
 
 
 def _predictive(params: tuple, outputs: Float[Array, "*n 2"]) -> Gaussian:
-    # Scores take the logarithm of the variance, which must not underflow to 0.
-    variance = jnp.maximum(jnp.exp(outputs[..., 1]), jnp.finfo(outputs.dtype).tiny)
-    return Gaussian(outputs[..., 0], variance)
+    return Gaussian(outputs[..., 0], jnp.exp(_log_variance(outputs)))
+
+
+def _log_variance(outputs: Float[Array, "*n 2"]) -> Float[Array, "*n"]:
+    # A variance of 0 has no density, and its inverse times an error of 0 is nan. The paper has no floor; this one is
+    # the smallest number of the dtype, times e against rounding: a noise of 1e-19 in float32.
+    return jnp.maximum(outputs[..., 1], jnp.log(jnp.finfo(outputs.dtype).tiny) + 1)

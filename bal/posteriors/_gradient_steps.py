@@ -50,11 +50,10 @@ def init_network(network: Network, likelihood: Likelihood, rng_key: RngKey, batc
     """Initial parameters; raises where the labels do not fit the likelihood or the network's outputs."""
     key_network, key_noise = jax.random.split(rng_key)
 
-    def variables_and_outputs(inputs):
-        variables = network.init(key_network, inputs)
-        return deterministic_outputs(network, variables, inputs)
+    def outputs_of(inputs):
+        return deterministic_outputs(network, network.init(key_network, inputs), inputs)
 
-    check_batch(likelihood, batch, jax.eval_shape(variables_and_outputs, batch.inputs))
+    check_batch(likelihood, batch, jax.eval_shape(outputs_of, batch.inputs))
     return NetworkState(network.init(key_network, batch.inputs), likelihood.init(key_noise))
 
 

@@ -5,11 +5,11 @@
 The same command continues a run that was interrupted; more seeds, rounds or strategies extend it.
 """
 
+from bal.studies._frames import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
+from bal.studies._pictures import plot_curves, save_picture
+from bal.studies._tables import show, summary_table
 from bal.studies.grid import run_grid
-from bal.studies.pictures import plot_curves
-from bal.studies.report import show, summary_table
 from bal.studies.settings import Settings
-from bal.studies.tables import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
 
 
 def main(settings: Settings) -> None:
@@ -22,5 +22,11 @@ def main(settings: Settings) -> None:
         write_parquet(automatic_frame(settings, units), settings.output / "automatic.parquet")
     write_parquet(seconds_frame(units), settings.output / "seconds.parquet")
     picture = settings.output / "learning_curves.png"
-    plot_curves(metrics, settings, picture)
-    show(summary_table(metrics, settings), f"Tables are in {settings.output}, the picture is {picture}")
+    save_picture(plot_curves(metrics), picture)
+    summary = summary_table(
+        metrics,
+        targets=settings.targets,
+        num_validation=settings.num_validation,
+        num_calibration=settings.num_calibration,
+    )
+    show(summary, f"Tables are in {settings.output}, the picture is {picture}")

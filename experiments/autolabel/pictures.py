@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bal.autolabel import Kind
-from bal.studies.statistics import mean_and_interval
+from bal.studies import mean_and_interval
 from experiments.autolabel.promises import Seen
 
 NUM_IMAGES = 12  # a row of the grid

@@ -11,11 +11,10 @@ from rich.table import Table
 from scipy import stats
 
 import bal
+from bal.studies import curves, mean_and_interval, with_interval
 from bal.studies.grid import Unit
 from bal.studies.learners import build_posterior, count_classes, load_dataset
-from bal.studies.report import with_interval
 from bal.studies.settings import Settings
-from bal.studies.statistics import curves, mean_and_interval
 
 LOSS_FLOOR = 1e-4  # nats: below this a prediction is right and certain, and differences mean nothing
 

@@ -19,8 +19,8 @@ from rich.table import Table
 from bal import metrics
 from bal.information import mutual_information
 from bal.posteriors import POSTERIORS, Posterior
+from bal.studies import show
 from bal.studies.learners import check_name
-from bal.studies.report import show
 from bal.types import Gaussian, PyTree
 from experiments.posteriors.pictures import draw_page
 from experiments.posteriors.problems import Problem, build, problems

@@ -18,7 +18,7 @@ from bal import (
 )
 from bal.automatic import Automatic, AutomaticInfo, AutomaticState
 from bal.information import check_log_probs
-from bal.loop import ActiveLearner, LoopState, StepInfo, build, run
+from bal.loop import ActiveLearner, LoopState, StepInfo, build, load, run, save
 from bal.pool import PoolState
 from bal.refit import shrink_and_perturb, warm_start
 from bal.selection import Selection
@@ -50,10 +50,12 @@ __all__ = [
     "datasets",
     "information",
     "likelihoods",
+    "load",
     "metrics",
     "networks",
     "posteriors",
     "run",
+    "save",
     "selection",
     "shrink_and_perturb",
     "split_keys",
@@ -72,5 +74,8 @@ def __getattr__(name: str) -> Any:
     if name == "studies":
         return importlib.import_module("bal.studies")
     if name == "__version__":
-        return importlib.metadata.version("bal-jax")
+        try:
+            return importlib.metadata.version("bal-jax")
+        except importlib.metadata.PackageNotFoundError:
+            return "unknown"  # a clone that is not installed
     raise AttributeError(f"module 'bal' has no attribute {name!r}")

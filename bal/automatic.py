@@ -1,5 +1,6 @@
 """Automatic labels in the loop: kept apart from a person's, chosen afresh in each round, never in the budget."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -7,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from bal.autolabel import Calibration, Rule, assess, check_calibration, check_max_automatic, choose
+from bal.streaming import num_points, take_points
 from bal.types import Batch, Dataset, PyTree, RngKey
-from bal.view import PoolView, indices_in_pool
+from bal.view import PoolView, in_pool
 
 
 class Automatic(NamedTuple):
@@ -54,26 +56,25 @@ def no_automatic_labels(automatic: Automatic | None, dataset: Dataset, pool_subs
     if automatic is None:
         return ()
     labels = dataset.pool_labels if dataset.pool_labels is not None else dataset.test_labels
-    if labels is not None and (not jnp.issubdtype(labels.dtype, jnp.integer) or labels.ndim != 1):
-        raise ValueError(
-            f"expected integer labels [n] for automatic labelling, got {labels.dtype} of shape {list(labels.shape)}"
-        )
-    num_points, size = dataset.pool_inputs.shape[0], automatic.max_automatic
-    check_max_automatic(size, pool_subset_size or num_points)
-    check_calibration(automatic.rule, None if dataset.calibration is None else len(dataset.calibration.labels))
+    for leaf in jax.tree.leaves(labels):
+        if not jnp.issubdtype(leaf.dtype, jnp.integer) or leaf.ndim != 1:
+            raise ValueError(
+                f"expected integer labels [n] for automatic labelling, got {leaf.dtype} of shape {list(leaf.shape)}"
+            )
+    size, room = num_points(dataset.pool_inputs), automatic.max_automatic
+    check_max_automatic(room, pool_subset_size or size)
+    check_calibration(automatic.rule, None if dataset.calibration is None else len(dataset.calibration.weights))
     return AutomaticState(
-        indices=jnp.full(size, num_points, jnp.int32),
-        labels=jnp.zeros(size, jnp.int32),
-        uncertainty=jnp.full(size, jnp.inf),
+        indices=jnp.full(room, size, jnp.int32), labels=jnp.zeros(room, jnp.int32), uncertainty=jnp.full(room, jnp.inf)
     )
 
 
-def add_automatic(labelled: Batch, automatic: Automatic | None, state: PyTree, pool_inputs: Array) -> Batch:
+def add_automatic(labelled: Batch, automatic: Automatic | None, state: PyTree, pool_inputs: PyTree) -> Batch:
     """What a round is fitted on: a person's labels, and behind them the automatic ones with their weight."""
     if automatic is None:
         return labelled
-    weights = jnp.where(state.indices < pool_inputs.shape[0], automatic.weight, 0.0)
-    inputs = pool_inputs.at[state.indices].get(mode="fill", fill_value=0)
+    weights = jnp.where(state.indices < num_points(pool_inputs), automatic.weight, 0.0)
+    inputs = take_points(pool_inputs, state.indices)
     more = Batch(inputs, state.labels.astype(labelled.labels.dtype), weights.astype(labelled.weights.dtype))
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), labelled, more)
 
@@ -82,11 +83,56 @@ def without(state: PyTree, available: Bool[Array, " N"]) -> PyTree:
     """The automatic labels of points that are still available: about the others a person has spoken."""
     if not isinstance(state, AutomaticState):
         return ()
-    num_points = available.shape[0]
     kept = available.at[state.indices].get(mode="fill", fill_value=False)
     return state._replace(
-        indices=jnp.where(kept, state.indices, num_points), uncertainty=jnp.where(kept, state.uncertainty, jnp.inf)
+        indices=jnp.where(kept, state.indices, available.shape[0]),
+        uncertainty=jnp.where(kept, state.uncertainty, jnp.inf),
     )
+
+
+def assess_along(view: PoolView, automatic: Automatic | None) -> tuple[PoolView, Callable[[], PyTree]]:
+    """A view whose first pass over the pool assesses the points too, so that the pool is predicted once a round.
+
+    Args:
+      view: what the strategy will see.
+      automatic: the rule; the view is returned unchanged where None.
+
+    Returns:
+      The view for the strategy, and a function to call afterwards: uncertainty [n] and class [n] of each point. It
+      makes a pass itself where the strategy made none.
+    """
+    if automatic is None:
+        return view, lambda: ()
+    rule = automatic.rule
+    assessed: list[PyTree] = []
+    # What was predicted of the chunk at hand; the inputs are kept with it, so that no other object takes their place.
+    latest: list[tuple[PyTree, PyTree]] = []
+
+    def predict_once(inputs: PyTree) -> PyTree:
+        for seen, predictions in latest:
+            if all(a is b for a, b in zip(jax.tree.leaves(seen), jax.tree.leaves(inputs), strict=True)):
+                return predictions
+        return view.predict(inputs)
+
+    def map_pool(fn: Callable[[PyTree], PyTree]) -> PyTree:
+        if assessed:
+            return view.map(fn)
+
+        def both(inputs: PyTree) -> tuple[PyTree, PyTree]:
+            predictions = view.predict(inputs)
+            latest[:] = [(inputs, predictions)]
+            values = fn(inputs)
+            latest.clear()
+            return values, assess(rule, predictions)
+
+        values, seen = view.map(both)
+        assessed.append(seen)
+        return values
+
+    def finish() -> PyTree:
+        return assessed[0] if assessed else view.map(lambda inputs: assess(rule, view.predict(inputs)))
+
+    return view._replace(map=map_pool, predict=predict_once), finish
 
 
 def label_automatically(
@@ -95,8 +141,8 @@ def label_automatically(
     rounds_done: Int[Array, ""],
     dataset: Dataset,
     view: PoolView,
+    assessed: PyTree,
     asked: Int[Array, " B"],
-    subset: Int[Array, " n"] | None,
 ) -> tuple[PyTree, AutomaticInfo | None]:
     """Choose the automatic labels of a round among the points that nobody has labelled or is asked about.
 
@@ -105,32 +151,27 @@ def label_automatically(
       automatic: the rule, and room for how many; nothing is done where None.
       rounds_done: for thresholds that change.
       dataset: calibration points. The pool's labels are read for the info only.
-      view: what the strategy saw; its predictions are streamed.
-      asked: indices into the view of the points that a person is asked about.
-      subset: pool indices of the view's points where it shows a part of the pool; the others are left.
+      view: what the strategy saw.
+      assessed: uncertainty and class of its points, see :func:`assess_along`.
+      asked: places in the view of the points that a person is asked about.
     """
     if automatic is None:
         return (), None
     rule = automatic.rule
-
-    def assess_chunk(inputs: Array) -> tuple[Array, Array]:
-        return assess(rule, view.predict(inputs))
-
-    uncertainty, classes = view.map(assess_chunk)
+    uncertainty, classes = assessed
     calibration = None
     if dataset.calibration is not None:
         inputs, labels, weights = dataset.calibration
-        calibration_uncertainty, calibration_classes = view.map(assess_chunk, inputs)
-        calibration = Calibration(calibration_uncertainty, calibration_classes != labels, weights)
+        of_calibration = view.stream(lambda chunk: assess(rule, view.predict(chunk)), inputs)
+        calibration = Calibration(of_calibration[0], of_calibration[1] != labels, weights)
     candidates = view.available.at[asked].set(False, mode="drop")
     threshold = rule.threshold(rounds_done, uncertainty, candidates, calibration)
     key_ties = jax.random.fold_in(rng_key, 1)
     chosen = choose(key_ties, uncertainty, candidates, threshold, max_automatic=automatic.max_automatic)
 
-    num_points = dataset.pool_inputs.shape[0]
-    given = chosen.indices < view.inputs.shape[0]
+    given = chosen.indices < view.size
     state = AutomaticState(
-        indices=indices_in_pool(chosen.indices, subset, num_points),
+        indices=in_pool(view, chosen.indices, num_points(dataset.pool_inputs)),
         labels=classes.at[chosen.indices].get(mode="fill", fill_value=0).astype(jnp.int32),
         uncertainty=-chosen.scores,
     )
@@ -148,7 +189,7 @@ def label_automatically(
         return state, info
     truth = dataset.pool_labels.at[state.indices].get(mode="fill", fill_value=0)
     wrong = given & (truth != state.labels)
-    num_classes = jax.eval_shape(view.predict, view.inputs[:1]).shape[-1]
+    num_classes = jax.eval_shape(lambda: view.predict(view.take(jnp.zeros(1, jnp.int32)))).shape[-1]
     return state, info._replace(
         precision=1 - wrong.sum() / num_automatic,
         wrong_by_class=jnp.zeros(num_classes, jnp.int32).at[truth].add(wrong.astype(jnp.int32)),

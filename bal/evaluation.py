@@ -2,58 +2,102 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
-from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from bal.likelihoods import Likelihood
+from bal.accumulation import accumulate
+from bal.likelihoods import Likelihood, Tally
 from bal.metrics import spearman
 from bal.posteriors import Posterior
-from bal.streaming import stream
+from bal.streaming import num_points
 from bal.types import Dataset, PyTree
 
 
 def evaluate(
     posterior: Posterior,
     state: PyTree,
-    predict: Callable[[Array], PyTree],
+    predict: Callable[[PyTree], PyTree],
     dataset: Dataset,
     *,
     chunk_size: int | None = None,
+    memory_budget: int | None = None,
     mesh: Mesh | None = None,
 ) -> dict[str, Array]:
     """The likelihood's metrics on the test set; ``{}`` without one.
+
+    They are added up over chunks, so that the predictions of all test points never exist together. Where the predictive
+    distribution is known exactly (``Posterior.moments``), it is evaluated in the place of the mean over draws.
 
     Where the posterior predicts its own loss, ``loss_rank_correlation`` says how well that orders the test points by
     their true loss, see :func:`bal.metrics.spearman`.
 
     Args:
-      posterior: gives likelihood and features.
+      posterior: gives likelihood, exact moments and features.
       state: fitted.
       predict: inputs -> predictions [S, n, ...] of the draws.
       dataset: has the test set.
-      chunk_size: points predicted at a time; None follows from a memory budget.
+      chunk_size: points predicted at a time; None follows from the memory budget.
+      memory_budget: bytes that the largest intermediate array of a chunk may take; None suits the platform.
       mesh: devices over which the test set is divided.
+
+    Raises:
+      ValueError: an empty test set, or labels that do not fit its points or the predictions.
     """
     if dataset.test_inputs is None or dataset.test_labels is None:
         return {}
     likelihood = posterior.likelihood
-    predictive = stream(
-        lambda chunk: likelihood.reduce(predict(chunk)), dataset.test_inputs, chunk_size=chunk_size, mesh=mesh
+    points = (dataset.test_inputs, dataset.test_labels)
+
+    def predictive_of(inputs: PyTree) -> PyTree:
+        if posterior.moments is not None:
+            return posterior.moments(state, inputs)
+        return likelihood.reduce(predict(inputs))
+
+    check_test_set(likelihood, predictive_of, *points)
+
+    def tally(chunk: tuple[PyTree, PyTree], weights: Float[Array, " n"]) -> tuple[PyTree, PyTree]:
+        inputs, labels = chunk
+        predictive = predictive_of(inputs)
+        tallied = likelihood.tally(predictive, labels, weights)
+        if "predicted_loss" not in posterior.features:
+            return tallied.sums, (tallied.points, None)
+        predicted = posterior.features["predicted_loss"](state, inputs)[:, 0]
+        return tallied.sums, (tallied.points, (predicted, likelihood.nll(predictive, labels)))
+
+    weights = jnp.ones(num_points(points))
+    sums, (kept, losses) = accumulate(
+        tally, points, weights, chunk_size=chunk_size, memory_budget=memory_budget, mesh=mesh
     )
-    weights = jnp.ones(dataset.test_labels.shape)
-    figures = likelihood.metrics(predictive, dataset.test_labels, weights)
-    if "predicted_loss" not in posterior.features:
+    figures = likelihood.figures(Tally(sums, kept))
+    if losses is None:
         return figures
-    predicted_loss = Partial(posterior.features["predicted_loss"], state)
-    predicted = stream(predicted_loss, dataset.test_inputs, chunk_size=chunk_size, mesh=mesh)[:, 0]
-    true = likelihood.nll(predictive, dataset.test_labels)
+    predicted, true = losses
     return {**figures, "loss_rank_correlation": spearman(predicted, true, weights)}
 
 
-def losses(
-    likelihood: Likelihood, predict: Callable[[Array], PyTree], inputs: Array, labels: Array
+def check_test_set(
+    likelihood: Likelihood, predictive_of: Callable[[PyTree], PyTree], inputs: PyTree, labels: PyTree
+) -> None:
+    """Raise where a test set is empty, or its labels do not fit its points or what is predicted of them.
+
+    Args:
+      likelihood: has the check of the labels.
+      predictive_of: inputs -> predictive distribution; only traced.
+      inputs: of the test set.
+      labels: of the test set.
+    """
+    num_inputs, num_labels = num_points(inputs), num_points(labels)
+    if num_inputs != num_labels:
+        raise ValueError(f"expected one label for each test point, got {num_labels} labels for {num_inputs} points")
+    if num_inputs == 0:
+        raise ValueError("expected a test set with at least one point, got none: leave it out to evaluate nothing")
+    likelihood.check(labels, predictive=jax.eval_shape(predictive_of, inputs))
+
+
+def predictive_loss(
+    likelihood: Likelihood, predict: Callable[[PyTree], PyTree], inputs: PyTree, labels: PyTree
 ) -> Float[Array, " n"]:
     """How wrong the prediction of all draws together is at each point, in nats."""
     return likelihood.nll(likelihood.reduce(predict(inputs)), labels)

@@ -1,29 +1,27 @@
 """The first labelled set of a run: drawn uniformly, balanced by class, or given."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from bal.types import Dataset, RngKey
-from bal.validation import is_concrete
+from bal.pool import as_labels
+from bal.streaming import num_points
+from bal.types import Dataset, PyTree, RngKey
+from bal.validation import as_array, check_indices, is_concrete
 
 INITIAL_SETS = ("uniform", "balanced")
-
-
-def check_initial_set(initial_set: str) -> None:
-    """Raise where the way to draw the first labelled set is unknown."""
-    if initial_set not in INITIAL_SETS:
-        raise ValueError(f"expected initial_set to be one of {INITIAL_SETS}, got {initial_set!r}")
 
 
 def initial_labels(
     rng_key: RngKey,
     dataset: Dataset,
-    initial: tuple[Array, Array] | None,
+    initial: tuple[Any, PyTree] | None,
     *,
     num_initial: int,
     initial_set: str,
-) -> tuple[Int[Array, " I"], Array]:
+) -> tuple[Int[Array, " I"], PyTree]:
     """Indices and labels of the first labelled set.
 
     Args:
@@ -36,17 +34,21 @@ def initial_labels(
     Raises:
       ValueError: no labels to begin with, or given indices that are not ``num_initial`` different pool points.
     """
-    num_points = dataset.pool_inputs.shape[0]
+    size = num_points(dataset.pool_inputs)
     if initial is not None:
-        indices, labels = jnp.asarray(initial[0], jnp.int32), jnp.asarray(initial[1])
-        if indices.shape != (num_initial,) or labels.shape[:1] != (num_initial,):
+        like = dataset.pool_labels if dataset.pool_labels is not None else dataset.test_labels
+        indices = as_array("initial indices", initial[0])
+        labels = as_labels(initial[1], initial[1] if like is None else like)
+        check_indices("initial indices", indices, size, absent=False)
+        lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(labels)}
+        if indices.shape != (num_initial,) or lengths != {(num_initial,)}:
             raise ValueError(
-                f"expected initial indices and labels of length num_initial = {num_initial}, "
-                f"got shapes {list(indices.shape)} and {list(labels.shape)}"
+                f"expected num_initial = {num_initial} initial indices and labels, got {len(indices)} indices and "
+                f"labels of shape {[list(leaf.shape) for leaf in jax.tree.leaves(labels)]}"
             )
-        if is_concrete(indices):
-            _check_indices(indices.tolist(), num_points)
-        return indices, labels
+        if is_concrete(indices) and len(set(indices.tolist())) < num_initial:
+            raise ValueError(f"expected different initial indices, got {indices.tolist()}")
+        return indices.astype(jnp.int32), labels
     if dataset.pool_labels is None:
         if num_initial > 0:
             raise ValueError(
@@ -56,12 +58,13 @@ def initial_labels(
             raise ValueError(
                 "expected pool_labels or test_labels, which tell the shape and dtype of a label, got neither"
             )
-        return jnp.zeros(0, jnp.int32), dataset.test_labels[:0]
+        return jnp.zeros(0, jnp.int32), jax.tree.map(lambda leaf: leaf[:0], dataset.test_labels)
     if initial_set == "balanced":
+        _check_classes(dataset.pool_labels)
         indices = balanced_start(rng_key, dataset.pool_labels, num_initial)
     else:
-        indices = uniform_start(rng_key, num_points, num_initial)
-    return indices, dataset.pool_labels[indices]
+        indices = uniform_start(rng_key, size, num_initial)
+    return indices, jax.tree.map(lambda leaf: leaf[indices], dataset.pool_labels)
 
 
 def uniform_start(rng_key: RngKey, num_points: int, num_initial: int) -> Int[Array, " I"]:
@@ -84,6 +87,11 @@ def balanced_start(rng_key: RngKey, labels: Int[Array, " N"], num_initial: int) 
     return order[jnp.argsort(turns, stable=True)][:num_initial].astype(jnp.int32)
 
 
-def _check_indices(indices: list[int], num_points: int) -> None:
-    if len(set(indices)) < len(indices) or any(not 0 <= index < num_points for index in indices):
-        raise ValueError(f"expected different initial indices between 0 and {num_points - 1}, got {indices}")
+def _check_classes(labels: PyTree) -> None:
+    leaves = jax.tree.leaves(labels)
+    if len(leaves) != 1 or leaves[0].ndim != 1 or not jnp.issubdtype(leaves[0].dtype, jnp.integer):
+        found = [f"{leaf.dtype} {list(leaf.shape)}" for leaf in leaves]
+        raise ValueError(
+            f"expected labels that are classes, integers [N], for initial_set='balanced', got {', '.join(found)}: "
+            "use initial_set='uniform'"
+        )

@@ -4,51 +4,62 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from bal.types import Batch
-from bal.validation import is_concrete
+from bal.streaming import take_points
+from bal.types import Batch, PyTree
+from bal.validation import as_array, check_indices, is_concrete
 
 
 class PoolState(NamedTuple):
     """The labelled set in the order of labelling, and what may still be asked for."""
 
     indices: Int[Array, " K"]  # N where the buffer is empty
-    labels: Array  # [K, ...]
+    labels: PyTree  # leaves [K, ...]
     num_labelled: Int[Array, ""]
     available: Bool[Array, " N"]  # neither labelled nor skipped
 
 
-def empty_pool(num_points: int, budget: int, label_shape: tuple[int, ...], label_dtype: DTypeLike) -> PoolState:
-    """A pool of which nothing is labelled."""
+def empty_pool(size: int, budget: int, labels: PyTree) -> PoolState:
+    """A pool of which nothing is labelled.
+
+    Args:
+      size: points N.
+      budget: room for so many labels, K.
+      labels: arrays or their shapes, leaves [n, ...]: only the shape and dtype of one label matter.
+    """
     return PoolState(
-        indices=jnp.full(budget, num_points, jnp.int32),
-        labels=jnp.zeros((budget, *label_shape), label_dtype),
+        indices=jnp.full(budget, size, jnp.int32),
+        labels=jax.tree.map(lambda leaf: jnp.zeros((budget, *leaf.shape[1:]), leaf.dtype), labels),
         num_labelled=jnp.int32(0),
-        available=jnp.ones(num_points, bool),
+        available=jnp.ones(size, bool),
     )
 
 
 def add_labels(
-    pool: PoolState, indices: Int[Array, " B"], labels: Array, weights: Float[Array, " B"] | None = None
+    pool: PoolState, indices: Int[Array, " B"], labels: PyTree, weights: Float[Array, " B"] | None = None
 ) -> PoolState:
-    """Write labels down, one after the other. A point that is held already gets the new label in its old place.
+    """Record labels, one after the other. A point that is held already gets the new label in its old place.
 
     Args:
       pool: the state before.
-      indices: pool indices; N, the absent index, is passed over.
-      labels: one for each index.
-      weights: 0 where the oracle gave no answer: such a point stays as it was.
+      indices: pool indices; N, the absent index, is passed over. In compiled code a negative one is absent too.
+      labels: leaves [B, ...], one label for each index.
+      weights: 0 where the oracle gave no answer: such a point is left alone.
 
     Raises:
-      ValueError: (outside compiled code, where values can be seen) an index outside 0 to N, weights other than 0 and 1,
-        or more labels than the buffer has room for.
+      ValueError: indices that are not integers [B], labels or weights of another length, shape or kind of dtype than
+        the buffer; and, outside compiled code, an index outside 0 to N, one that occurs twice, weights other than 0
+        and 1, or more labels than the buffer has room for.
     """
-    num_points, budget = pool.available.shape[0], pool.indices.shape[0]
-    given = (indices < num_points) if weights is None else (indices < num_points) & (weights > 0)
-    if is_concrete(indices, pool.indices):
-        _check_labels(pool, indices, weights, given)
+    size, budget = pool.available.shape[0], pool.indices.shape[0]
+    check_answers(pool, indices, labels, weights)
+    given = (indices >= 0) & (indices < size)
+    if weights is not None:
+        given &= weights > 0
+    if is_concrete(pool.indices, given):
+        _check_room(pool, indices, given)
 
     def add_one(pool: PoolState, item):
         index, label, is_given = item
@@ -60,55 +71,102 @@ def add_labels(
         is_added = is_given & ~is_held & (position < budget)
         added = PoolState(
             indices=pool.indices.at[position].set(index, mode="drop"),
-            labels=pool.labels.at[position].set(label, mode="drop"),
+            labels=jax.tree.map(lambda old, new: old.at[position].set(new, mode="drop"), pool.labels, label),
             num_labelled=pool.num_labelled + is_added,
-            available=pool.available.at[jnp.where(is_added, index, num_points)].set(False, mode="drop"),
+            available=pool.available.at[jnp.where(is_added, index, size)].set(False, mode="drop"),
         )
         return added, None
 
-    items = (indices.astype(jnp.int32), labels.astype(pool.labels.dtype), given)
-    return jax.lax.scan(add_one, pool, items)[0]
+    labels = jax.tree.map(lambda old, new: new.astype(old.dtype), pool.labels, labels)
+    return jax.lax.scan(add_one, pool, (indices.astype(jnp.int32), labels, given))[0]
 
 
 def skip(pool: PoolState, indices: Int[Array, " B"]) -> PoolState:
-    """Never ask for these points. Labels that are held stay."""
-    num_points = pool.available.shape[0]
-    if is_concrete(indices):
-        _check_range(indices, num_points)
-    return pool._replace(available=pool.available.at[indices].set(False, mode="drop"))
+    """Never ask for these points. Labels that are held are kept.
+
+    Raises:
+      ValueError: indices that are not integers [B], or (outside compiled code) one outside 0 to N.
+    """
+    size = pool.available.shape[0]
+    check_indices("indices", indices, size)
+    # A negative index would count from the end.
+    return pool._replace(available=pool.available.at[jnp.where(indices < 0, size, indices)].set(False, mode="drop"))
 
 
-def labelled_batch(pool: PoolState, pool_inputs: Array) -> Batch:
+def labelled_batch(pool: PoolState, pool_inputs: PyTree) -> Batch:
     """The whole buffer as a batch; weight 0 where it is empty."""
     weights = (jnp.arange(pool.indices.shape[0]) < pool.num_labelled).astype(jnp.float32)
-    return Batch(pool_inputs.at[pool.indices].get(mode="fill", fill_value=0), pool.labels, weights)
+    return Batch(take_points(pool_inputs, pool.indices), pool.labels, weights)
 
 
 def extend_budget(pool: PoolState, budget: int) -> PoolState:
-    """The same pool with room for more labels."""
+    """The same pool with room for more labels.
+
+    Raises:
+      ValueError: a budget smaller than the present one.
+    """
     more = budget - pool.indices.shape[0]
     if more < 0:
         raise ValueError(f"expected a budget of at least {pool.indices.shape[0]}, got {budget}")
-    fresh = empty_pool(pool.available.shape[0], more, pool.labels.shape[1:], pool.labels.dtype)
+    fresh = empty_pool(pool.available.shape[0], more, pool.labels)
     return pool._replace(
-        indices=jnp.concatenate([pool.indices, fresh.indices]), labels=jnp.concatenate([pool.labels, fresh.labels])
+        indices=jnp.concatenate([pool.indices, fresh.indices]),
+        labels=jax.tree.map(lambda old, new: jnp.concatenate([old, new]), pool.labels, fresh.labels),
     )
 
 
-def _check_range(indices: Array, num_points: int) -> None:
-    if ((indices < 0) | (indices > num_points)).any():
-        raise ValueError(f"expected pool indices between 0 and {num_points} (absent), got {indices}")
+def as_labels(labels: PyTree, like: PyTree) -> PyTree:
+    """Labels, given as arrays or lists, as JAX arrays of the structure of others.
+
+    Raises:
+      ValueError: another structure, or numbers that JAX's integers cannot hold.
+    """
+    try:
+        return jax.tree.map(lambda _, leaf: as_array("labels", leaf), like, labels)
+    except (TypeError, KeyError) as error:
+        structure = jax.tree.structure(labels)
+        raise ValueError(f"expected labels of the structure {jax.tree.structure(like)}, got {structure}") from error
 
 
-def _check_labels(pool: PoolState, indices: Array, weights: Array | None, given: Array) -> None:
-    num_points, budget = pool.available.shape[0], pool.indices.shape[0]
-    _check_range(indices, num_points)
-    if weights is not None and not ((weights == 0) | (weights == 1)).all():
-        raise ValueError(f"expected weights of 0 (no answer) or 1, got {weights}")
-    held = set(pool.indices.tolist())
-    num_new = len({index for index, ok in zip(indices.tolist(), given.tolist(), strict=True) if ok} - held)
-    if int(pool.num_labelled) + num_new > budget:
+def check_answers(
+    pool: PoolState, indices: Array, labels: PyTree, weights: Array | None, *, absent: bool = True
+) -> None:
+    """Raise unless these are indices of the pool, with one label (and one weight) for each, as the buffer holds them.
+
+    Args:
+      pool: whose buffer will hold them.
+      indices: must be integers [B].
+      labels: must have leaves [B, ...] as the buffer has.
+      weights: must be [B], or None.
+      absent: whether the absent index N is let through.
+    """
+    check_indices("indices", indices, pool.available.shape[0], absent=absent)
+    held_structure, structure = (str(jax.tree.structure(tree)) for tree in (pool.labels, labels))
+    if structure != held_structure:
+        raise ValueError(f"expected labels of the structure {held_structure}, got {structure}")
+    for held, new in zip(jax.tree.leaves(pool.labels), jax.tree.leaves(labels), strict=True):
+        if new.shape != (len(indices), *held.shape[1:]):
+            raise ValueError(
+                f"expected one label of shape {list(held.shape[1:])} for each of {len(indices)} indices, "
+                f"got labels of shape {list(new.shape)}"
+            )
+        if not jnp.can_cast(new.dtype, held.dtype, casting="same_kind"):
+            raise ValueError(f"expected labels that can be held as {held.dtype}, got {new.dtype}")
+    if weights is not None and weights.shape != indices.shape:
+        raise ValueError(f"expected one weight for each index, {list(indices.shape)}, got {list(weights.shape)}")
+    if weights is not None and is_concrete(weights) and not np.isin(np.asarray(weights), (0, 1)).all():
+        raise ValueError(f"expected weights of 0 (no answer) or 1, got {np.asarray(weights)}")
+
+
+def _check_room(pool: PoolState, indices: Array, given: Array) -> None:
+    budget = pool.indices.shape[0]
+    answered, counts = np.unique(np.asarray(indices)[np.asarray(given)], return_counts=True)
+    if (counts > 1).any():
+        repeated = answered[counts > 1].tolist()
+        raise ValueError(f"expected one label a point, got several for {repeated}: keep the one that is right")
+    room, num_new = budget - int(pool.num_labelled), len(np.setdiff1d(answered, np.asarray(pool.indices)))
+    if num_new > room:
         raise ValueError(
-            f"expected at most {budget - int(pool.num_labelled)} new labels, the room that is left of the label budget "
-            f"{budget}, got {num_new}: build the learner with more rounds"
+            f"expected at most {room} new labels, the room that is left of the label budget {budget}, got {num_new}: "
+            "make room with learner.extend, or build the learner with more rounds"
         )

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
 from bal.types import PyTree
+from bal.validation import check_count
 
 # Bytes that the largest intermediate array of one chunk may take; a handful of such arrays live at once. Caches decide
 # on a CPU, where larger chunks are slower; an accelerator wants enough work for all its cores.
@@ -18,46 +19,74 @@ ACCELERATOR_MEMORY_BUDGET = 2**28
 
 
 def stream(
-    fn: Callable[[Array], PyTree], inputs: Array, *, chunk_size: int | None = None, mesh: Mesh | None = None
+    fn: Callable[[PyTree], PyTree],
+    inputs: PyTree,
+    *,
+    chunk_size: int | None = None,
+    memory_budget: int | None = None,
+    mesh: Mesh | None = None,
 ) -> PyTree:
     """Apply a function of points to all points without ever holding its intermediates for all of them.
 
     Args:
       fn: inputs [n, ...] -> pytree with leaves [n, ...]; a point's result must not depend on the other points.
-      inputs: all points [N, ...].
-      chunk_size: points at a time, at most; None chooses from a memory budget by tracing ``fn``.
+      inputs: all points, a pytree with leaves [N, ...].
+      chunk_size: points at a time, at most; None follows from the memory budget, by tracing ``fn``.
+      memory_budget: bytes that the largest intermediate array of a chunk may take; None suits the platform.
       mesh: devices over all of which the points are divided; None keeps them where they are.
 
     Returns:
       Pytree with leaves [N, ...]. Chunking changes results by rounding only.
 
     Raises:
-      ValueError: ``chunk_size`` below 1.
+      ValueError: ``chunk_size`` or ``memory_budget`` below 1, or leaves of different lengths.
 
     Example:
       >>> stream(lambda x: 2 * x, jnp.arange(5), chunk_size=2)
       Array([0, 2, 4, 6, 8], dtype=int32)
     """
-    if chunk_size is not None and chunk_size < 1:
-        raise ValueError(f"expected chunk_size of at least 1, got {chunk_size}")
+    for name, value in (("chunk_size", chunk_size), ("memory_budget", memory_budget)):
+        if value is not None:
+            check_count(name, value)
+    count = num_points(inputs)
+
+    def stream_here(block: PyTree) -> PyTree:
+        size = chunk_size or max(1, (memory_budget or platform_memory_budget()) // bytes_a_point(fn, block))
+        return map_chunks(fn, block, size)
+
     if mesh is None:
-        return _stream_here(fn, inputs, chunk_size)
-    num_points = inputs.shape[0]
+        return stream_here(inputs)
     # One axis over all devices, of the kind whose shardings the compiler fills in, whatever kind the mesh was made of.
     mesh = Mesh(mesh.devices.reshape(-1), ("points",))
     axes = PartitionSpec("points")
     # Every device takes the same number of points; the surplus repeats the last point and is cut off again.
-    surplus = -num_points % mesh.size
-    padded = jnp.concatenate([inputs, jnp.repeat(inputs[-1:], surplus, axis=0)]) if surplus else inputs
-    sharded = jax.shard_map(lambda block: _stream_here(fn, block, chunk_size), mesh=mesh, in_specs=axes, out_specs=axes)
-    return jax.tree.map(lambda leaf: leaf[:num_points], sharded(padded))
+    surplus = -count % mesh.size
+    padded = jax.tree.map(lambda leaf: jnp.concatenate([leaf, jnp.repeat(leaf[-1:], surplus, axis=0)]), inputs)
+    # Nothing passes between devices, so nothing is gained by tracking what varies over them; and the tracking refuses
+    # a scan in ``fn`` that starts from a constant.
+    sharded = jax.shard_map(stream_here, mesh=mesh, in_specs=axes, out_specs=axes, check_vma=False)
+    return jax.tree.map(lambda leaf: leaf[:count], sharded(padded if surplus else inputs))
 
 
-def _stream_here(fn: Callable[[Array], PyTree], inputs: Array, chunk_size: int | None) -> PyTree:
-    return map_chunks(fn, inputs, chunk_size or max(1, _memory_budget() // bytes_a_point(fn, inputs)))
+def num_points(points: PyTree, axis: int = 0) -> int:
+    """The length of all leaves along the axis of the points.
+
+    Raises:
+      ValueError: no leaf, one without that axis, or leaves of different lengths.
+    """
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(points)]
+    lengths = {shape[axis] if len(shape) > axis else -1 for shape in shapes}
+    if len(lengths) != 1 or -1 in lengths:
+        raise ValueError(f"expected arrays with one length along axis {axis}, the points, got shapes {shapes}")
+    return lengths.pop()
 
 
-def map_chunks(fn: Callable[[Array], PyTree], inputs: Array, chunk_size: int, *, axis: int = 0) -> PyTree:
+def take_points(points: PyTree, indices: Int[Array, " n"]) -> PyTree:
+    """Rows of a pytree with leaves [N, ...]; the absent index N, and any beyond it, gives zeros."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf).at[indices].get(mode="fill", fill_value=0), points)
+
+
+def map_chunks(fn: Callable[[PyTree], PyTree], inputs: PyTree, chunk_size: int, *, axis: int = 0) -> PyTree:
     """Apply a function to one chunk of points after another; the points lie along ``axis`` of its inputs.
 
     Args:
@@ -69,35 +98,40 @@ def map_chunks(fn: Callable[[Array], PyTree], inputs: Array, chunk_size: int, *,
     Returns:
       Pytree with leaves [N, ...].
     """
-    num_points = inputs.shape[axis]
-    if chunk_size >= num_points:
+    count = num_points(inputs, axis)
+    if chunk_size >= count:
         return fn(inputs)
-    num_chunks = -(-num_points // chunk_size)
-    size = -(-num_points // num_chunks)  # the same number of chunks, evenly filled
+    num_chunks = -(-count // chunk_size)
+    size = -(-count // num_chunks)  # the same number of chunks, evenly filled
     # The last chunk is full too: it goes back over points that are done, so that no padded copy of the pool is made.
-    starts = jnp.minimum(jnp.arange(num_chunks) * size, num_points - size)
-    chunks = jax.lax.map(lambda start: fn(jax.lax.dynamic_slice_in_dim(inputs, start, size, axis)), starts)
+    starts = jnp.minimum(jnp.arange(num_chunks) * size, count - size)
+
+    def chunk(start: Array) -> PyTree:
+        return jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size, axis), inputs)
+
+    chunks = jax.lax.map(lambda start: fn(chunk(start)), starts)
 
     def join(leaf: Array) -> Array:
         whole = leaf[:-1].reshape(-1, *leaf.shape[2:])
-        return jnp.concatenate([whole, leaf[-1, whole.shape[0] + size - num_points :]])
+        return jnp.concatenate([whole, leaf[-1, whole.shape[0] + size - count :]])
 
     return jax.tree.map(join, chunks)
 
 
-def _memory_budget() -> int:
+def platform_memory_budget() -> int:
+    """Bytes that the largest intermediate array of one chunk may take on the default device."""
     return CPU_MEMORY_BUDGET if jax.default_backend() == "cpu" else ACCELERATOR_MEMORY_BUDGET
 
 
-def bytes_a_point(fn: Callable[[Array], PyTree], inputs: Array) -> int:
+def bytes_a_point(fn: Callable[[PyTree], PyTree], inputs: PyTree) -> int:
     """Bytes by which the largest array in the computation of ``fn`` grows with each point; at least 1.
 
     Two traces differ in the arrays that grow with the points only: those of the size of the parameters cancel.
     """
     few, many = 64, 128
 
-    def array_sizes(num_points: int) -> list[int]:
-        chunk = jax.ShapeDtypeStruct((num_points, *inputs.shape[1:]), inputs.dtype)
+    def array_sizes(count: int) -> list[int]:
+        chunk = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype), inputs)
         return list(_array_sizes(jax.make_jaxpr(fn)(chunk).jaxpr))
 
     growth = [b - a for a, b in zip(array_sizes(few), array_sizes(many), strict=True)]

@@ -5,6 +5,7 @@ B points asked for in a round, K label budget, D feature width. ``*n`` stands fo
 space.
 """
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -15,27 +16,44 @@ PyTree = Any  # a nested structure of arrays whose shape the sender decides
 
 
 class Batch(NamedTuple):
-    """Labelled points in a buffer of fixed size; rows of weight 0 are padding, and what they hold changes nothing."""
+    """Labelled points in a buffer of fixed size; rows of weight 0 are padding, and what they hold changes nothing.
 
-    inputs: Array  # [K, ...]
-    labels: Array  # [K, ...]
+    Inputs and labels are pytrees of arrays whose first axis is the point.
+    """
+
+    inputs: PyTree  # leaves [K, ...]
+    labels: PyTree  # leaves [K, ...]
     weights: Float[Array, " K"]
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """Names and units of a data set. It is static: it travels with the data through ``jit`` and holds no array."""
+
+    num_classes: int | None = None  # of integer labels
+    label_names: tuple[str, ...] = ()  # of classes, in the order of their numbers
+    input_names: tuple[str, ...] = ()  # of a table's columns, along the inputs' last axis; one-hot: "column=value"
+    label_scale: float = 1.0  # standard deviation by which real labels were divided
+    label_shift: float = 0.0  # mean that was subtracted from them
 
 
 class Dataset(NamedTuple):
     """A pool to choose from and a test set to report on. It is passed to a run as an argument, never kept in a state.
 
-    Where ``pool_labels`` is None a person is the oracle: see :func:`bal.build`, ``ask`` and ``tell``.
+    Inputs and labels are pytrees of arrays whose first axis is the point. Where ``pool_labels`` is None a person is
+    the oracle: see :func:`bal.build`, ``ask`` and ``tell``.
     """
 
-    pool_inputs: Array  # [N, ...]
-    pool_labels: Array | None  # [N, ...]
-    test_inputs: Array | None = None  # [T, ...]
-    test_labels: Array | None = None  # [T, ...]
+    pool_inputs: PyTree  # leaves [N, ...]
+    pool_labels: PyTree | None  # leaves [N, ...]
+    test_inputs: PyTree | None = None  # leaves [T, ...]
+    test_labels: PyTree | None = None  # leaves [T, ...]
     validation: Batch | None = None  # read by early stopping only, and reported beside the number of labels
-    target_inputs: Array | None = None  # [M, ...] where predictions will be wanted (EPIG)
+    target_inputs: PyTree | None = None  # leaves [M, ...]: where predictions will be wanted (EPIG)
     target_weights: Float[Array, " M"] | None = None
     calibration: Batch | None = None  # read by automatic labelling only, and reported beside the number of labels
+    about: Description = Description()
 
 
 class Gaussian(NamedTuple):

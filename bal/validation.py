@@ -18,6 +18,21 @@ def is_concrete(*arrays: Any) -> bool:
     return not any(isinstance(array, jax.core.Tracer) for array in arrays)
 
 
+def as_array(name: str, value: Any) -> Array:
+    """The value as a JAX array; numbers that its integers cannot hold are refused, where JAX would let them wrap."""
+    if isinstance(value, jax.Array):
+        return value
+    array = np.asarray(value)
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
+        raise ValueError(f"expected {name} to be numbers, got {_describe(array)}")
+    if np.issubdtype(array.dtype, np.integer) and array.size:
+        limits = jnp.iinfo(jax.dtypes.canonicalize_dtype(array.dtype))
+        for worst in (int(array.min()), int(array.max())):
+            if not limits.min <= worst <= limits.max:
+                raise ValueError(f"expected {name} between {limits.min} and {limits.max}, got {worst}")
+    return jnp.asarray(array)
+
+
 def check_count(name: str, value: Any, *, least: int = 1) -> None:
     """Raise unless a static size is a whole number of at least ``least``; 2.5, True and "3" are not."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:

@@ -2,37 +2,79 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
 from jax.tree_util import Partial
 from jaxtyping import Array, Bool, Float, Int
 
 from bal.pool import PoolState
-from bal.selection import Selection, uniform
-from bal.streaming import stream
-from bal.types import Batch, Dataset, PyTree, RngKey
+from bal.selection import uniform
+from bal.streaming import num_points, take_points
+from bal.types import Batch, Dataset, Gaussian, PyTree, RngKey
+
+
+@runtime_checkable
+class TakeFn(Protocol):
+    """Rows of the pool."""
+
+    def __call__(self, indices: Int[Array, " n"]) -> PyTree:
+        """Inputs [n, ...] of the points at these places of the view; the absent index, ``view.size``, gives zeros."""
+
+
+@runtime_checkable
+class MapFn(Protocol):
+    """A pass over the pool."""
+
+    def __call__(self, fn: Callable[[PyTree], PyTree]) -> PyTree:
+        """Apply ``fn``, inputs [n, ...] -> leaves [n, ...], to all points in chunks; leaves [view.size, ...]."""
+
+
+@runtime_checkable
+class StreamFn(Protocol):
+    """A pass over other points than the pool."""
+
+    def __call__(self, fn: Callable[[PyTree], PyTree], inputs: PyTree) -> PyTree:
+        """As ``map``, over the points given: targets, labelled points, or indices for ``take``."""
+
+
+@runtime_checkable
+class PredictFn(Protocol):
+    """The posterior's draws as functions."""
+
+    def __call__(self, inputs: PyTree) -> PyTree:
+        """Predictions [S, n, ...] at inputs [n, ...]: the same S functions wherever they are evaluated."""
 
 
 class PoolView(NamedTuple):
     """What a strategy sees of a round. A pytree: its functions are ``jax.tree_util.Partial``.
 
-    Labels of the pool are not in it, except those that are known, ``labelled``, and for privileged strategies.
+    A point has a place in the view, 0 to ``size - 1``; a strategy chooses places, and ``pool_indices`` says which
+    points of the pool these are. Labels of the pool are not in the view, except those that are known, ``labelled``,
+    and for privileged strategies.
     """
 
-    inputs: Array  # [N, ...]
-    available: Bool[Array, " N"]
+    pool_indices: Int[Array, " n"]  # N where a subset of the pool has run out of points
+    available: Bool[Array, " n"]
+    take: TakeFn
+    map: MapFn
+    stream: StreamFn
     labelled: Batch
-    target_inputs: Array  # [M, ...]
+    target_inputs: PyTree  # leaves [M, ...]
     target_weights: Float[Array, " M"]
-    predict: Callable[[Array], PyTree]  # inputs [n, ...] -> predictions [S, n, ...], the same S functions everywhere
-    features: dict[str, Callable[[Array], Array]]  # name -> inputs [n, ...] -> [n, D]
-    covariance: Callable[[Array, Array], Array] | None  # (inputs_a, inputs_b) -> [a, b]
-    map: Callable[..., PyTree]  # (inputs_chunk -> leaves [n, ...], inputs=None: the pool) -> leaves [N, ...]
-    labels: Array | None = None  # [N, ...] of the pool, for privileged strategies only
-    loss: Callable[[Array, Array], Array] | None = None  # (inputs [n, ...], labels [n, ...]) -> nats [n], with them
+    predict: PredictFn
+    information: Callable[[PyTree], Array]  # predictions -> Fisher information of a label about the outputs [n]
+    noise: Callable[[PyTree], Array] | None  # predictions -> variance of a label's noise [n], where labels are real
+    features: dict[str, Callable[[PyTree], Array]]  # name -> inputs [n, ...] -> [n, D]
+    covariance: Callable[[PyTree, PyTree], Array] | None  # (inputs_a, inputs_b) -> [a, b], where it is closed
+    labels: PyTree | None = None  # leaves [n, ...] of the pool, for privileged strategies only
+    loss: Callable[[PyTree, PyTree], Array] | None = None  # (inputs, labels) -> nats [n], for them too
+
+    @property
+    def size(self) -> int:
+        """Points that the view shows, a static number; also the absent index."""
+        return self.available.shape[0]
 
 
 def pool_view(
@@ -40,68 +82,64 @@ def pool_view(
     dataset: Dataset,
     pool: PoolState,
     labelled: Batch,
-    predict: Callable[[Array], PyTree],
     *,
-    features: dict[str, Callable[[Array], Array]],
-    covariance: Callable[[Array, Array], Array] | None,
-    pool_subset_size: int | None,
-    num_targets: int,
-    chunk_size: int | None,
-    mesh: Mesh | None,
-    privileged_loss: Callable[[Array, Array], Array] | None = None,
-) -> tuple[PoolView, Int[Array, " n"] | None]:
-    """The view of one round, and the pool indices of its points where it shows a random subset of the available ones.
+    predict: PredictFn,
+    information: Callable[[PyTree], Array],
+    noise: Callable[[PyTree], Array] | None,
+    features: dict[str, Callable[[PyTree], Array]],
+    covariance: Callable[[PyTree, PyTree], Array] | None,
+    stream: StreamFn,
+    pool_subset_size: int | None = None,
+    num_targets: int = 100,
+    privileged_loss: Callable[[PyTree, PyTree], Array] | None = None,
+) -> PoolView:
+    """The view of one round: of the whole pool, or of a random subset of the available points.
 
     Targets that the data set does not give are drawn from the original pool; never from the test set. Labels of the
     pool are in the view only where the loss that needs them is given.
     """
     key_subset, key_targets = jax.random.split(rng_key)
-    subset = None
-    inputs, available = dataset.pool_inputs, pool.available
+    size = num_points(dataset.pool_inputs)
+    inputs, available, pool_indices = dataset.pool_inputs, pool.available, jnp.arange(size, dtype=jnp.int32)
     labels = None if privileged_loss is None else dataset.pool_labels
-    num_points = inputs.shape[0]
     if pool_subset_size is not None:
-        subset = uniform(key_subset, available, batch_size=pool_subset_size).indices
-        inputs = inputs.at[subset].get(mode="fill", fill_value=0)
-        available = available.at[subset].get(mode="fill", fill_value=False)
-        labels = None if labels is None else labels.at[subset].get(mode="fill", fill_value=0)
+        pool_indices = uniform(key_subset, available, batch_size=pool_subset_size).indices
+        inputs, labels = take_points(inputs, pool_indices), take_points(labels, pool_indices)
+        available = available.at[pool_indices].get(mode="fill", fill_value=False)
     target_inputs, target_weights = dataset.target_inputs, dataset.target_weights
     if target_inputs is None:
-        target_inputs = dataset.pool_inputs[jax.random.permutation(key_targets, num_points)[:num_targets]]
+        chosen = jax.random.permutation(key_targets, size)[:num_targets]
+        target_inputs = jax.tree.map(lambda leaf: leaf[chosen], dataset.pool_inputs)
     if target_weights is None:
-        target_weights = jnp.ones(target_inputs.shape[0])
-    view = PoolView(
-        inputs=inputs,
+        target_weights = jnp.ones(num_points(target_inputs))
+    return PoolView(
+        pool_indices=pool_indices,
         available=available,
+        take=Partial(take_points, inputs),
+        map=Partial(partial(_map_points, stream), inputs),
+        stream=Partial(stream),
         labelled=labelled,
         target_inputs=target_inputs,
         target_weights=target_weights,
         predict=predict,
+        information=information,
+        noise=noise,
         features=features,
         covariance=covariance,
-        map=Partial(partial(_map_inputs, chunk_size=chunk_size, mesh=mesh), inputs),
         labels=labels,
         loss=privileged_loss,
     )
-    return view, subset
 
 
-def to_pool_indices(selection: Selection, subset: Int[Array, " n"] | None, dataset: Dataset) -> Selection:
-    """Indices into the pool from indices into the view, which are the same where the view shows the whole pool."""
-    return selection._replace(indices=indices_in_pool(selection.indices, subset, dataset.pool_inputs.shape[0]))
+def in_pool(view: PoolView, places: Int[Array, " B"], absent: int) -> Int[Array, " B"]:
+    """Pool indices of places in the view; the absent place becomes ``absent``, the size of the whole pool."""
+    return view.pool_indices.at[places].get(mode="fill", fill_value=absent)
 
 
-def indices_in_pool(indices: Int[Array, " B"], subset: Int[Array, " n"] | None, num_points: int) -> Int[Array, " B"]:
-    """Pool indices from indices into a view; the absent index of the one becomes that of the other, ``num_points``."""
-    return indices if subset is None else subset.at[indices].get(mode="fill", fill_value=num_points)
+def mean_noise(predictions: Gaussian) -> Float[Array, " n"]:
+    """Variance of a label's noise (aleatoric), on average over the draws, in the labels' unit squared."""
+    return predictions.variance.mean(axis=0)
 
 
-def _map_inputs(
-    pool_inputs: Array,
-    fn: Callable[[Array], PyTree],
-    inputs: Array | None = None,
-    *,
-    chunk_size: int | None,
-    mesh: Mesh | None,
-) -> PyTree:
-    return stream(fn, pool_inputs if inputs is None else inputs, chunk_size=chunk_size, mesh=mesh)
+def _map_points(stream: StreamFn, inputs: PyTree, fn: Callable[[PyTree], PyTree]) -> PyTree:
+    return stream(fn, inputs)

@@ -10,8 +10,8 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1]
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # And programs run for milliseconds here: less optimisation makes them slower and the tests faster.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-# Four devices on one CPU: what is divided over devices is tested everywhere.
-FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
+# Eight devices on one CPU: what is divided over devices is tested everywhere.
+FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
 # Fusions through MLIR take most of the compiler's time. An XLA that has dropped the older way ends the process that
 # asks for it, so another one asks first; workers find the answer in what they inherit.
 OLDER_FUSIONS = "--xla_cpu_use_fusion_emitters=false"

@@ -15,7 +15,7 @@ def class_means() -> Posterior:
     """Nearest class mean; a draw moves the means a little."""
 
     def init(rng_key, batch):
-        categorical().check_labels(batch.labels)
+        categorical().check(batch.labels, jax.ShapeDtypeStruct((len(batch.labels), NUM_CLASSES), jnp.float32))
         return jax.random.normal(rng_key, (NUM_CLASSES, batch.inputs.shape[-1]))
 
     def fit(rng_key, state, batch, validation=None):
@@ -39,7 +39,7 @@ def linear_regression(*, closed: bool) -> Posterior:
     """Bayesian linear regression with a standard normal prior; its covariance is told or kept to itself."""
 
     def init(rng_key, batch):
-        gaussian().check_labels(batch.labels)
+        gaussian().check(batch.labels)
         return jnp.zeros(batch.inputs.shape[-1]), jnp.eye(batch.inputs.shape[-1])
 
     def fit(rng_key, state, batch, validation=None):

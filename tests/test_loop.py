@@ -12,7 +12,9 @@ import bal
 from bal.strategies import STRATEGIES
 from tests.prototypes import class_means
 
+KEY = jax.random.key(0)
 MEANS = class_means()
+ONLY = {"embedding": MEANS.features["embedding"]}
 NETWORK = bal.networks.mlp(num_outputs=3, hidden_sizes=(16,), dropout_rate=0.4)
 TRAINING = {"num_steps": 15, "minibatch_size": 8}
 DROPOUT = bal.posteriors.mc_dropout(NETWORK, bal.likelihoods.categorical(), optax.adam(1e-2), **TRAINING)
@@ -151,7 +153,9 @@ def test_only_a_privileged_strategy_sees_the_labels_of_the_pool():
         assert common.loss is None
         # Labels are those of the points shown.
         inputs = np.asarray(DATASET.pool_inputs)
-        rows = [np.flatnonzero((inputs == point).all(axis=1))[0] for point in np.asarray(privileged_view.inputs)]
+        shown = np.asarray(privileged_view.take(jnp.arange(privileged_view.size)))
+        rows = [np.flatnonzero((inputs == point).all(axis=1))[0] for point in shown]
+        assert privileged_view.pool_indices.tolist() == rows
         assert privileged_view.labels.tolist() == DATASET.pool_labels[jnp.array(rows)].tolist()
         # Nor are they hidden anywhere else in the view.
         assert not any(
@@ -188,7 +192,7 @@ def test_the_test_set_does_not_touch_the_acquisition():
 
 
 def test_chunks_and_devices_do_not_change_what_is_asked_for():
-    assert jax.device_count() == 4, "conftest.py forces four host devices"
+    assert jax.device_count() == 8, "conftest.py forces eight host devices"
     mesh = Mesh(np.array(jax.devices()), ("pool",))
     whole = jax.jit(lambda key: bal.run(key, build(), DATASET))(jax.random.key(0))
     for settings in ({"chunk_size": 5}, {"mesh": mesh}, {"mesh": mesh, "chunk_size": 5}):
@@ -249,6 +253,25 @@ def test_the_evaluated_posterior_may_be_another_one():
     np.testing.assert_allclose(other[1].metrics["nll"][0], ensemble[1].metrics["nll"][0], rtol=1e-4)
 
 
+def test_by_default_there_are_as_many_samples_as_an_ensemble_has_and_32_of_any_other_posterior():
+    for posterior, expected in ((ENSEMBLE, 3), (MEANS, 32)):
+        learner = build(posterior=posterior, num_samples=None)
+        state = jax.eval_shape(learner.init, jax.random.key(0), DATASET)
+        predictions = jax.eval_shape(lambda state, f=learner: f.predictor(KEY, state)(DATASET.test_inputs), state)
+        assert predictions.shape[0] == expected
+
+
+def test_labels_that_are_not_standardised_are_warned_about_before_anything_runs():
+    network = bal.networks.mlp(num_outputs=1, hidden_sizes=(8,), dropout_rate=0.2)
+    posterior = bal.posteriors.mc_dropout(network, bal.likelihoods.gaussian(), optax.adam(1e-2), **TRAINING)
+    learner = build(bal.strategies.random(batch_size=3), posterior)
+    labels = DATASET.pool_inputs[:, 0]
+    for wrong in (100 * labels, labels + 50):
+        with pytest.warns(UserWarning, match="standard deviation .* standardise"):
+            learner.init(KEY, bal.Dataset(DATASET.pool_inputs, wrong))
+    learner.init(KEY, bal.Dataset(DATASET.pool_inputs, labels))
+
+
 def test_a_dataset_without_a_test_set_has_no_metrics():
     info = bal.run(jax.random.key(0), build(num_rounds=1), DATASET._replace(test_inputs=None, test_labels=None))[1]
     assert info.metrics == {}
@@ -297,7 +320,7 @@ def test_skipped_points_are_never_asked_for():
     [
         ({"num_rounds": 0}, "num_rounds"),
         ({"num_initial": -1}, "num_initial"),
-        ({"num_samples": None}, "num_samples"),
+        ({"num_samples": 0}, "num_samples"),
         ({"initial_set": "stratified"}, "balanced"),
         ({"pool_subset_size": 2}, "pool_subset_size"),
         ({"strategy": bal.strategies.bald(batch_size=0)}, "batch_size"),
@@ -329,10 +352,69 @@ def test_a_strategy_for_classes_refuses_gaussian_predictions():
     network = bal.networks.mlp(num_outputs=1, hidden_sizes=(8,), dropout_rate=0.2)
     posterior = bal.posteriors.mc_dropout(network, bal.likelihoods.gaussian(), optax.adam(1e-2), **TRAINING)
     dataset = bal.Dataset(DATASET.pool_inputs, DATASET.pool_inputs[:, 0], None, None)
-    with pytest.raises(ValueError, match="categorical"):
-        bal.run(jax.random.key(0), build(posterior=posterior), dataset)
+    with pytest.raises(ValueError, match="expected a strategy for gaussian predictions, got one for categorical"):
+        build(posterior=posterior)
     state, info = bal.run(jax.random.key(0), build(bal.strategies.random(batch_size=3), posterior=posterior), dataset)
     assert state.pool.labels.dtype == jnp.float32
+
+
+def test_inputs_may_be_any_pytree_of_integers_and_floats():
+    """Images of bytes beside floats, through the posterior of the latter."""
+    flat = MEANS._replace(
+        init=lambda key, batch: MEANS.init(key, batch._replace(inputs=join(batch.inputs))),
+        fit=lambda key, state, batch, validation=None: MEANS.fit(key, state, batch._replace(inputs=join(batch.inputs))),
+        predict=lambda state, draws, inputs: MEANS.predict(state, draws, join(inputs)),
+        features={"embedding": lambda state, inputs: MEANS.features["embedding"](state, join(inputs))},
+    )
+
+    def join(inputs):
+        return inputs["meta"] + 0.001 * inputs["image"].astype(jnp.float32)
+
+    def split(inputs):
+        image = (jnp.abs(inputs) * 20).astype(jnp.uint8)
+        return {"image": image, "meta": inputs - 0.001 * image.astype(jnp.float32)}
+
+    dataset = DATASET._replace(pool_inputs=split(DATASET.pool_inputs), test_inputs=split(DATASET.test_inputs))
+    for settings in ({}, {"pool_subset_size": 20, "chunk_size": 7}):
+        for strategy in (None, bal.strategies.badge(batch_size=3), bal.strategies.batch_bald(batch_size=3)):
+            learners = [build(strategy, posterior, **settings) for posterior in (flat, MEANS._replace(features=ONLY))]
+            data = (dataset, DATASET)
+            runs = [bal.run(jax.random.key(0), *pair)[0] for pair in zip(learners, data, strict=True)]
+            assert runs[0].pool.indices.tolist() == runs[1].pool.indices.tolist()
+
+
+def test_seeds_under_one_vmap_share_the_memory_budget(monkeypatch):
+    seen = []
+
+    def spy(fn, inputs, **settings):
+        seen.append(settings["memory_budget"])
+        return bal.stream(fn, inputs, **settings)
+
+    monkeypatch.setattr("bal.loop._build.stream", spy)
+    for runs_at_once in (1, 8):
+        learner = build(num_rounds=1, runs_at_once=runs_at_once)
+        jax.eval_shape(lambda key, learner=learner: bal.run(key, learner, DATASET), jax.random.key(0))
+    assert seen[0] == 8 * seen[-1]
+
+
+def test_the_view_of_a_round_is_the_one_that_its_strategy_saw():
+    seen = []
+
+    def select(rng_key, view):
+        seen.append(view)
+        return bal.strategies.bald(batch_size=3).select(rng_key, view)
+
+    learner, key = build(bal.Strategy(3, select), pool_subset_size=9), jax.random.key(5)
+    state, info = learner.ask(key, learner.init(key, DATASET), DATASET)
+    view = learner.view(key, state, DATASET)
+    assert view.pool_indices.tolist() == seen[0].pool_indices.tolist()
+    assert set(info.selection.indices.tolist()) <= set(view.pool_indices.tolist())
+    points = view.take(jnp.arange(view.size))
+    np.testing.assert_array_equal(points, DATASET.pool_inputs[view.pool_indices])
+    np.testing.assert_allclose(view.predict(points), seen[0].predict(points), rtol=1e-5)
+    np.testing.assert_array_equal(view.target_inputs, seen[0].target_inputs)
+    # A point that is absent is zero, and its pool index is that of no point.
+    assert (view.take(jnp.array([view.size])) == 0).all()
 
 
 def test_nan_predictions_are_counted_and_never_chosen():

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
-from sklearn.metrics import log_loss, roc_auc_score
+from scipy.integrate import quad
+from scipy.stats import norm, spearmanr
+from sklearn.metrics import average_precision_score, jaccard_score, log_loss, r2_score, roc_auc_score
 
-from bal import likelihoods, metrics
-from bal.types import Gaussian
+from bal import metrics
 
 WEIGHTS = jnp.ones(200)
 
@@ -25,7 +25,8 @@ def test_classification_metrics_equal_scikit_learn(predictions):
     log_probs, labels = predictions
     probs = np.exp(log_probs).astype(np.float64)
     probs /= probs.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(metrics.nll(log_probs, labels, WEIGHTS), log_loss(labels, probs), rtol=1e-5)
+    nll = metrics.weighted_mean(metrics.negative_log_prob(log_probs, labels), WEIGHTS)
+    np.testing.assert_allclose(nll, log_loss(labels, probs), rtol=1e-5)
     expected = roc_auc_score(labels, probs, multi_class="ovr")
     np.testing.assert_allclose(metrics.auc(log_probs, labels, WEIGHTS), expected, rtol=1e-5)
     brier = ((probs - np.eye(4)[labels]) ** 2).sum(axis=1).mean()
@@ -56,39 +57,78 @@ def test_ece_is_the_gap_of_each_bin():
 def test_points_of_weight_zero_do_not_count(predictions):
     log_probs, labels = predictions
     weights = (jnp.arange(200) < 120).astype(jnp.float32)
-    spoilt = jnp.where(weights[:, None] > 0, log_probs, -jnp.inf)
-    for name in ("accuracy", "nll", "brier", "ece", "auc"):
-        whole = getattr(metrics, name)(log_probs[:120], labels[:120], WEIGHTS[:120])
-        np.testing.assert_allclose(getattr(metrics, name)(log_probs, labels, weights), whole, rtol=1e-5)
-    np.testing.assert_allclose(metrics.nll(spoilt, labels, weights), metrics.nll(log_probs, labels, weights), rtol=1e-6)
+    for filling in (-jnp.inf, jnp.nan):
+        spoilt = jnp.where(weights[:, None] > 0, log_probs, filling)
+        for name in ("accuracy", "brier", "ece", "auc"):
+            whole = getattr(metrics, name)(log_probs[:120], labels[:120], WEIGHTS[:120])
+            np.testing.assert_allclose(getattr(metrics, name)(spoilt, labels, weights), whole, rtol=1e-5)
 
 
 def test_a_certain_error_has_a_finite_nll():
-    assert jnp.isfinite(metrics.nll(jnp.log(jnp.array([[1.0, 0.0]])), jnp.array([1]), jnp.ones(1)))
+    assert jnp.isfinite(metrics.negative_log_prob(jnp.log(jnp.array([[1.0, 0.0]])), jnp.array([1]))[0])
+
+
+def test_mean_iou_equals_scikit_learn_and_leaves_out_classes_without_a_union(predictions):
+    log_probs, labels = predictions
+    predicted = np.asarray(log_probs.argmax(axis=1))
+    counts = metrics.class_counts(log_probs, labels, WEIGHTS)
+    np.testing.assert_allclose(metrics.mean_iou(counts), jaccard_score(labels, predicted, average="macro"), rtol=1e-5)
+    wider = jnp.pad(counts, ((0, 0), (0, 2)))
+    np.testing.assert_allclose(metrics.mean_iou(wider), metrics.mean_iou(counts), rtol=1e-6)
 
 
 def test_gaussian_metrics_equal_their_formulas():
-    gaussian = Gaussian(jnp.array([0.0, 1.0]), jnp.array([1.0, 4.0]))
-    labels = jnp.array([1.0, 3.0])
-    np.testing.assert_allclose(metrics.rmse(gaussian, labels, jnp.ones(2)), np.sqrt((1 + 4) / 2), rtol=1e-6)
-    expected = np.mean(0.5 * np.log(2 * np.pi * np.array([1, 4])) + 0.5 * np.array([1.0, 4 / 4]))
-    np.testing.assert_allclose(metrics.nll(gaussian, labels, jnp.ones(2)), expected, rtol=1e-6)
+    mean, variance, labels = jnp.array([0.0, 1.0]), jnp.array([1.0, 4.0]), jnp.array([1.0, 3.0])
+    np.testing.assert_allclose(metrics.rmse(mean, labels, jnp.ones(2)), np.sqrt((1 + 4) / 2), rtol=1e-6)
+    expected = -norm.logpdf([1.0, 3.0], [0.0, 1.0], [1.0, 2.0])
+    np.testing.assert_allclose(metrics.negative_log_density(mean, variance, labels), expected, rtol=1e-6)
 
 
-def test_the_mixture_of_gaussian_draws_has_the_variance_of_both_kinds(rng_key):
-    draws = Gaussian(jax.random.normal(rng_key, (50, 3)), jnp.full((50, 3), 0.25))
-    reduced = likelihoods.gaussian().reduce(draws)
-    np.testing.assert_allclose(reduced.variance, draws.mean.var(axis=0) + 0.25, rtol=1e-5)
+@pytest.mark.parametrize(("mean", "scale", "label"), [(0.0, 1.0, 0.3), (2.0, 0.1, 1.5), (-1.0, 3.0, 8.0)])
+def test_crps_is_the_integral_of_the_squared_distance_of_the_distributions(mean, scale, label):
+    below, _ = quad(lambda t: norm.cdf(t, mean, scale) ** 2, mean - 40 * scale, label, epsabs=1e-10)
+    above, _ = quad(lambda t: norm.sf(t, mean, scale) ** 2, label, mean + 40 * scale, epsabs=1e-10)
+    actual = metrics.crps(*(jnp.array([value]) for value in (mean, scale**2, label)))
+    np.testing.assert_allclose(actual[0], below + above, rtol=1e-5)
 
 
-def test_losses_are_negative_log_probabilities_of_the_labels(rng_key):
-    outputs = jax.random.normal(rng_key, (5, 3))
-    labels = jnp.array([0, 2, 1, 1, 0])
-    expected = -np.log(np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True))[range(5), labels]
-    np.testing.assert_allclose(likelihoods.categorical().loss((), outputs, labels), expected, rtol=1e-5)
-    gaussian = likelihoods.gaussian(initial_noise=2.0)
-    loss = gaussian.loss(gaussian.init(rng_key), jnp.array([[1.0]]), jnp.array([2.0]))
-    np.testing.assert_allclose(loss[0], 0.5 * np.log(2 * np.pi * 4) + 0.5 / 4, rtol=1e-6)
+def test_crps_of_a_certain_prediction_is_its_absolute_error():
+    np.testing.assert_allclose(metrics.crps(jnp.zeros(2), jnp.zeros(2), jnp.array([0.0, -3.0])), [0.0, 3.0])
+
+
+def test_the_central_interval_holds_its_share_of_draws():
+    draws = 1 + 2 * jax.random.normal(jax.random.key(0), (20_000,))
+    inside = metrics.in_interval(jnp.ones(20_000), jnp.full(20_000, 4.0), draws, level=0.8)
+    assert abs(inside.mean() - 0.8) < 5 * np.sqrt(0.8 * 0.2 / 20_000)
+
+
+def test_r2_and_quantiles_equal_scikit_learn_and_numpy():
+    rng = np.random.default_rng(0)
+    # Labels far from 0: a difference of large sums would leave nothing of their variance in float32.
+    labels = rng.normal(1000.0, 1.0, 83).astype(np.float32)
+    mean = (labels + rng.normal(size=83)).astype(np.float32)
+    weights = rng.integers(0, 3, 83).astype(np.float32)
+    arrays = [jnp.asarray(x) for x in (mean, labels, weights)]
+    expected = r2_score(labels.astype(np.float64), mean.astype(np.float64), sample_weight=weights)
+    np.testing.assert_allclose(metrics.r2(*arrays), expected, rtol=1e-4)
+    errors = np.abs(mean - labels)
+    spoilt = jnp.where(arrays[2] > 0, jnp.asarray(errors), jnp.nan)
+    for level in (0.0, 0.52, 0.953, 1.0):
+        expected = np.quantile(errors[weights > 0], level, method="inverted_cdf", weights=weights[weights > 0])
+        assert metrics.weighted_quantile(spoilt, arrays[2], level) == expected
+    assert jnp.isnan(metrics.weighted_quantile(spoilt, jnp.zeros(83), 0.5))
+
+
+def test_average_precision_equals_scikit_learn_with_ties_and_weights():
+    rng = np.random.default_rng(0)
+    for levels in (5, 1000):  # many ties, few ties
+        positive, scores = rng.random(60) < 0.4, rng.integers(0, levels, 60).astype(np.float32)
+        weights = rng.integers(0, 3, 60).astype(np.float32)
+        expected = average_precision_score(positive, scores, sample_weight=weights)
+        spoilt = np.where(weights > 0, scores, np.nan)
+        arrays = [jnp.asarray(x) for x in (spoilt, positive, weights)]
+        np.testing.assert_allclose(metrics.average_precision(*arrays), expected, rtol=1e-5)
+    assert jnp.isnan(metrics.average_precision(arrays[0], jnp.zeros(60, bool), arrays[2]))
 
 
 def test_spearman_equals_scipy_with_ties_and_leaves_out_padding(rng_key):
@@ -118,12 +158,3 @@ def test_spearman_counts_a_point_as_often_as_its_weight_says():
     repeated = [jnp.repeat(values, weights) for values in (a, b)]
     expected = spearmanr(*repeated).statistic
     np.testing.assert_allclose(metrics.spearman(a, b, weights.astype(jnp.float32)), expected, rtol=1e-5)
-
-
-def test_labels_of_the_wrong_kind_are_refused():
-    with pytest.raises(ValueError, match="integer"):
-        likelihoods.categorical().check_labels(jnp.zeros(3))
-    with pytest.raises(ValueError, match="floating"):
-        likelihoods.gaussian().check_labels(jnp.zeros(3, jnp.int32))
-    with pytest.raises(ValueError, match="initial_noise"):
-        likelihoods.gaussian(initial_noise=0.0)

@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 from jax.tree_util import Partial
 
 import bal
 from bal import pool as pools
-from bal.evaluation import losses
+from bal.evaluation import predictive_loss
 from bal.strategies import STRATEGIES
-from bal.view import pool_view
+from bal.view import mean_noise, pool_view
 from tests.prototypes import class_means, linear_regression
 
 NUM_POINTS, BATCH_SIZE = 40, 3
@@ -41,10 +42,10 @@ def problem(kind):
 
 
 @functools.cache
-def view_of(kind, chunk_size=None):
+def view_of(kind, chunk_size=None, mesh=None):
     """What a strategy sees of the first round."""
     posterior, dataset = POSTERIORS[kind], problem(kind)
-    pool = pools.empty_pool(NUM_POINTS, 6, (), dataset.pool_labels.dtype)
+    pool = pools.empty_pool(NUM_POINTS, 6, dataset.pool_labels)
     pool = pools.add_labels(pool, jnp.arange(4), dataset.pool_labels[:4])
     batch = pools.labelled_batch(pool, dataset.pool_inputs)
     state, _ = posterior.fit(jax.random.key(0), posterior.init(jax.random.key(1), batch), batch)
@@ -54,16 +55,18 @@ def view_of(kind, chunk_size=None):
         dataset,
         pool,
         batch,
-        Partial(posterior.predict, state, draws),
+        predict=Partial(posterior.predict, state, draws),
+        information=Partial(posterior.likelihood.information),
+        noise=Partial(mean_noise) if kind != "classes" else None,
         features={name: Partial(feature, state) for name, feature in posterior.features.items()},
         covariance=None if posterior.covariance is None else Partial(posterior.covariance, state),
-        pool_subset_size=None,
+        stream=partial(bal.stream, chunk_size=chunk_size, mesh=mesh),
         num_targets=5,
-        chunk_size=chunk_size,
-        mesh=None,
         # Given to all of them here; that the loop does not is tested in tests/test_loop.py.
-        privileged_loss=Partial(partial(losses, posterior.likelihood), Partial(posterior.predict, state, draws)),
-    )[0]
+        privileged_loss=Partial(
+            partial(predictive_loss, posterior.likelihood), Partial(posterior.predict, state, draws)
+        ),
+    )
 
 
 @cases
@@ -97,23 +100,28 @@ def test_rounds_on_pool_subsets_keep_the_invariants_under_vmap(case, kind):
 
 
 @cases
-def test_chunks_do_not_change_the_choice(case, kind):
-    # Not compiled as a whole, so that both calls share the program of the rule.
+def test_neither_chunks_nor_devices_change_the_choice(case, kind):
+    # Not compiled as a whole, so that all calls share the program of the rule.
     select = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE).select
-    whole, chunked = (select(jax.random.key(0), view_of(kind, chunk_size)) for chunk_size in (None, 7))
-    assert chunked.indices.tolist() == whole.indices.tolist()
-    np.testing.assert_allclose(chunked.scores, whole.scores, rtol=1e-4, atol=1e-6)
+    mesh = Mesh(np.array(jax.devices()), ("pool",))
+    assert mesh.size == 8, "conftest.py forces eight host devices"
+    whole, chunked, divided = (
+        select(jax.random.key(0), view_of(kind, *settings)) for settings in ((), (7,), (None, mesh))
+    )
+    for other in (chunked, divided):
+        assert other.indices.tolist() == whole.indices.tolist()
+        np.testing.assert_allclose(other.scores, whole.scores, rtol=1e-4, atol=1e-6)
 
 
-def test_strategies_refuse_predictions_of_the_other_kind():
+def test_strategies_refuse_predictions_of_another_kind_before_anything_runs():
     for name, factory in STRATEGIES.items():
-        wrong = "classes" if name in OF_GAUSSIANS else "draws"
-        select = factory(batch_size=2).select
+        strategy, wrong = factory(batch_size=2), "classes" if name in OF_GAUSSIANS else "draws"
+        settings = {"num_samples": 4, "num_initial": 2, "num_rounds": 1}
         if name in OF_ANY:
-            jax.eval_shape(select, jax.random.key(0), view_of("draws"))
+            bal.build(POSTERIORS[wrong], strategy, **settings)
         else:
-            with pytest.raises(ValueError, match="expected (categorical|Gaussian) predictions"):
-                jax.eval_shape(select, jax.random.key(0), view_of(wrong))
+            with pytest.raises(ValueError, match="expected a strategy for (categorical|gaussian) predictions.* random"):
+                bal.build(POSTERIORS[wrong], strategy, **settings)
 
 
 def test_strategies_of_embeddings_say_so_before_anything_runs():
@@ -149,7 +157,7 @@ def test_labelled_points_are_centres():
     view = view_of("classes")
     strategy = bal.strategies.k_center(batch_size=BATCH_SIZE)
     chosen = strategy.select(jax.random.key(0), view)
-    embeddings = np.asarray(view.features["embedding"](view.inputs), np.float64)
+    embeddings = np.asarray(view.features["embedding"](view.take(jnp.arange(NUM_POINTS))), np.float64)
     distances = np.linalg.norm(embeddings[:, None] - embeddings[None, :4], axis=-1).min(axis=1)
     assert chosen.indices[0] == distances.argmax()
     np.testing.assert_allclose(chosen.scores[0], distances.max(), rtol=1e-5)
@@ -188,13 +196,16 @@ def test_max_det_of_a_closed_covariance_starts_at_the_point_of_the_largest_gauss
 def test_learning_loss_and_true_loss_take_the_largest_predicted_and_true_losses():
     for kind in ("classes", "draws"):
         view, dataset = view_of(kind), problem(kind)
-        predictive = POSTERIORS[kind].likelihood.reduce(view.predict(view.inputs))
+        predictive = POSTERIORS[kind].likelihood.reduce(view.predict(view.take(jnp.arange(NUM_POINTS))))
         if kind == "classes":
             true = -np.asarray(predictive)[np.arange(NUM_POINTS), np.asarray(dataset.pool_labels)]
         else:
             squared = (np.asarray(dataset.pool_labels) - predictive.mean) ** 2 / predictive.variance
             true = 0.5 * np.log(2 * np.pi * np.asarray(predictive.variance)) + 0.5 * squared
-        for name, values in (("true_loss", true), ("learning_loss", np.asarray(view.inputs[:, 0]))):
+        for name, values in (
+            ("true_loss", true),
+            ("learning_loss", np.asarray(view.take(jnp.arange(NUM_POINTS))[:, 0])),
+        ):
             chosen = STRATEGIES[name](batch_size=5).select(jax.random.key(0), view)
             values = np.where(view.available, values, -np.inf)
             np.testing.assert_allclose(chosen.scores, np.sort(values)[::-1][:5], rtol=1e-4, atol=1e-6)
@@ -208,5 +219,5 @@ def test_class_balanced_evens_out_the_labels_that_are_there():
     # Of class 0 there are many labels already, so the other two classes are asked for.
     labelled = view.labelled._replace(labels=jnp.zeros(6, jnp.int32), weights=jnp.ones(6))
     chosen = bal.strategies.class_balanced(batch_size=6).select(jax.random.key(0), view._replace(labelled=labelled))
-    predicted = bal.information.log_mean_exp(view.predict(view.inputs)).argmax(axis=1)
+    predicted = bal.information.log_mean_exp(view.predict(view.take(jnp.arange(NUM_POINTS)))).argmax(axis=1)
     assert sorted(predicted[chosen.indices].tolist()) == [1, 1, 1, 2, 2, 2]

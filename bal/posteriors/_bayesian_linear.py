@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
-from bal.likelihoods import gaussian
+from bal.likelihoods import check_batch, gaussian
 from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples, check_positive
 from bal.precision import full_precision
 from bal.types import Batch, Gaussian, RngKey
@@ -64,7 +64,7 @@ def bayesian_linear(
     likelihood = gaussian()
 
     def init(rng_key: RngKey, batch: Batch) -> LinearState:
-        likelihood.check_labels(batch.labels)
+        check_batch(likelihood, batch)
         shape = jax.eval_shape(features, batch.inputs).shape
         if len(shape) != 2 or shape[0] != batch.inputs.shape[0]:
             raise ValueError(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from bal.likelihoods import Likelihood
+from bal.likelihoods import Likelihood, check_batch
 from bal.posteriors._posterior import FitInfo, Posterior, take_draws
 from bal.types import Batch, PyTree, RngKey
 
@@ -50,7 +50,6 @@ def from_samples(
     num_draws = _num_draws({"stacked_params": stacked_params, "stacked_noise": stacked_noise})
 
     def init(rng_key: RngKey, batch: Batch) -> GivenSamples:
-        likelihood.check_labels(batch.labels)
         first = jax.tree.map(lambda leaf: leaf[0], stacked_params)
         outputs = jax.eval_shape(apply, first, batch.inputs)
         shape = getattr(outputs, "shape", None)
@@ -59,6 +58,7 @@ def from_samples(
             raise ValueError(
                 f"expected apply to return outputs [n, ...] for inputs {list(batch.inputs.shape)}, got {got}"
             )
+        check_batch(likelihood, batch, outputs)
         noise = stacked_noise
         if noise is None:
             noise = jax.tree.map(lambda leaf: jnp.stack([leaf] * num_draws), likelihood.init(rng_key))

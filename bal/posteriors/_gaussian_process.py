@@ -8,7 +8,7 @@ import optax
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Float
 
-from bal.likelihoods import gaussian
+from bal.likelihoods import check_batch, gaussian
 from bal.posteriors._gradient_steps import keep_if_empty
 from bal.posteriors._kernels import KERNELS, KernelParams
 from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples, check_positive
@@ -103,7 +103,7 @@ def gaussian_process(
         return ProcessState(params, noise_params, inputs, labels, weights, factor, cho_solve((factor, True), labels))
 
     def init(rng_key: RngKey, batch: Batch) -> ProcessState:
-        likelihood.check_labels(batch.labels)
+        check_batch(likelihood, batch)
         logs = [jnp.asarray(jnp.log(value), jnp.float32) for value in (lengthscale, scale, noise)]
         hyperparameters = KernelParams(logs[0], 2 * logs[1]), {"log_variance": 2 * logs[2]}
         inputs = jnp.zeros_like(_flat(batch.inputs))

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from bal.likelihoods import Likelihood
-from bal.networks import Network, Training, Variables
+from bal.likelihoods import Likelihood, check_batch
+from bal.networks import Network, Training, Variables, deterministic_outputs
 from bal.types import Batch, PyTree, RngKey
 
 # Examples whose gradient is computed at a time on a CPU by networks with convolutions: their activations stay in cache.
@@ -47,9 +47,14 @@ class GradientSteps(NamedTuple):
 
 
 def init_network(network: Network, likelihood: Likelihood, rng_key: RngKey, batch: Batch) -> NetworkState:
-    """Initial parameters; raises where the labels cannot be of this likelihood."""
-    likelihood.check_labels(batch.labels)
+    """Initial parameters; raises where the labels do not fit the likelihood or the network's outputs."""
     key_network, key_noise = jax.random.split(rng_key)
+
+    def variables_and_outputs(inputs):
+        variables = network.init(key_network, inputs)
+        return deterministic_outputs(network, variables, inputs)
+
+    check_batch(likelihood, batch, jax.eval_shape(variables_and_outputs, batch.inputs))
     return NetworkState(network.init(key_network, batch.inputs), likelihood.init(key_noise))
 
 

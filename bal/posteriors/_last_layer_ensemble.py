@@ -53,6 +53,12 @@ def last_layer_ensemble(
     def member_losses(noise, outputs, labels):
         return jax.vmap(likelihood.loss, in_axes=(None, 0, None))(noise, outputs, labels).mean(axis=0)
 
+    def check_first_member(labels, outputs=None, predictive=None):
+        first = None if outputs is None else jax.ShapeDtypeStruct(outputs.shape[1:], outputs.dtype)
+        likelihood.check(labels, first, predictive)
+
+    of_members = likelihood._replace(loss=member_losses, check=check_first_member)
+
     def sample(rng_key, state: NetworkState, num_samples):
         _, members = state.variables.params
         return take_draws(rng_key, members, num_samples, "last_layer_ensemble")
@@ -63,8 +69,8 @@ def last_layer_ensemble(
         return jax.vmap(lambda output: likelihood.predictive(state.noise, output))(outputs)
 
     return Posterior(
-        init=lambda rng_key, batch: init_network(network_of_members, likelihood, rng_key, batch),
-        fit=gradient_fit(network_of_members, likelihood._replace(loss=member_losses), optimizer, **training),
+        init=lambda rng_key, batch: init_network(network_of_members, of_members, rng_key, batch),
+        fit=gradient_fit(network_of_members, of_members, optimizer, **training),
         sample=sample,
         predict=predict,
         features=network_features(network_of_members),

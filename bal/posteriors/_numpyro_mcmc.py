@@ -18,7 +18,7 @@ from bal.posteriors._numpyro_model import (
 )
 from bal.posteriors._posterior import FitInfo, Posterior, take_draws
 from bal.posteriors._r_hat import split_r_hat
-from bal.types import Batch, Gaussian, PyTree, RngKey
+from bal.types import Batch, PyTree, RngKey
 
 
 def numpyro_mcmc(
@@ -97,7 +97,7 @@ def numpyro_mcmc(
         fitted = jax.tree.map(lambda leaf: leaf.reshape(max_samples, *leaf.shape[2:]), chains)
         fitted = keep_if_empty(batch, state, fitted)
         is_empty = ~(batch.weights > 0).any()
-        r_hat = _r_hat_of_predictions(predict(fitted, fitted, batch.inputs), num_chains)
+        r_hat = _r_hat_of_predictions(likelihood.predicts, predict(fitted, fitted, batch.inputs), num_chains)
         diagnostics = {
             "r_hat": jnp.where(is_empty, jnp.nan, jnp.where(batch.weights > 0, r_hat, 0.0).max()),
             "r_hat_latents": jnp.stack([split_r_hat(leaf).max() for leaf in chains.values()]).max(),
@@ -159,7 +159,7 @@ def nuts(
     return run
 
 
-def _r_hat_of_predictions(predictions: PyTree, num_chains: int) -> Float[Array, " K"]:
-    values = predictions.mean if isinstance(predictions, Gaussian) else jnp.exp(predictions)
+def _r_hat_of_predictions(kind: str, predictions: PyTree, num_chains: int) -> Float[Array, " K"]:
+    values = predictions.mean if kind == "gaussian" else jnp.exp(predictions)
     r_hat = split_r_hat(values.reshape(num_chains, -1, *values.shape[1:]))
     return r_hat.reshape(r_hat.shape[0], -1).max(axis=-1)

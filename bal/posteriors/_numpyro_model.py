@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from bal.likelihoods import Likelihood
+from bal.likelihoods import Likelihood, check_batch
 from bal.types import Batch, Gaussian, PyTree, RngKey
 
+# kind of predictions -> distributions at the observation site that give them
+DISTRIBUTIONS = {"categorical": ("CategoricalLogits", "CategoricalProbs"), "gaussian": ("Normal",)}
 Model = Callable[[Array, Array | None], object]  # (inputs, labels or None): sample statements, one with obs=labels
 
 
@@ -27,7 +29,11 @@ def inspect_model(model: Model, likelihood: Likelihood, batch: Batch) -> ModelSi
       ValueError: labels that cannot be of this likelihood; not exactly one observation site; a distribution there that
         does not give such labels, or not one for each point; a discrete latent site, or one for each point.
     """
-    likelihood.check_labels(batch.labels)
+    if likelihood.predicts not in DISTRIBUTIONS:
+        raise ValueError(
+            f"expected a categorical or Gaussian likelihood for a numpyro model, got {likelihood.predicts}"
+        )
+    check_batch(likelihood, batch)
     sites = _abstract_sites(model, batch.inputs, batch.labels)
     observed = [name for name, site in sites.items() if site.is_observed]
     latents = {name: site.shape for name, site in sites.items() if not site.is_observed}
@@ -37,11 +43,10 @@ def inspect_model(model: Model, likelihood: Likelihood, batch: Batch) -> ModelSi
             f"got {observed or 'none'}; its latent sites are {sorted(latents)}"
         )
     (name,) = observed
-    is_categorical = jnp.issubdtype(batch.labels.dtype, jnp.integer)
-    wanted = ("CategoricalLogits", "CategoricalProbs") if is_categorical else ("Normal",)
+    wanted = DISTRIBUTIONS[likelihood.predicts]
     if sites[name].distribution not in wanted:
         raise ValueError(
-            f"expected a {'Categorical' if is_categorical else 'Normal'} distribution at observation site {name!r} "
+            f"expected a {' or '.join(wanted)} distribution at observation site {name!r} "
             f"for labels of dtype {batch.labels.dtype}, got {sites[name].distribution}"
         )
     if sites[name].shape != batch.labels.shape:

@@ -36,6 +36,7 @@ class Posterior(NamedTuple):
     max_samples: int | None = None  # draws that exist; None: as many as wanted
     convolutional: bool = False  # see Network: decides how many seeds run at once on a CPU
     moments: Callable[[PyTree, Array], Gaussian] | None = None  # (state, inputs) -> exact predictive [n] where closed
+    extend: Callable[[PyTree, int], PyTree] | None = None  # (state, budget) -> state, where its size is the budget's
 
 
 def check_num_samples(num_samples: int | None, max_samples: int | None, name: str = "this posterior") -> int:

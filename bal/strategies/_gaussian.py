@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from bal import acquisition, selection
 from bal.selection import Selection
-from bal.strategies._strategy import Strategy, gaussian, predict
+from bal.strategies._strategy import GAUSSIAN, Strategy, predict
 from bal.types import Gaussian, RngKey
 from bal.view import PoolView
 
@@ -26,12 +26,12 @@ def gaussian_epig(*, batch_size: int) -> Strategy:
     """The points whose labels say most about those at the targets; see :func:`bal.acquisition.gaussian_epig`."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
-        targets = gaussian(predict(view, view.target_inputs))
+        targets = predict(view, view.target_inputs)
         if view.covariance is not None:
             target_variance = _variances(view.covariance, view.target_inputs) + targets.variance.mean(axis=0)
 
         def score(inputs: Array) -> Array:
-            predictions = gaussian(view.predict(inputs))
+            predictions = view.predict(inputs)
             if view.covariance is None:
                 return acquisition.gaussian_epig(predictions, targets, view.target_weights)
             return acquisition.covariance_epig(
@@ -43,7 +43,7 @@ def gaussian_epig(*, batch_size: int) -> Strategy:
 
         return selection.top_k(rng_key, view.map(score), view.available, batch_size=batch_size)
 
-    return Strategy(batch_size, select)
+    return Strategy(batch_size, select, takes=GAUSSIAN)
 
 
 def _of_variances(
@@ -53,14 +53,14 @@ def _of_variances(
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         def score(inputs: Array) -> Array:
-            predictions = gaussian(view.predict(inputs))
+            predictions = view.predict(inputs)
             if view.covariance is None:
                 return of_draws(predictions)
             return closed(_variances(view.covariance, inputs), predictions.variance.mean(axis=0))
 
         return selection.top_k(rng_key, view.map(score), view.available, batch_size=batch_size)
 
-    return Strategy(batch_size, select)
+    return Strategy(batch_size, select, takes=GAUSSIAN)
 
 
 def _variances(covariance: Callable[[Array, Array], Array], inputs: Array) -> Float[Array, " n"]:

@@ -9,8 +9,9 @@ from jaxtyping import Array, Bool, Float
 from bal import acquisition, selection
 from bal.information import log_mean_exp
 from bal.selection import Selection
-from bal.strategies._strategy import Strategy, categorical, predict
+from bal.strategies._strategy import Strategy, predict, predict_pool
 from bal.types import RngKey
+from bal.validation import check_count
 from bal.view import PoolView
 
 JointRule = Callable[[RngKey, Float[Array, "S N C"], Bool[Array, " N"]], Selection]
@@ -29,7 +30,7 @@ def batch_bald(*, batch_size: int, num_configurations: int = 10_000, num_candida
       num_candidates: points whose joint predictions are held.
 
     Raises:
-      ValueError: fewer candidates than ``batch_size``, or (when traced) predictions that are not categorical.
+      ValueError: fewer candidates than ``batch_size``.
     """
     _check_candidates(num_candidates, batch_size)
 
@@ -58,12 +59,12 @@ def batch_epig(*, batch_size: int, num_configurations: int = 100, num_candidates
       num_candidates: points whose joint predictions are held.
 
     Raises:
-      ValueError: fewer candidates than ``batch_size``, or (when traced) predictions that are not categorical.
+      ValueError: fewer candidates than ``batch_size``.
     """
     _check_candidates(num_candidates, batch_size)
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
-        targets = categorical(predict(view, view.target_inputs))
+        targets = predict(view, view.target_inputs)
 
         def rule(rng_key: RngKey, log_probs: Array, available: Array) -> Selection:
             return selection.batch_epig(
@@ -88,7 +89,7 @@ def acs_fw(*, batch_size: int) -> Strategy:
     """A batch whose log-likelihood is close to that of the whole pool; see :func:`bal.selection.acs_fw`."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
-        features = view.map(lambda inputs: selection.log_likelihood_features(categorical(view.predict(inputs))))
+        features = view.map(lambda inputs: selection.log_likelihood_features(view.predict(inputs)))
         return selection.acs_fw(rng_key, features, view.available, batch_size=batch_size)
 
     return Strategy(batch_size, select)
@@ -99,7 +100,7 @@ def class_balanced(*, batch_size: int) -> Strategy:
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         def score(inputs: Array) -> tuple[Array, Array]:
-            log_probs = categorical(view.predict(inputs))
+            log_probs = view.predict(inputs)
             return acquisition.bald(log_probs), log_mean_exp(log_probs)
 
         scores, mean = view.map(score)
@@ -122,22 +123,21 @@ def _among_candidates(
 ) -> Selection:
     """The choice of a rule among the points of the largest rank, and whether BALD shows the others to be no better."""
     key_candidates, key_rule = jax.random.split(rng_key)
-    num_points = view.inputs.shape[0]
-    if num_candidates >= num_points:
-        chosen = rule(key_rule, categorical(predict(view, view.inputs)), view.available)
+    if num_candidates >= view.size:
+        chosen = rule(key_rule, predict_pool(view), view.available)
         return chosen._replace(certified=jnp.ones((), bool))
 
     def score(inputs: Array) -> tuple[Array, Array]:
-        log_probs = categorical(view.predict(inputs))
+        log_probs = view.predict(inputs)
         return rank(log_probs), acquisition.bald(log_probs)
 
     ranks, bald = view.map(score)
     candidates = selection.top_k(key_candidates, ranks, view.available, batch_size=num_candidates)
-    inputs = view.inputs.at[candidates.indices].get(mode="fill", fill_value=0)
-    chosen = rule(key_rule, categorical(predict(view, inputs)), candidates.indices < num_points)
+    inputs = view.take(candidates.indices)
+    chosen = rule(key_rule, predict(view, inputs), candidates.indices < view.size)
     left_out = (view.available & ~jnp.isnan(ranks)).at[candidates.indices].set(False, mode="drop")
     return Selection(
-        indices=candidates.indices.at[chosen.indices].get(mode="fill", fill_value=num_points),
+        indices=candidates.indices.at[chosen.indices].get(mode="fill", fill_value=view.size),
         scores=chosen.scores,
         num_invalid=candidates.num_invalid,
         certified=(chosen.scores >= jnp.where(left_out, bald, -jnp.inf).max()).all(),
@@ -145,5 +145,4 @@ def _among_candidates(
 
 
 def _check_candidates(num_candidates: int, batch_size: int) -> None:
-    if num_candidates < batch_size:
-        raise ValueError(f"expected num_candidates of at least batch_size {batch_size}, got {num_candidates}")
+    check_count("num_candidates", num_candidates, least=batch_size)

@@ -1,15 +1,17 @@
 """Strategies of the last layer: what its gradients or its posterior say about a batch."""
 
-import jax
+from collections.abc import Callable
+
 import jax.numpy as jnp
+from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from bal import selection
 from bal.information import log_mean_exp
 from bal.selection import Selection
-from bal.strategies._strategy import Strategy, categorical, embed
-from bal.types import Gaussian, RngKey
-from bal.view import PoolView
+from bal.strategies._strategy import Features, Strategy
+from bal.types import PyTree, RngKey
+from bal.view import PoolView, StreamFn, TakeFn
 
 
 def badge(*, batch_size: int) -> Strategy:
@@ -17,7 +19,7 @@ def badge(*, batch_size: int) -> Strategy:
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         def describe(inputs: Array) -> tuple[Array, Array]:
-            return log_mean_exp(categorical(view.predict(inputs))), view.features["embedding"](inputs)
+            return log_mean_exp(view.predict(inputs)), view.features["embedding"](inputs)
 
         log_probs, embeddings = view.map(describe)
         return selection.badge(rng_key, log_probs, embeddings, view.available, batch_size=batch_size)
@@ -25,20 +27,20 @@ def badge(*, batch_size: int) -> Strategy:
     return Strategy(batch_size, select, needs=("embedding",))
 
 
-def bait(*, batch_size: int) -> Strategy:
+def bait(*, batch_size: int, ridge: float | Array = 1.0) -> Strategy:
     """The batch that makes the predictions over the whole pool precise; see :func:`bal.selection.bait`.
 
-    A Fisher embedding is the embedding over the noise's standard deviation, or, for classes, times that of the label.
+    A Fisher embedding is the embedding times the root of the Fisher information of a label about the outputs: over the
+    noise's standard deviation for Gaussian predictions, times that of the label for classes.
+
+    Args:
+      batch_size: points to choose.
+      ridge: precision of the prior over the weights of the last layer, in the unit of the squared Fisher embeddings.
     """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
-        def fisher(inputs: Array) -> Array:
-            predictions = view.predict(inputs)
-            if isinstance(predictions, Gaussian):
-                information = 1 / predictions.variance.mean(axis=0)
-            else:
-                # The trace of diag(p) - p p'; rounding must not make it negative.
-                information = jnp.maximum(1 - jnp.square(jnp.exp(log_mean_exp(predictions))).sum(axis=-1), 0.0)
+        def fisher(inputs: PyTree) -> Array:
+            information = view.information(view.predict(inputs))
             return view.features["embedding"](inputs) * jnp.sqrt(information)[:, None]
 
         return selection.bait(
@@ -46,60 +48,71 @@ def bait(*, batch_size: int) -> Strategy:
             view.map(fisher),
             view.available,
             batch_size=batch_size,
-            labelled_features=view.map(fisher, view.labelled.inputs),
+            ridge=ridge,
+            labelled_features=view.stream(fisher, view.labelled.inputs),
             labelled_weights=view.labelled.weights,
         )
 
-    return Strategy(batch_size, select, needs=("embedding",))
+    return Strategy(batch_size, select, takes=("categorical", "gaussian"), needs=("embedding",))
 
 
-def max_det(*, batch_size: int, noise: float | Array = 0.1) -> Strategy:
+def max_det(*, batch_size: int, noise: float | Array | None = None, features: Features | None = None) -> Strategy:
     """The batch that says most about a Gaussian latent function; see :func:`bal.selection.max_det`.
 
-    The function is the posterior's own where its covariance is closed. Elsewhere it is linear in the embeddings, which
+    The function is the posterior's own where its covariance is closed. Elsewhere it is linear in the features, which
     are scaled to a mean square of 1 over the pool, with weights of a standard normal prior and the labelled set as
     observations.
 
     Args:
       batch_size: points to choose.
-      noise: variance of an observation. Gaussian predictions of a closed covariance have their own.
+      noise: variance of an observation. None: that of Gaussian predictions under a closed covariance, 0.1 elsewhere.
+      features: what the function is linear in. None takes a closed covariance where the posterior has one, and the
+        embeddings where it has none.
 
     Raises:
       ValueError: (when traced) a posterior with neither a closed covariance nor embeddings.
     """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
-        if view.covariance is not None:
+        if view.covariance is not None and features is None:
             return selection.max_det(
                 rng_key,
-                view.inputs,
+                jnp.arange(view.size),
                 view.available,
                 batch_size=batch_size,
-                noise=_noise(view, noise),
-                kernel=selection.covariance_kernel(view.covariance),
+                noise=_noise(view) if noise is None else noise,
+                kernel=selection.covariance_kernel(Partial(_between, view.covariance, view.take, view.stream)),
             )
-        if "embedding" not in view.features:
-            raise ValueError("expected a posterior with a closed covariance or the feature 'embedding', got neither")
-        embeddings = embed(view)
-        mean_square = _mean(jnp.square(embeddings).sum(axis=1), view)
+        name = features or "embedding"
+        if name not in view.features:
+            raise ValueError(f"expected a posterior with a closed covariance or the feature {name!r}, got neither")
+        variance = 0.1 if noise is None else noise
+        points = view.map(view.features[name])
+        mean_square = _mean(jnp.square(points).sum(axis=1), view)
         scale = jnp.sqrt(jnp.where(mean_square > 0, mean_square, 1.0))
-        features = selection.condition(
-            embeddings / scale,
-            embed(view, view.labelled.inputs) / scale,
-            noise=noise,
+        conditioned = selection.condition(
+            points / scale,
+            view.stream(view.features[name], view.labelled.inputs) / scale,
+            noise=variance,
             labelled_weights=view.labelled.weights,
         )
-        return selection.max_det(rng_key, features, view.available, batch_size=batch_size, noise=noise)
+        return selection.max_det(rng_key, conditioned, view.available, batch_size=batch_size, noise=variance)
 
-    return Strategy(batch_size, select)
+    return Strategy(batch_size, select, takes=None, needs=() if features is None else (features,))
 
 
-def _noise(view: PoolView, noise: float | Array) -> float | Array:
-    """The noise of Gaussian predictions, on average over the available points; of others the one that is given."""
-    first = jax.eval_shape(view.predict, view.inputs[:1])
-    if not isinstance(first, Gaussian):
-        return noise
-    return _mean(view.map(lambda inputs: view.predict(inputs).variance.mean(axis=0)), view)
+def _between(
+    covariance: Callable[[PyTree, PyTree], Array], take: TakeFn, stream: StreamFn, places: Array, others: Array
+) -> Float[Array, "a b"]:
+    """Covariance of points by their places in the view, streamed over the first ones."""
+    columns = take(others)
+    return stream(lambda chunk: covariance(take(chunk), columns), places)
+
+
+def _noise(view: PoolView) -> float | Array:
+    """The noise of real labels, on average over the available points; 0.1 for others, which have none."""
+    noise = view.noise
+    return 0.1 if noise is None else _mean(view.map(lambda inputs: noise(view.predict(inputs))), view)
 
 
 def _mean(values: Float[Array, " N"], view: PoolView) -> Float[Array, ""]:

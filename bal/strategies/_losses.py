@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 from bal import selection
 from bal.selection import Selection
 from bal.strategies._strategy import Strategy
+from bal.streaming import take_points
 from bal.types import RngKey
 from bal.view import PoolView
 
@@ -23,7 +24,7 @@ def learning_loss(*, batch_size: int) -> Strategy:
         scores = view.map(view.features["predicted_loss"])[:, 0]
         return selection.top_k(rng_key, scores, view.available, batch_size=batch_size)
 
-    return Strategy(batch_size, select, needs=("predicted_loss",))
+    return Strategy(batch_size, select, takes=None, needs=("predicted_loss",))
 
 
 def true_loss(*, batch_size: int) -> Strategy:
@@ -34,10 +35,10 @@ def true_loss(*, batch_size: int) -> Strategy:
             raise ValueError("expected a view with the labels of the pool for true_loss, got one without")
         labels, loss = view.labels, view.loss
 
-        def score(rows: Array) -> Float[Array, " n"]:
-            return loss(view.inputs[rows], labels[rows])
+        def score(places: Array) -> Float[Array, " n"]:
+            return loss(view.take(places), take_points(labels, places))
 
-        scores = view.map(score, jnp.arange(view.inputs.shape[0]))
+        scores = view.stream(score, jnp.arange(view.size))
         return selection.top_k(rng_key, scores, view.available, batch_size=batch_size)
 
-    return Strategy(batch_size, select, privileged=True)
+    return Strategy(batch_size, select, takes=None, privileged=True)

@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 from bal import acquisition, selection
 from bal.selection import Selection
-from bal.strategies._strategy import Strategy, categorical, predict, score_strategy
+from bal.strategies._strategy import Strategy, predict, score_strategy
 from bal.types import RngKey
 from bal.view import PoolView
 
@@ -18,7 +18,7 @@ def random(*, batch_size: int) -> Strategy:
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         return selection.uniform(rng_key, view.available, batch_size=batch_size)
 
-    return Strategy(batch_size, select)
+    return Strategy(batch_size, select, takes=None)
 
 
 def _best(score: Callable[[Array], Array], batch_size: int) -> Strategy:
@@ -27,10 +27,10 @@ def _best(score: Callable[[Array], Array], batch_size: int) -> Strategy:
 
 def _best_for_targets(score: Callable[[Array, Array, Array | None], Array], batch_size: int) -> Strategy:
     def select(rng_key: RngKey, view: PoolView) -> Selection:
-        targets = categorical(predict(view, view.target_inputs))
+        targets = predict(view, view.target_inputs)
 
         def score_chunk(inputs: Array) -> Array:
-            return score(categorical(view.predict(inputs)), targets, view.target_weights)
+            return score(view.predict(inputs), targets, view.target_weights)
 
         return selection.top_k(rng_key, view.map(score_chunk), view.available, batch_size=batch_size)
 

@@ -1,71 +1,79 @@
 """What a strategy is, and the questions that several strategies ask of a view."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.selection import Selection
-from bal.types import Gaussian, PyTree, RngKey
+from bal.types import PyTree, RngKey
 from bal.view import PoolView
+
+Features = Literal["embedding", "gradient"]  # what a strategy of distances compares; see Posterior.features
+
+CATEGORICAL = ("categorical",)
+GAUSSIAN = ("gaussian",)
+
+
+class SelectFn(Protocol):
+    """How a batch is chosen."""
+
+    def __call__(self, rng_key: RngKey, view: PoolView) -> Selection:
+        """Choose ``batch_size`` available places of the view; :class:`bal.Selection` says which and why."""
 
 
 class Strategy(NamedTuple):
     """How to choose a batch."""
 
     batch_size: int
-    select: Callable[[RngKey, PoolView], Selection]
+    select: SelectFn
+    takes: tuple[str, ...] | None = CATEGORICAL  # kinds of predictions, as ``Likelihood.predicts``; None: all
     needs: tuple[str, ...] = ()  # posterior features that it uses
     privileged: bool = False  # True only for controls that read labels nobody has yet
 
 
-Rule = Callable[[RngKey, Float[Array, " N"], Bool[Array, " N"]], Selection]
-
-
-def score_strategy(score: Callable[[Array], Array], rule: Rule, *, batch_size: int) -> Strategy:
-    """A score of categorical predictions, streamed over the pool, and a rule that looks at one score a point.
+def score_strategy(
+    score: Callable[[PyTree], Array],
+    rule: Callable[[RngKey, Float[Array, " N"], Bool[Array, " N"]], Selection],
+    *,
+    batch_size: int,
+    takes: tuple[str, ...] | None = CATEGORICAL,
+) -> Strategy:
+    """A score of predictions, streamed over the pool, and a rule that looks at one score a point.
 
     Args:
-      score: log_probs [S, n, C] -> [n].
+      score: predictions [S, n, ...] -> [n]: of categorical ones, log-probabilities [S, n, C].
       rule: (rng_key, scores [N], available [N]) -> Selection.
       batch_size: points that the rule chooses.
+      takes: kinds of predictions that the score takes, see :class:`Strategy`.
 
-    Raises:
-      ValueError: (when traced) the predictions are not categorical.
+    Example:
+      >>> from functools import partial
+      >>> from bal import acquisition, selection
+      >>> bald = score_strategy(acquisition.bald, partial(selection.top_k, batch_size=5), batch_size=5)
     """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
-        scores = view.map(lambda inputs: score(categorical(view.predict(inputs))))
-        return rule(rng_key, scores, view.available)
+        return rule(rng_key, view.map(lambda inputs: score(view.predict(inputs))), view.available)
 
-    return Strategy(batch_size, select)
-
-
-def categorical(predictions: PyTree) -> Float[Array, "S n C"]:
-    """The predictions, if they are log-probabilities of classes."""
-    if isinstance(predictions, Gaussian):
-        raise ValueError("expected categorical predictions for this strategy, got Gaussian ones")
-    return predictions
+    return Strategy(batch_size, select, takes)
 
 
-def gaussian(predictions: PyTree) -> Gaussian:
-    """The predictions, if they are Gaussian."""
-    if not isinstance(predictions, Gaussian):
-        raise ValueError("expected Gaussian predictions for this strategy, got categorical ones")
-    return predictions
-
-
-def predict(view: PoolView, inputs: Array) -> PyTree:
+def predict(view: PoolView, inputs: PyTree) -> PyTree:
     """Predictions [S, n, ...] of points that are few enough to be held; a network's intermediates are not."""
-
-    def points_first(chunk):
-        return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 1, 0), view.predict(chunk))
-
-    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 1, 0), view.map(points_first, inputs))
+    return _draws_first(view.stream(_points_first(view), inputs))
 
 
-def embed(view: PoolView, inputs: Array | None = None) -> Float[Array, "n D"]:
-    """Embeddings of the pool, or of other points."""
-    return view.map(view.features["embedding"], inputs)
+def predict_pool(view: PoolView) -> PyTree:
+    """Predictions [S, n, ...] of the whole pool, where it is small enough that they can be held."""
+    return _draws_first(view.map(_points_first(view)))
+
+
+def _points_first(view: PoolView) -> Callable[[PyTree], PyTree]:
+    return lambda chunk: jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 1, 0), view.predict(chunk))
+
+
+def _draws_first(predictions: PyTree) -> PyTree:
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 1, 0), predictions)

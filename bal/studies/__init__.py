@@ -9,7 +9,7 @@ from bal.studies._palette import COLOURS, line_styles
 from bal.studies._pictures import plot_curves, save_picture
 from bal.studies._statistics import area_differences, curves, labels_to, mean_and_interval, normalised_area
 from bal.studies._tables import show, summary_table, with_interval
-from bal.studies.grid import Unit, run_grid
+from bal.studies.grid import Unit, prepare_grid, run_grid
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
 
@@ -29,6 +29,7 @@ __all__ = [
     "metrics_frame",
     "normalised_area",
     "plot_curves",
+    "prepare_grid",
     "run_grid",
     "save_picture",
     "seconds_frame",

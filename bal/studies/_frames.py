@@ -7,6 +7,7 @@ import pandas as pd
 
 from bal.studies.grid import Unit
 from bal.studies.settings import Settings
+from bal.studies.whole_file import whole_file
 
 
 def metrics_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
@@ -18,8 +19,8 @@ def metrics_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
             for done, value in enumerate(info.metrics[metric]):
                 rows.append((unit.strategy, seed, done, int(info.num_labelled[done]), metric, float(value)))
     frame = pd.DataFrame(rows, columns=["strategy", "seed", "round", "num_labelled", "metric", "value"])
-    frame.insert(0, "dataset", settings.dataset)
-    frame.insert(1, "posterior", settings.posterior)
+    frame.insert(0, "dataset", settings.data.dataset)
+    frame.insert(1, "posterior", settings.model.posterior)
     return frame
 
 
@@ -28,7 +29,7 @@ def acquisitions_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
     rows = []
     for unit, position, seed in _seeds(settings, units):
         selection = unit.info.selection
-        for done in range(settings.num_rounds):
+        for done in range(settings.run.num_rounds):
             chosen = zip(selection.indices[done, position], selection.scores[done, position], strict=True)
             rows += [(unit.strategy, seed, done, rank, int(index), float(s)) for rank, (index, s) in enumerate(chosen)]
     return pd.DataFrame(rows, columns=["strategy", "seed", "round", "rank", "index", "score"])
@@ -39,7 +40,7 @@ def automatic_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
     rows = []
     for unit, position, seed in _seeds(settings, units):
         info = jax.tree.map(lambda leaf, position=position: leaf[:, position], unit.info)
-        for done in range(settings.num_rounds):
+        for done in range(settings.run.num_rounds):
             seen = jax.tree.map(lambda leaf, done=done: leaf[done].tolist(), info.automatic)
             rows.append({"strategy": unit.strategy, "seed": seed, "round": done, **seen._asdict()})
     return pd.DataFrame(rows)
@@ -72,14 +73,13 @@ def describe_runs(frame: pd.DataFrame) -> str:
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Write a table, whole or not at all: an interruption leaves the previous file."""
-    partial = path.with_suffix(".tmp")
-    frame.to_parquet(partial, index=False)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        frame.to_parquet(partial, index=False)
 
 
 def _seeds(settings: Settings, units: list[Unit]):
     """Unit, position in it and seed, without the seeds that only fill up the last group."""
     for unit in units:
         for position, seed in enumerate(unit.seeds):
-            if seed < settings.num_seeds:
+            if seed < settings.run.num_seeds:
                 yield unit, position, seed

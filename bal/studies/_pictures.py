@@ -14,6 +14,7 @@ from bal.studies._frames import describe_runs
 from bal.studies._metrics import direction, main_metric
 from bal.studies._palette import BASELINE, line_styles
 from bal.studies._statistics import curves, mean_and_interval
+from bal.studies.whole_file import whole_file
 
 MAX_BANDS = 4  # overlapping bands that can still be read
 MAX_LINES = 7  # beside the baseline; as many as there are styles
@@ -80,9 +81,10 @@ def _what_is_shown(by_strategy: Mapping[str, pd.DataFrame]) -> str:
 
 
 def save_picture(figure: Figure, path: Path, *, dpi: int = 150) -> None:
-    """Write a PNG file; the same picture gives the same bytes."""
-    # The default metadata hold the version of matplotlib.
-    figure.savefig(path, dpi=dpi, metadata={"Software": None})
+    """Write a PNG file, whole or not at all; the same picture gives the same bytes."""
+    with whole_file(path) as partial:
+        # The default metadata hold the version of matplotlib.
+        figure.savefig(partial, dpi=dpi, metadata={"Software": None})
 
 
 def _from_above(by_strategy: Mapping[str, pd.DataFrame], metric: str) -> list[str]:

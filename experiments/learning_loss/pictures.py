@@ -13,7 +13,7 @@ from scipy import stats
 import bal
 from bal.studies import curves, mean_and_interval, with_interval
 from bal.studies.grid import Unit
-from bal.studies.learners import build_posterior, count_classes, load_dataset
+from bal.studies.learners import build_posterior, load_dataset, task_of
 from bal.studies.settings import Settings
 
 LOSS_FLOOR = 1e-4  # nats: below this a prediction is right and certain, and differences mean nothing
@@ -63,7 +63,7 @@ def plot_predicted_losses(settings: Settings, units: list[Unit], dataset: bal.Da
     right.set_title("true loss of each tenth, 95 % interval")
     right.legend(frameon=False)
     labels = int(units[0].info.num_labelled[-1].ravel()[0])
-    figure.suptitle(f"{settings.dataset}: held-out points after {labels} labels chosen by learning loss")
+    figure.suptitle(f"{settings.data.dataset}: held-out points after {labels} labels chosen by learning loss")
     figure.savefig(path, dpi=130, metadata={"Software": None})
 
 
@@ -72,7 +72,7 @@ def _held_out(settings: Settings, units: list[Unit], dataset: bal.Dataset) -> tu
     inputs, labels = dataset.test_inputs, dataset.test_labels
     assert inputs is not None
     assert labels is not None
-    posterior = build_posterior(settings, settings.posterior, count_classes(dataset))
+    posterior = build_posterior(settings, settings.model.posterior, task_of(dataset))
 
     @jax.jit
     def both(state):
@@ -83,8 +83,9 @@ def _held_out(settings: Settings, units: list[Unit], dataset: bal.Dataset) -> tu
 
     rows = []
     for unit in units:
+        state = unit.state().posterior
         for position, seed in enumerate(unit.seeds):
-            if seed < settings.num_seeds:
-                rows.append(both(jax.tree.map(lambda leaf, at=position: leaf[at], unit.state.posterior)))
+            if seed < settings.run.num_seeds:
+                rows.append(both(jax.tree.map(lambda leaf, at=position: leaf[at], state)))
     predicted, true = (np.stack([np.asarray(row[kind], np.float64) for row in rows]) for kind in (0, 1))
     return (stats.rankdata(predicted, axis=1) - 0.5) / predicted.shape[1], true

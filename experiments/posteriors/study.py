@@ -19,9 +19,11 @@ from rich.table import Table
 from bal import metrics
 from bal.information import mutual_information
 from bal.posteriors import POSTERIORS, Posterior
-from bal.studies import show
-from bal.studies.learners import check_name
-from bal.types import Gaussian, PyTree
+from bal.studies import show, write_parquet
+from bal.studies.sole_writer import sole_writer
+from bal.studies.whole_file import whole_file
+from bal.types import PyTree
+from bal.validation import check_choice, check_count
 from experiments.posteriors.pictures import draw_page
 from experiments.posteriors.problems import Problem, build, problems
 
@@ -62,8 +64,22 @@ class Fitted(NamedTuple):
 def main(settings: Settings) -> pd.DataFrame:
     """Fit, measure, write and print."""
     for name in settings.posteriors:
-        check_name("posterior", name, POSTERIORS)
-    settings.output.mkdir(parents=True, exist_ok=True)
+        check_choice("posterior", name, POSTERIORS)
+    check_count("--num-samples", settings.num_samples)
+    if settings.num_steps is not None:
+        check_count("--num-steps", settings.num_steps)
+    with sole_writer(settings.output):
+        fitted, frame = _fit_all(settings)
+        with whole_file(settings.output / "posteriors.csv") as partial:
+            frame.to_csv(partial, index=False)
+        write_parquet(frame, settings.output / "posteriors.parquet")
+        with whole_file(settings.output / "posteriors.png") as partial:
+            draw_page(settings.posteriors, problems(), fitted, partial)
+    show(_table(frame, settings.posteriors), f"Tables and picture are in {settings.output}")
+    return frame
+
+
+def _fit_all(settings: Settings) -> tuple[dict[tuple[str, str], Fitted], pd.DataFrame]:
     fitted: dict[tuple[str, str], Fitted] = {}
     rows = []
     for problem in problems().values():
@@ -77,17 +93,12 @@ def main(settings: Settings) -> pd.DataFrame:
             figures: dict[str, Any] = {**evaluate(belief, problem, jax.random.key(settings.seed)), "seconds": seconds}
             rows += [(problem.name, name, metric, float(value)) for metric, value in figures.items()]
             show(f"{problem.name} {name}: {seconds:.1f} s")
-    frame = pd.DataFrame(rows, columns=["dataset", "posterior", "metric", "value"])
-    frame.to_csv(settings.output / "posteriors.csv", index=False)
-    frame.to_parquet(settings.output / "posteriors.parquet", index=False)
-    draw_page(settings.posteriors, problems(), fitted, settings.output / "posteriors.png")
-    show(_table(frame, settings.posteriors), f"Tables and picture are in {settings.output}")
-    return frame
+    return fitted, pd.DataFrame(rows, columns=["dataset", "posterior", "metric", "value"])
 
 
-def epistemic(predictions: PyTree) -> jax.Array:
+def epistemic(kind: str, predictions: PyTree) -> jax.Array:
     """What the draws disagree about: BALD in nats for classes, the variance of the mean for real labels."""
-    return predictions.mean.var(axis=0) if isinstance(predictions, Gaussian) else mutual_information(predictions)
+    return predictions.mean.var(axis=0) if kind == "gaussian" else mutual_information(predictions)
 
 
 def evaluate(belief: Fitted, problem: Problem, rng_key) -> dict[str, jax.Array]:
@@ -97,11 +108,12 @@ def evaluate(belief: Fitted, problem: Problem, rng_key) -> dict[str, jax.Array]:
     # One program: as many small ones it would take longer to compile than to fit.
     @jax.jit
     def figures(predictions, far_predictions):
-        named = likelihood.metrics(likelihood.reduce(predictions), labels, jnp.ones(labels.shape))
+        tally = likelihood.tally(likelihood.reduce(predictions), labels, jnp.ones(labels.shape[0]))
         sets = metrics.dyadic_sets(rng_key, labels.shape[0], num_sets=1000)
-        joint = metrics.joint_nll(metrics.log_likelihoods(predictions, labels), sets)
-        auroc = metrics.ood_auroc(epistemic(predictions), epistemic(far_predictions))
-        return {**named, "joint_nll": joint, "auroc": auroc}
+        log_likelihoods = -jax.vmap(likelihood.nll, in_axes=(0, None))(predictions, labels)
+        known, unknown = (epistemic(likelihood.predicts, each) for each in (predictions, far_predictions))
+        joint = metrics.joint_nll(log_likelihoods, sets)
+        return {**likelihood.figures(tally), "joint_nll": joint, "auroc": metrics.ood_auroc(known, unknown)}
 
     return figures(belief.predict(problem.test_inputs), belief.predict(problem.far_inputs))
 

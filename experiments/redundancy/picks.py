@@ -8,13 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.tree_util import Partial
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 import bal
-from bal import pool as pools
-from bal.view import pool_view
 
 NUM_SAMPLES = 100  # dropout masks
 CLASS_COLOURS = ("tab:blue", "tab:red")
@@ -49,31 +46,22 @@ def two_moons_round(*, num_labelled: int = 8, resolution: int = 120) -> Round:
     posterior = bal.posteriors.mc_dropout(
         network, bal.likelihoods.categorical(), optax.adamw(5e-3), num_steps=200, minibatch_size=num_labelled
     )
-    key_labelled, key_init, key_fit, key_sample, key_view = jax.random.split(jax.random.key(3), 5)
-    num_points = len(positions)
-    indices = jax.random.permutation(key_labelled, num_points)[:num_labelled]
-    pool = pools.empty_pool(num_points, num_labelled, (), dataset.pool_labels.dtype)
-    pool = pools.add_labels(pool, indices, dataset.pool_labels[indices])
-    batch = pools.labelled_batch(pool, dataset.pool_inputs)
-    belief, _ = jax.jit(posterior.fit)(key_fit, posterior.init(key_init, batch), batch)
-    predict = Partial(posterior.predict, belief, posterior.sample(key_sample, belief, NUM_SAMPLES))
-    view, _ = pool_view(
-        key_view,
-        dataset,
-        pool,
-        batch,
-        predict,
-        features={name: Partial(feature, belief) for name, feature in posterior.features.items()},
-        covariance=None,
-        pool_subset_size=None,
-        num_targets=100,
-        chunk_size=None,
-        mesh=None,
+    key_labelled, key_run = jax.random.split(jax.random.key(3))
+    indices = jax.random.permutation(key_labelled, len(positions))[:num_labelled]
+    learner = bal.build(
+        posterior,
+        bal.strategies.random(batch_size=1),
+        num_samples=NUM_SAMPLES,
+        num_initial=num_labelled,
+        num_rounds=1,
     )
+    state = learner.init(key_run, dataset, initial=(indices, dataset.pool_labels[indices]))
+    state, _ = jax.jit(learner.ask)(key_run, state, dataset)
+    view = learner.view(key_run, state, dataset)
     low, high = positions.min(axis=0) - 0.3, positions.max(axis=0) + 0.3
     ticks = np.linspace(low[0], high[0], resolution), np.linspace(low[1], high[1], resolution)
     plane = jnp.stack(jnp.meshgrid(*ticks), axis=-1)
-    log_probs = predict(waves(plane.reshape(-1, 2)))
+    log_probs = view.predict(waves(plane.reshape(-1, 2)))
     probability = jnp.exp(log_probs).mean(axis=0)[:, 1].reshape(plane.shape[:2])
     bald = bal.acquisition.bald(log_probs).reshape(plane.shape[:2])
     return Round(view, positions, indices, ticks, np.asarray(probability), np.asarray(bald))

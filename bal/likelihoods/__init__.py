@@ -1,0 +1,41 @@
+"""What the network's outputs mean: the loss that fits them, the distribution they stand for, how well it does."""
+
+from bal.likelihoods._bernoulli import bernoulli
+from bal.likelihoods._categorical import categorical
+from bal.likelihoods._checks import check_batch
+from bal.likelihoods._dense import dense
+from bal.likelihoods._gaussian import gaussian
+from bal.likelihoods._heteroscedastic_gaussian import heteroscedastic_gaussian
+from bal.likelihoods._likelihood import (
+    Check,
+    Figures,
+    Information,
+    Likelihood,
+    Loss,
+    Nll,
+    NoiseInit,
+    Predictive,
+    Reduce,
+    Tally,
+    TallyChunk,
+)
+
+__all__ = [
+    "Check",
+    "Figures",
+    "Information",
+    "Likelihood",
+    "Loss",
+    "Nll",
+    "NoiseInit",
+    "Predictive",
+    "Reduce",
+    "Tally",
+    "TallyChunk",
+    "bernoulli",
+    "categorical",
+    "check_batch",
+    "dense",
+    "gaussian",
+    "heteroscedastic_gaussian",
+]

@@ -1,0 +1,122 @@
+"""The contract of a likelihood: everything that depends on the task, and nothing else does.
+
+``*n`` stands for the points and, where :func:`bal.likelihoods.dense` lifts a likelihood, their space. All functions
+but ``tally`` take any number of such axes.
+"""
+
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from jaxtyping import Array, Float
+
+from bal.types import PyTree, RngKey
+
+
+class Tally(NamedTuple):
+    """What metrics need of the points, without their predictions. Tallies of chunks are joined, see ``sums``."""
+
+    sums: PyTree  # over the points: those of two chunks are added
+    points: PyTree  # leaves [n, ...], for metrics that are no sums: those of two chunks are joined. () for none
+
+
+@runtime_checkable
+class NoiseInit(Protocol):
+    """Initial parameters of the likelihood, which are trained with those of the network."""
+
+    def __call__(self, rng_key: RngKey, /) -> PyTree:
+        """Return a pytree such as the logarithm of a variance; () where nothing is learned."""
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """What training minimises: the negative log-probability (or log-density) of each label."""
+
+    def __call__(self, params: PyTree, outputs: Float[Array, "*n D"], labels: Array, /) -> Float[Array, "*n"]:
+        """Return nats, one number a point."""
+
+
+@runtime_checkable
+class Predictive(Protocol):
+    """The distribution of the label that outputs stand for, under one posterior sample."""
+
+    def __call__(self, params: PyTree, outputs: Float[Array, "*n D"], /) -> PyTree:
+        """Return predictions with leaves [*n, ...] of the kind that ``Likelihood.predicts`` names."""
+
+
+@runtime_checkable
+class Reduce(Protocol):
+    """The predictive distribution of all posterior samples together."""
+
+    def __call__(self, predictions: PyTree, /) -> PyTree:
+        """Return leaves [*n, ...] from leaves [S, *n, ...]."""
+
+
+@runtime_checkable
+class Nll(Protocol):
+    """How wrong a prediction was: the negative log-probability (or log-density) of the label under it."""
+
+    def __call__(self, predictive: PyTree, labels: Array, /) -> Float[Array, "*n"]:
+        """Return nats, one number a point, in the unit of the labels as they are given."""
+
+
+@runtime_checkable
+class Check(Protocol):
+    """Refuses labels that do not fit the likelihood or the network, before anything is compiled."""
+
+    def __call__(self, labels: Any, outputs: Any = None, predictive: Any = None) -> None:
+        """Raise ValueError with one sentence, or do nothing.
+
+        Args:
+          labels: an array or its ``jax.ShapeDtypeStruct``. Values are looked at where they can be read.
+          outputs: shape of the network's outputs for the points of these labels; None where it is not known.
+          predictive: shapes of the predictive distribution for these points, for callers without outputs.
+        """
+
+
+@runtime_checkable
+class TallyChunk(Protocol):
+    """What the metrics need of one chunk of the test set."""
+
+    def __call__(self, predictive: PyTree, labels: Array, weights: Float[Array, " n"], /) -> Tally:
+        """Return sums and numbers a point; a point of weight 0 adds nothing, whatever it holds."""
+
+
+@runtime_checkable
+class Figures(Protocol):
+    """Metrics by name."""
+
+    def __call__(self, tally: Tally, /) -> dict[str, Float[Array, ""]]:
+        """Return scalars from the tally of all points; those that need ``points`` only where it has them."""
+
+
+@runtime_checkable
+class Information(Protocol):
+    """How much a label tells about the network's outputs: the trace of its Fisher information."""
+
+    def __call__(self, predictions: PyTree, /) -> Float[Array, "*n"]:
+        """Return one number a point, at least 0, in 1 / outputs squared, from predictions with leaves [S, *n, ...].
+
+        It is that of the mean prediction, but of the mean noise where labels are real: what draws disagree about is no
+        noise of the label.
+        """
+
+
+class Likelihood(NamedTuple):
+    """Pure functions that turn outputs into losses, predictive distributions and metrics.
+
+    A label of zeros must be a legal one: it stands where there is none.
+    """
+
+    # Kind of the predictions, which strategies compare: "categorical" (log-probabilities [*n, C]), "bernoulli" (those
+    # of 0 and 1 for each of L labels, [*n, L, 2]), "gaussian" (bal.types.Gaussian with leaves [*n]), or one of these
+    # for each position of an image, such as "dense categorical".
+    predicts: str
+    init: NoiseInit
+    loss: Loss
+    predictive: Predictive
+    reduce: Reduce
+    nll: Nll
+    check: Check
+    tally: TallyChunk
+    figures: Figures
+    information: Information
+    label_ndim: int = 0  # axes of the label of one point, or of one position of an image

@@ -1,0 +1,240 @@
+"""Put a posterior and a strategy together: the functions of a learner."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jax.tree_util import Partial
+
+from bal import pool as pools
+from bal.automatic import (
+    Automatic,
+    add_automatic,
+    assess_along,
+    label_automatically,
+    no_automatic_labels,
+    without,
+)
+from bal.evaluation import evaluate, predictive_loss
+from bal.initial import initial_labels
+from bal.loop._checks import check_all_labels, check_dataset, check_labels, check_settings, warn_unscaled
+from bal.loop._keys import keys_of_round, keys_of_run
+from bal.loop._learner import ActiveLearner, LoopState, Point, StepInfo
+from bal.posteriors import Posterior, check_num_samples
+from bal.strategies import Strategy
+from bal.streaming import num_points, platform_memory_budget, stream, take_points
+from bal.types import Batch, Dataset, Keys, PyTree
+from bal.validation import as_array, check_count, is_concrete
+from bal.view import PoolView, in_pool, mean_noise, pool_view
+
+DEFAULT_NUM_SAMPLES = 32  # of a posterior that can be drawn from without end
+
+
+def build(
+    posterior: Posterior,
+    strategy: Strategy,
+    *,
+    num_samples: int | None = None,
+    num_initial: int,
+    num_rounds: int,
+    initial_set: str = "uniform",
+    start: Callable[[PyTree, PyTree], PyTree] | None = None,
+    evaluation_posterior: Posterior | None = None,
+    pool_subset_size: int | None = None,
+    num_targets: int = 100,
+    automatic: Automatic | None = None,
+    chunk_size: int | None = None,
+    runs_at_once: int = 1,
+    mesh: Mesh | None = None,
+) -> ActiveLearner:
+    """Put a posterior and a strategy together.
+
+    Args:
+      posterior: what to believe after some labels.
+      strategy: what to ask next.
+      num_samples: posterior samples S. None takes all draws of a posterior that has only a few, such as an ensemble,
+        and 32 of any other.
+      num_initial: points labelled at the start; 0 is legal.
+      num_rounds: models fitted, and batches asked for. The label budget is ``num_initial + num_rounds * batch_size``;
+        the last batch is labelled but not trained on.
+      initial_set: "uniform", or "balanced" by class (reads labels: for simulations).
+      start: from which state a round is fitted, (state of the round before, fresh state) -> state. None restarts from
+        the fresh one; :func:`bal.warm_start` and :func:`bal.shrink_and_perturb` continue.
+      evaluation_posterior: fitted on the same labels, and metrics come from it; None evaluates ``posterior``.
+      pool_subset_size: score a random subset of the available points in each round; None scores all.
+      num_targets: where the data set has no ``target_inputs``, so many points are drawn from the original pool in each
+        round.
+      automatic: label by itself what the rule allows, afresh in each round among the points scored and not asked for;
+        the next round is fitted on these labels too. They are no part of ``num_labelled``, nor seen by the strategy.
+      chunk_size: points predicted at a time; None follows from a memory budget.
+      runs_at_once: runs under one ``vmap``, such as seeds, which share that budget.
+      mesh: devices over which the pool and the test set are divided when predicted.
+
+    Returns:
+      The learner: pure functions that close over these settings.
+
+    Raises:
+      ValueError: invalid settings, or a posterior without what the strategy needs.
+    """
+    check_settings(
+        posterior,
+        strategy,
+        num_initial=num_initial,
+        num_rounds=num_rounds,
+        initial_set=initial_set,
+        num_targets=num_targets,
+        pool_subset_size=pool_subset_size,
+        automatic=automatic,
+        runs_at_once=runs_at_once,
+    )
+    if num_samples is None and posterior.max_samples is None:
+        num_samples = DEFAULT_NUM_SAMPLES
+    check_num_samples(num_samples, posterior.max_samples)
+    budget = num_initial + num_rounds * strategy.batch_size
+    streaming: dict[str, Any] = {
+        "chunk_size": chunk_size,
+        "memory_budget": platform_memory_budget() // runs_at_once,
+        "mesh": mesh,
+    }
+    posteriors = [posterior] if evaluation_posterior is None else [posterior, evaluation_posterior]
+
+    # What a person hands over may be anything, so these take anything and say what they expected.
+    def init(rng_key: Any, dataset: Dataset, initial: tuple[Any, PyTree] | None = None) -> LoopState:
+        keys = keys_of_run(rng_key)
+        check_dataset(dataset, budget, pool_subset_size, strategy)
+        for believed in posteriors:
+            check_all_labels(believed, dataset)
+        warn_unscaled(posterior, dataset)
+        # NumPy arrays, which data sets from files are, know no traced indices.
+        dataset = jax.tree.map(jnp.asarray, dataset)
+        indices, labels = initial_labels(
+            keys.initial, dataset, initial, num_initial=num_initial, initial_set=initial_set
+        )
+        point = Point.of(dataset.pool_inputs)
+        if initial is not None:
+            check_labels(posterior, point, labels)
+        pool = pools.empty_pool(num_points(dataset.pool_inputs), budget, labels)
+        pool = pools.add_labels(pool, indices, labels)
+        by_machine = no_automatic_labels(automatic, dataset, pool_subset_size)
+        batch = pools.labelled_batch(pool, dataset.pool_inputs)
+        batch = add_automatic(batch, automatic, by_machine, dataset.pool_inputs)
+        key_network = jax.random.fold_in(keys.network, 0)
+        evaluation = () if evaluation_posterior is None else evaluation_posterior.init(key_network, batch)
+        return LoopState(pool, posterior.init(key_network, batch), evaluation, jnp.int32(0), by_machine, point)
+
+    def fit(keys: Keys, fitted: Posterior, state: LoopState, previous: PyTree, batch: Batch, validation: Batch | None):
+        fresh = fitted.init(keys.network, batch)
+        if start is not None:
+            # Before the first round there is nothing to continue from.
+            continued = start(previous, fresh)
+            fresh = jax.tree.map(lambda a, b: jnp.where(state.round == 0, a, b), fresh, continued)
+        return fitted.fit(keys.batches, fresh, batch, validation)
+
+    def draw(keys: Keys, drawn: Posterior, state: PyTree) -> Callable[[PyTree], PyTree]:
+        # A posterior that has only so many draws is evaluated with all of them where fewer exist than are asked for.
+        count = num_samples if drawn.max_samples is None or drawn is posterior else None
+        return Partial(drawn.predict, state, drawn.sample(keys.samples, state, count))
+
+    def view_of(keys: Keys, state: LoopState, belief: PyTree, predict, dataset: Dataset) -> PoolView:
+        likelihood = posterior.likelihood
+        return pool_view(
+            keys.targets,
+            dataset,
+            state.pool,
+            pools.labelled_batch(state.pool, dataset.pool_inputs),
+            predict=predict,
+            information=Partial(likelihood.information),
+            noise=Partial(mean_noise) if likelihood.predicts == "gaussian" else None,
+            features={name: Partial(feature, belief) for name, feature in posterior.features.items()},
+            covariance=None if posterior.covariance is None else Partial(posterior.covariance, belief),
+            stream=partial(stream, **streaming),
+            pool_subset_size=pool_subset_size,
+            num_targets=num_targets,
+            privileged_loss=Partial(partial(predictive_loss, likelihood), predict) if strategy.privileged else None,
+        )
+
+    def ask(rng_key: Any, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
+        state, dataset = jax.tree.map(jnp.asarray, (state, dataset))
+        keys = keys_of_round(rng_key, state.round)
+        batch = pools.labelled_batch(state.pool, dataset.pool_inputs)
+        known = add_automatic(batch, automatic, state.automatic, dataset.pool_inputs)
+        belief, fit_info = fit(keys, posterior, state, state.posterior, known, dataset.validation)
+        predict = draw(keys, posterior, belief)
+        evaluated, evaluation, evaluation_info, evaluated_predict = posterior, (), None, predict
+        if evaluation_posterior is not None:
+            evaluated = evaluation_posterior
+            evaluation, evaluation_info = fit(keys, evaluated, state, state.evaluation, known, dataset.validation)
+            evaluated_predict = draw(keys, evaluated, evaluation)
+        evaluated_state = belief if evaluation_posterior is None else evaluation
+        metrics = evaluate(evaluated, evaluated_state, evaluated_predict, dataset, **streaming)
+
+        view, assessed = assess_along(view_of(keys, state, belief, predict, dataset), automatic)
+        selection = strategy.select(keys.selection, view)
+        by_machine, automatic_info = label_automatically(
+            keys.selection, automatic, state.round, dataset, view, assessed(), selection.indices
+        )
+        asked = in_pool(view, selection.indices, num_points(dataset.pool_inputs))
+        selection = selection._replace(indices=asked)
+        info = StepInfo(state.pool.num_labelled, selection, metrics, fit_info, evaluation_info, automatic_info)
+        return LoopState(state.pool, belief, evaluation, state.round + 1, by_machine, state.point), info
+
+    def tell(state: LoopState, indices: Any, labels: PyTree, weights: Any = None) -> LoopState:
+        state, indices = jax.tree.map(jnp.asarray, state), as_array("indices", indices)
+        labels = pools.as_labels(labels, state.pool.labels)
+        weights = None if weights is None else as_array("weights", weights)
+        pools.check_answers(state.pool, indices, labels, weights)
+        if is_concrete(indices, weights, *jax.tree.leaves(labels)):
+            answered = np.asarray(indices) < state.pool.available.shape[-1]
+            if weights is not None:
+                answered &= np.asarray(weights) > 0
+            given = jax.tree.map(
+                lambda held, leaf: np.asarray(leaf)[answered].astype(held.dtype), state.pool.labels, labels
+            )
+            check_labels(posterior, state.point, given)
+        pool = pools.add_labels(state.pool, indices, labels, weights)
+        return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
+
+    def skip(state: LoopState, indices: Any) -> LoopState:
+        state = jax.tree.map(jnp.asarray, state)
+        pool = pools.skip(state.pool, as_array("indices", indices))
+        return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
+
+    def step(rng_key: Any, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
+        if dataset.pool_labels is None:
+            raise ValueError("expected pool_labels for step and run, got None: use ask, then tell with your own labels")
+        state, info = ask(rng_key, state, dataset)
+        chosen = info.selection.indices
+        pool = pools.add_labels(state.pool, chosen, take_points(dataset.pool_labels, chosen))
+        return state._replace(pool=pool, automatic=without(state.automatic, pool.available)), info
+
+    def extend(state: LoopState, num_rounds: Any) -> LoopState:
+        check_count("num_rounds", num_rounds)
+        state = jax.tree.map(jnp.asarray, state)
+        more = state.pool.indices.shape[0] + num_rounds * strategy.batch_size
+        held = [state.posterior, state.evaluation][: len(posteriors)]
+        grown = [
+            one if believed.extend is None else believed.extend(one, more)
+            for one, believed in zip(held, posteriors, strict=True)
+        ]
+        pool = pools.extend_budget(state.pool, more)
+        return state._replace(pool=pool, posterior=grown[0], evaluation=grown[1] if len(grown) == 2 else ())
+
+    def view(rng_key: Any, state: LoopState, dataset: Dataset) -> PoolView:
+        state, dataset = jax.tree.map(jnp.asarray, (state, dataset))
+        predict = predictor(rng_key, state)
+        return view_of(keys_of_round(rng_key, state.round - 1), state, state.posterior, predict, dataset)
+
+    def predictor(rng_key: Any, state: LoopState) -> Callable[[PyTree], PyTree]:
+        if is_concrete(state.round) and (np.asarray(state.round) == 0).any():
+            raise ValueError("expected a state that has asked, got one of no round: call ask or step first")
+        # The draws that the strategy saw, from their keys: they may be far larger than the state that they come from.
+        return draw(keys_of_round(rng_key, jnp.asarray(state.round) - 1), posterior, state.posterior)
+
+    functions = (init, ask, tell, skip, step, extend, view, predictor)
+    for function, contract in zip(functions, ActiveLearner.__annotations__.values(), strict=False):
+        function.__doc__ = contract.__call__.__doc__  # so that help(learner.tell) says what the contract says
+    return ActiveLearner(*functions, num_rounds)

@@ -1,0 +1,147 @@
+"""Mistakes in the settings, the data set and the labels of a run, found before anything compiles."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bal.automatic import Automatic
+from bal.initial import INITIAL_SETS
+from bal.loop._learner import Point
+from bal.posteriors import Posterior
+from bal.strategies import STRATEGIES, Strategy
+from bal.streaming import num_points
+from bal.types import Batch, Dataset, PyTree
+from bal.validation import check_choice, check_count, check_nonnegative, is_concrete
+
+UNSCALED = 10  # a mean or standard deviation by which labels are taken for unscaled
+
+
+def check_settings(
+    posterior: Posterior,
+    strategy: Strategy,
+    *,
+    num_initial: int,
+    num_rounds: int,
+    initial_set: str,
+    num_targets: int,
+    pool_subset_size: int | None,
+    automatic: Automatic | None,
+    runs_at_once: int,
+) -> None:
+    """Raise where the settings of :func:`bal.build` are invalid, whatever the data."""
+    check_count("num_initial", num_initial, least=0)
+    check_count("num_rounds", num_rounds)
+    check_count("num_targets", num_targets)
+    check_count("batch_size", strategy.batch_size)
+    check_count("runs_at_once", runs_at_once)
+    if pool_subset_size is not None:
+        check_count("pool_subset_size", pool_subset_size, least=strategy.batch_size)
+    check_choice("initial_set", initial_set, INITIAL_SETS)
+    if automatic is not None:
+        check_count("max_automatic", automatic.max_automatic)
+        check_nonnegative(weight=automatic.weight)
+    kind = posterior.likelihood.predicts
+    if strategy.takes is not None and kind not in strategy.takes:
+        raise ValueError(
+            f"expected a strategy for {kind} predictions, got one for {' or '.join(strategy.takes)} predictions: "
+            f"those for {kind} ones are {', '.join(_strategies_for(kind))}"
+        )
+    missing = [name for name in strategy.needs if name not in posterior.features]
+    if missing:
+        raise ValueError(
+            f"expected a posterior with the features {list(strategy.needs)} that the strategy needs, "
+            f"got one with {sorted(posterior.features)}"
+        )
+
+
+def check_dataset(dataset: Dataset, budget: int, pool_subset_size: int | None, strategy: Strategy) -> None:
+    """Raise where a data set does not fit the settings of a run. Only shapes and dtypes are looked at."""
+    if strategy.privileged and dataset.pool_labels is None:
+        raise ValueError("expected pool_labels for a privileged strategy, which reads labels nobody has yet, got None")
+    size = num_points(dataset.pool_inputs)
+    if budget > size:
+        raise ValueError(
+            f"expected a label budget (num_initial + num_rounds * batch_size) of at most the {size} points "
+            f"of the pool, got {budget}"
+        )
+    if pool_subset_size is not None and pool_subset_size > size:
+        raise ValueError(f"expected pool_subset_size between 1 and {size}, got {pool_subset_size}")
+    for kind in ("pool", "test"):
+        inputs, labels = getattr(dataset, f"{kind}_inputs"), getattr(dataset, f"{kind}_labels")
+        if labels is None:
+            continue
+        if inputs is None or num_points(labels) != num_points(inputs):
+            count = 0 if inputs is None else num_points(inputs)
+            raise ValueError(f"expected one label for each of {count} {kind}_inputs, got {num_points(labels)}")
+        if num_points(inputs) == 0:
+            raise ValueError(f"expected at least one point in {kind}_inputs, got none: leave the {kind} set out")
+    pool = Point.of(dataset.pool_inputs)
+    for name in ("test_inputs", "target_inputs"):
+        inputs = getattr(dataset, name)
+        if inputs is not None and not _alike(Point.of(inputs), pool):
+            raise ValueError(
+                f"expected {name} of the shape of pool_inputs, {_told(pool)}, got {_told(Point.of(inputs))}"
+            )
+
+
+def check_labels(posterior: Posterior, point: Point, labels: PyTree) -> None:
+    """Raise where the posterior's likelihood refuses these labels; values are looked at where they can be read.
+
+    ``init`` of a posterior checks the labels against what its network puts out, so it is traced, not run.
+    """
+    count = num_points(labels)
+    if count:
+        posterior.likelihood.check(labels)
+        jax.eval_shape(
+            lambda key: posterior.init(key, Batch(point.zeros(count), labels, jnp.ones(count))), jax.random.key(0)
+        )
+
+
+def check_all_labels(posterior: Posterior, dataset: Dataset) -> None:
+    """Raise where the likelihood refuses any label of the data set."""
+    point, num_classes = Point.of(dataset.pool_inputs), dataset.about.num_classes
+    for labels in (
+        dataset.pool_labels,
+        dataset.test_labels,
+        None if dataset.validation is None else dataset.validation.labels,
+        None if dataset.calibration is None else dataset.calibration.labels,
+    ):
+        if labels is None:
+            continue
+        if is_concrete(*jax.tree.leaves(labels)):
+            check_labels(posterior, point, labels)
+        elif num_classes is not None and [leaf.ndim for leaf in jax.tree.leaves(labels)] == [1]:
+            # The values are traced, but the data set says how many classes there are.
+            check_labels(posterior, point, jax.tree.map(lambda leaf: np.array([num_classes - 1], leaf.dtype), labels))
+
+
+def warn_unscaled(posterior: Posterior, dataset: Dataset) -> None:
+    """Warn where real labels are far from unit scale, for which priors, step sizes and initial noise are made."""
+    leaves = jax.tree.leaves(dataset.pool_labels)
+    if not posterior.likelihood.predicts.endswith("gaussian") or len(leaves) != 1 or not is_concrete(*leaves):
+        return
+    labels = np.asarray(leaves[0], np.float64)
+    mean, deviation = float(np.nanmean(labels)), float(np.nanstd(labels))
+    if abs(mean) > UNSCALED * max(deviation, 1) or deviation > UNSCALED or 0 < deviation < 1 / UNSCALED:
+        warnings.warn(
+            f"expected labels with a mean near 0 and a standard deviation near 1, got mean {mean:.3g} and standard "
+            f"deviation {deviation:.3g}: standardise them, and give the likelihood unit={deviation:.3g} so that errors "
+            "are in the original unit (bal.datasets.from_table standardises)",
+            stacklevel=3,
+        )
+
+
+def _alike(a: Point, b: Point) -> bool:
+    return a.structure == b.structure and [shape for shape, _ in a.leaves] == [shape for shape, _ in b.leaves]
+
+
+def _told(point: Point) -> str:
+    shapes = ", ".join(f"[n, {', '.join(map(str, shape))}]" if shape else "[n]" for shape, _ in point.leaves)
+    return shapes if len(point.leaves) == 1 else f"{point.structure} with {shapes}"
+
+
+def _strategies_for(kind: str) -> list[str]:
+    named = {name: factory(batch_size=1) for name, factory in STRATEGIES.items()}
+    return [name for name, strategy in named.items() if strategy.takes is None or kind in strategy.takes]

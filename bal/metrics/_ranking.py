@@ -1,0 +1,89 @@
+"""Metrics of order: how well a number a point sorts the points."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from bal.metrics._weighted import weighted_mean
+
+
+def binary_auc(
+    scores: Float[Array, " T"], positive: Bool[Array, " T"], weights: Float[Array, " T"]
+) -> Float[Array, ""]:
+    """Probability that a positive point has a higher score than a negative one; ties count half. nan without both."""
+    # A nan of weight 0 has no place in the order.
+    scores = jnp.where(weights > 0, scores, 0.0)
+    order = jnp.argsort(scores)
+    ordered = scores[order]
+    positives = jnp.where(positive, weights, 0.0)[order]
+    negatives = jnp.where(positive, 0.0, weights)[order]
+    below = _cumulative(negatives)
+    wins = below[jnp.searchsorted(ordered, ordered, side="left")]
+    wins_and_ties = below[jnp.searchsorted(ordered, ordered, side="right")]
+    return (positives * (wins + wins_and_ties) / 2).sum() / (positives.sum() * negatives.sum())
+
+
+def average_precision(
+    scores: Float[Array, " T"], positive: Bool[Array, " T"], weights: Float[Array, " T"]
+) -> Float[Array, ""]:
+    r"""Mean over the positive points of the precision among all points that score at least as high. nan without any.
+
+    .. math:: \frac{1}{P} \sum_{i : y_i = 1} \frac{|\{j : y_j = 1, s_j \ge s_i\}|}{|\{j : s_j \ge s_i\}|}
+
+    Args:
+      scores: higher where a point is more likely to be positive.
+      positive: which points are.
+      weights: of the points.
+
+    Example:
+      >>> round(float(average_precision(jnp.array([0.9, 0.8, 0.1]), jnp.array([True, False, True]), jnp.ones(3))), 3)
+      0.833
+
+    References:
+      Zhu 2004, Recall, precision and average precision
+    """
+    scores = jnp.where(weights > 0, scores, 0.0)
+    order = jnp.argsort(-scores)
+    ordered = -scores[order]
+    positives = jnp.where(positive, weights, 0.0)[order]
+    last = jnp.searchsorted(ordered, ordered, side="right")  # equal scores are one threshold
+    found, looked_at = _cumulative(positives)[last], _cumulative(weights[order])[last]
+    # Before the first point of positive weight nothing has been looked at.
+    precision = found / jnp.where(looked_at > 0, looked_at, 1.0)
+    return (positives * precision).sum() / positives.sum()
+
+
+def spearman(a: Float[Array, " T"], b: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
+    r"""Rank correlation of two quantities: how well one orders the points as the other does, between -1 and 1.
+
+    .. math:: \rho = \frac{\mathrm{cov}(R(a), R(b))}{\sigma_{R(a)}\, \sigma_{R(b)}}
+
+    Tied points share the mean of their ranks. A point of weight w counts as w points, one of weight 0 not at all. nan
+    where all values of one quantity are the same.
+
+    Example:
+      >>> float(spearman(jnp.array([1.0, 2.0, 9.0]), jnp.array([0.1, 0.2, 0.3]), jnp.ones(3)))
+      1.0
+
+    References:
+      Spearman 1904, The proof and measurement of association between two things
+    """
+    centred = [ranks - weighted_mean(ranks, weights) for ranks in (_ranks(a, weights), _ranks(b, weights))]
+    covariance, variance_a, variance_b = (
+        weighted_mean(centred[i] * centred[j], weights) for i, j in ((0, 1), (0, 0), (1, 1))
+    )
+    return covariance / jnp.sqrt(variance_a * variance_b)
+
+
+def _ranks(values: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, " T"]:
+    """Weight of the points below each, and half of that at it, as a share of all."""
+    values = jnp.where(weights > 0, values, 0.0)
+    order = jnp.argsort(values)
+    ordered = values[order]
+    total = _cumulative(weights[order])
+    below, not_above = (total[jnp.searchsorted(ordered, values, side=side)] for side in ("left", "right"))
+    return (below + not_above) / (2 * total[-1])
+
+
+def _cumulative(weights: Float[Array, " T"]) -> Float[Array, " T+1"]:
+    """Total weight of the first k points, for k from 0 to T."""
+    return jnp.concatenate([jnp.zeros(1, weights.dtype), jnp.cumsum(weights)])

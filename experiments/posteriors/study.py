@@ -73,8 +73,7 @@ def main(settings: Settings) -> pd.DataFrame:
         with whole_file(settings.output / "posteriors.csv") as partial:
             frame.to_csv(partial, index=False)
         write_parquet(frame, settings.output / "posteriors.parquet")
-        with whole_file(settings.output / "posteriors.png") as partial:
-            draw_page(settings.posteriors, problems(), fitted, partial)
+        draw_page(settings.posteriors, problems(), fitted, settings.output / "posteriors.png")
     show(_table(frame, settings.posteriors), f"Tables and picture are in {settings.output}")
     return frame
 

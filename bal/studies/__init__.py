@@ -3,30 +3,39 @@
 ``bal.studies`` is loaded when it is first used, since it needs the packages of the extra ``studies``.
 """
 
+from bal.studies._frames import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
+from bal.studies._metrics import higher_is_better, main_metric
+from bal.studies._palette import COLOURS, line_styles
+from bal.studies._pictures import plot_curves, save_picture
+from bal.studies._statistics import area_differences, curves, labels_to, mean_and_interval, normalised_area
+from bal.studies._tables import show, summary_table, with_interval
 from bal.studies.grid import Unit, prepare_grid, run_grid
-from bal.studies.pictures import plot_curves
-from bal.studies.report import show, summary_table
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
-from bal.studies.statistics import curves, labels_to, mean_and_interval, normalised_area
-from bal.studies.tables import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
 
 __all__ = [
+    "COLOURS",
     "Settings",
     "Unit",
     "acquisitions_frame",
+    "area_differences",
     "automatic_frame",
     "curves",
+    "higher_is_better",
     "labels_to",
+    "line_styles",
+    "main_metric",
     "mean_and_interval",
     "metrics_frame",
     "normalised_area",
     "plot_curves",
     "prepare_grid",
     "run_grid",
+    "save_picture",
     "seconds_frame",
     "show",
     "sole_writer",
     "summary_table",
+    "with_interval",
     "write_parquet",
 ]

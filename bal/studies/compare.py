@@ -6,14 +6,13 @@ The same command continues a run that was interrupted; more seeds, rounds or str
 its tables again. Names of strategies, posteriors, networks and data sets are those of `bal list`.
 """
 
+from bal.studies._frames import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
+from bal.studies._pictures import plot_curves, save_picture
+from bal.studies._tables import show, summary_table
 from bal.studies.folder import more_than_asked
 from bal.studies.grid import prepare_grid
-from bal.studies.pictures import plot_curves
-from bal.studies.report import show, summary_table
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
-from bal.studies.tables import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
-from bal.studies.whole_file import whole_file
 
 
 def main(settings: Settings) -> None:
@@ -28,8 +27,13 @@ def main(settings: Settings) -> None:
             write_parquet(automatic_frame(settings, units), settings.output / "automatic.parquet")
         write_parquet(seconds_frame(units), settings.output / "seconds.parquet")
         picture = settings.output / "learning_curves.png"
-        with whole_file(picture) as partial:
-            plot_curves(metrics, settings, partial)
-    show(summary_table(metrics, settings), f"Tables are in {settings.output}, the picture is {picture}")
+        save_picture(plot_curves(metrics), picture)
+    summary = summary_table(
+        metrics,
+        targets=settings.targets,
+        num_validation=settings.data.num_validation,
+        num_calibration=settings.data.num_calibration,
+    )
+    show(summary, f"Tables are in {settings.output}, the picture is {picture}")
     if more := more_than_asked(settings):
         show(more)

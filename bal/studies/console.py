@@ -12,10 +12,10 @@ from rich.table import Table
 
 import bal
 from bal.studies import compare
+from bal.studies._tables import show
 from bal.studies.command import in_one_sentence
 from bal.studies.learners import NETWORKS
 from bal.studies.models import FACTORIES
-from bal.studies.report import show
 from bal.studies.settings import Settings
 
 REGISTERED: dict[str, Mapping[str, Callable[..., Any]]] = {

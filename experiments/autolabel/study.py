@@ -14,12 +14,10 @@ from typing import Literal
 
 import pandas as pd
 
+from bal.studies import automatic_frame, metrics_frame, plot_curves, save_picture, show, summary_table, write_parquet
 from bal.studies.grid import prepare_grid
-from bal.studies.pictures import plot_curves
-from bal.studies.report import show, summary_table
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
-from bal.studies.tables import automatic_frame, metrics_frame, write_parquet
 from experiments.autolabel.pictures import draw_page
 from experiments.autolabel.promises import keep_promises, promises_table, sentences
 
@@ -105,10 +103,11 @@ def main(study: Study) -> None:
         metrics = pd.concat([metrics, more.assign(strategy=more["strategy"] + " + automatic")])
         write_parquet(metrics, study.output / "metrics.parquet")
         write_parquet(automatic_frame(together, more_units), study.output / "automatic.parquet")
-        plot_curves(metrics, alone, study.output / "learning_curves.png")
+        save_picture(plot_curves(metrics), study.output / "learning_curves.png")
 
         promises, seen = keep_promises(alone, units, study.promised, confidence=study.confidence, num_counts=NUM_COUNTS)
         write_parquet(promises, study.output / "promises.parquet")
         draw_page(seen[study.strategy], promises, study.dataset, study.output / "autolabel.png")
-    show(summary_table(metrics, alone), promises_table(promises, alone), *sentences(promises, alone))
+    summary = summary_table(metrics, num_calibration=study.num_calibration)
+    show(summary, promises_table(promises, alone), *sentences(promises, alone))
     show(f"Tables and pictures are in {study.output}")

@@ -23,12 +23,19 @@ import numpy as np
 import pandas as pd
 
 import bal
+from bal.studies import (
+    acquisitions_frame,
+    metrics_frame,
+    plot_curves,
+    save_picture,
+    seconds_frame,
+    show,
+    summary_table,
+    write_parquet,
+)
 from bal.studies.grid import prepare_grid
-from bal.studies.pictures import plot_curves
-from bal.studies.report import show, summary_table
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
-from bal.studies.tables import acquisitions_frame, metrics_frame, seconds_frame, write_parquet
 from experiments.learning_loss.pictures import correlation_table, plot_predicted_losses
 
 # strategy -> the posterior that it acquires with
@@ -136,11 +143,11 @@ def main(study: Study) -> None:
         # Every mistake is met before anything is written.
         grids.append((part, prepare_grid(part, generated)))
     with sole_writer(study.output):
-        _write(study, settings.with_values(posterior="each with its own training"), grids, generated)
+        _write(study, settings, grids, generated)
     show(f"Tables and pictures are in {study.output}")
 
 
-def _write(study: Study, titled: Settings, grids: list, generated: bal.Dataset | None) -> None:
+def _write(study: Study, settings: Settings, grids: list, generated: bal.Dataset | None) -> None:
     frames, asked, seconds, learned = [], [], [], None
     for part, run in grids:
         units = run()
@@ -153,10 +160,10 @@ def _write(study: Study, titled: Settings, grids: list, generated: bal.Dataset |
     write_parquet(metrics, study.output / "metrics.parquet")
     write_parquet(pd.concat(asked, ignore_index=True), study.output / "acquisitions.parquet")
     write_parquet(pd.concat(seconds, ignore_index=True), study.output / "seconds.parquet")
-    plot_curves(metrics, titled, study.output / "learning_curves.png")
-    show(summary_table(metrics, titled))
+    save_picture(plot_curves(metrics), study.output / "learning_curves.png")
+    show(summary_table(metrics, targets=settings.targets))
     if learned is not None:
-        plot_curves(metrics, titled, study.output / "rank_correlation.png", metric="loss_rank_correlation")
+        save_picture(plot_curves(metrics, "loss_rank_correlation"), study.output / "rank_correlation.png")
         plot_predicted_losses(*learned, generated, study.output / "predicted_loss.png")
         show(correlation_table(metrics))
 

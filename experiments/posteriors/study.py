@@ -19,9 +19,8 @@ from rich.table import Table
 from bal import metrics
 from bal.information import mutual_information
 from bal.posteriors import POSTERIORS, Posterior
-from bal.studies.report import show
+from bal.studies import show, write_parquet
 from bal.studies.sole_writer import sole_writer
-from bal.studies.tables import write_parquet
 from bal.studies.whole_file import whole_file
 from bal.types import PyTree
 from bal.validation import check_choice, check_count
@@ -74,8 +73,7 @@ def main(settings: Settings) -> pd.DataFrame:
         with whole_file(settings.output / "posteriors.csv") as partial:
             frame.to_csv(partial, index=False)
         write_parquet(frame, settings.output / "posteriors.parquet")
-        with whole_file(settings.output / "posteriors.png") as partial:
-            draw_page(settings.posteriors, problems(), fitted, partial)
+        draw_page(settings.posteriors, problems(), fitted, settings.output / "posteriors.png")
     show(_table(frame, settings.posteriors), f"Tables and picture are in {settings.output}")
     return frame
 

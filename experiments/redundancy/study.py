@@ -15,7 +15,6 @@ from bal.studies import compare
 from bal.studies.grid import prepare_grid
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
-from bal.studies.whole_file import whole_file
 from experiments.redundancy.picks import plot_picks
 
 STRATEGIES = (
@@ -66,6 +65,5 @@ def main(study: Study) -> None:
     )
     prepare_grid(settings)
     with sole_writer(study.output):
-        with whole_file(study.output / "picks.png") as partial:
-            plot_picks(STRATEGIES, partial, batch_size=10)
+        plot_picks(STRATEGIES, study.output / "picks.png", batch_size=10)
         compare.main(settings)

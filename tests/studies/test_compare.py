@@ -23,7 +23,6 @@ from bal.studies import compare, grid, learners
 from bal.studies.learners import _optimizer
 from bal.studies.models import FACTORIES, is_classifier
 from bal.studies.settings import ModelSettings, Settings
-from bal.studies.statistics import labels_to, mean_and_interval, normalised_area
 from bal.types import Batch
 
 ROOT = Path(__file__).parents[2]
@@ -195,13 +194,3 @@ def test_chains_that_have_not_converged_are_warned_of_with_their_figures():
         "bald, round 7: r_hat is 1.2, above 1.05",
         "bald, round 7: num_divergences is 3, above 0",
     ]
-
-
-def test_area_and_labels_to_a_target_follow_their_definitions():
-    curve = pd.Series([0.2, 0.6, 0.6, 1.0], index=[20, 30, 50, 60])
-    assert normalised_area(curve) == pytest.approx((0.4 * 10 + 0.6 * 20 + 0.8 * 10) / 40)
-    assert normalised_area(pd.Series([0.7, 0.7], index=[20, 300])) == pytest.approx(0.7)
-    assert labels_to(curve, 0.5) == 30
-    assert labels_to(curve, 1.1) == float("inf")
-    mean, half = mean_and_interval(np.array([1.0, 2.0, 3.0]))
-    assert (mean, half) == (2.0, pytest.approx(4.3027 / np.sqrt(3), rel=1e-4))

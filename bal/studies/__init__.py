@@ -1,5 +1,13 @@
 """Grids of strategies and seeds that can be interrupted, continued and extended: their tables, figures and pictures.
 
+The command ``bal compare`` runs one; so does a notebook, which may then draw and compare what it likes::
+
+    settings = bal.studies.Settings().with_values(dataset="digits", strategies=("random", "bald"), num_seeds=3)
+    units = bal.studies.run_grid(settings)
+    frame = bal.studies.metrics_frame(settings, units)
+    bal.studies.show(bal.studies.summary_table(frame))
+    bal.studies.plot_curves(frame, "nll")
+
 ``bal.studies`` is loaded when it is first used, since it needs the packages of the extra ``studies``.
 """
 

@@ -42,26 +42,26 @@ def plot_curves(
       metric: what to draw; by default the main metric: accuracy, else rmse, else nll.
       baseline: strategy that is drawn in grey, if the frame has it.
       title: by default the data set, the posterior and the number of seeds.
-      ax: axes to draw on; a new figure by default. pyplot does not know a new one: save it with :func:`save_picture`.
+      ax: axes to draw on; those of a new figure by default.
 
     Returns:
-      The figure.
+      The figure, for :func:`save_picture`. A notebook that has imported pyplot displays it.
 
     Raises:
       ValueError: invalid frame or metric, see :func:`curves`, or more strategies than one panel can show and ``ax``.
     """
-    metric = main_metric(map(str, frame["metric"].unique())) if metric is None else metric
+    metric = main_metric(frame["metric"].unique()) if metric is None else metric
     by_strategy = curves(frame, metric)
-    if title is None:
-        title = f"{describe_runs(frame)}{_what_is_shown(by_strategy)}"
-    styles = line_styles(list(by_strategy), baseline)
-    names = _from_above(by_strategy, metric)
+    names = _from_above(by_strategy)
     others = [name for name in names if name != baseline]
-    if len(others) <= MAX_LINES:
+    has_one_panel = len(others) <= MAX_LINES
+    if title is None:
+        title = describe_runs(frame) + _what_is_shown(by_strategy, has_bars=has_one_panel and len(names) > MAX_BANDS)
+    if has_one_panel:
         figure = Figure(figsize=(8, 4.5), layout="constrained") if ax is None else ax.get_figure(root=True)
         assert figure is not None
         ax = figure.subplots() if ax is None else ax
-        _draw_panel(ax, by_strategy, names, styles)
+        _draw_panel(ax, by_strategy, names, line_styles(list(by_strategy), baseline))
         ax.set(title=title, xlabel=X_LABEL, ylabel=_y_label(metric))
         return figure
     if ax is not None:
@@ -72,14 +72,6 @@ def plot_curves(
     return _draw_small_multiples(by_strategy, others, baseline, metric, title)
 
 
-def _what_is_shown(by_strategy: Mapping[str, pd.DataFrame]) -> str:
-    if all(runs.shape[1] == 1 for runs in by_strategy.values()):
-        return ", no interval"
-    if MAX_BANDS < len(by_strategy) <= MAX_LINES + 1:
-        return "\nmean; on the right the last means with 95 % intervals"
-    return ": mean and 95 % interval"
-
-
 def save_picture(figure: Figure, path: Path, *, dpi: int = 150) -> None:
     """Write a PNG file, whole or not at all; the same picture gives the same bytes."""
     with whole_file(path) as partial:
@@ -87,7 +79,13 @@ def save_picture(figure: Figure, path: Path, *, dpi: int = 150) -> None:
         figure.savefig(partial, dpi=dpi, metadata={"Software": None})
 
 
-def _from_above(by_strategy: Mapping[str, pd.DataFrame], metric: str) -> list[str]:
+def _what_is_shown(by_strategy: Mapping[str, pd.DataFrame], *, has_bars: bool) -> str:
+    if all(runs.shape[1] == 1 for runs in by_strategy.values()):
+        return ", no interval"
+    return "\nmean; on the right the last means with 95 % intervals" if has_bars else ": mean and 95 % interval"
+
+
+def _from_above(by_strategy: Mapping[str, pd.DataFrame]) -> list[str]:
     """Names in the order of the last mean as it is seen in the picture, from above."""
     last = {name: mean_and_interval(runs.iloc[-1].to_numpy())[0] for name, runs in by_strategy.items()}
     return sorted(last, key=lambda name: np.nan_to_num(-last[name], nan=np.inf))

@@ -45,7 +45,7 @@ def summary_table(
       ValueError: invalid frame or metric, see :func:`curves`, or a strategy with other seeds or label counts than the
         baseline.
     """
-    metric = main_metric(map(str, frame["metric"].unique())) if metric is None else metric
+    metric = main_metric(frame["metric"].unique()) if metric is None else metric
     targets = TARGETS.get(metric, ()) if targets is None else targets
     by_strategy = curves(frame, metric)
     counts = np.unique(np.concatenate([runs.index for runs in by_strategy.values()]))

@@ -42,7 +42,7 @@ def two_moons_round(*, num_labelled: int = 8, resolution: int = 120) -> Round:
     """Dropout networks fitted to a few labels of the two moons."""
     dataset = jax.device_put(bal.datasets.load("two_moons"))
     positions = dataset.pool_inputs
-    dataset = dataset._replace(pool_inputs=waves(positions))
+    dataset = dataset._replace(pool_inputs=waves(positions), test_inputs=waves(dataset.test_inputs))
     network = bal.networks.mlp(num_outputs=2, hidden_sizes=(128, 128), dropout_rate=0.4)
     posterior = bal.posteriors.mc_dropout(
         network, bal.likelihoods.categorical(), optax.adamw(5e-3), num_steps=200, minibatch_size=num_labelled
@@ -101,7 +101,7 @@ def _plot_points(axes, seen: Round) -> None:
     axes.scatter(*seen.positions.T, s=2, color=COLOURS["green"], alpha=0.6, linewidths=0)
     boundary = axes.contour(*seen.ticks, seen.probability, levels=[0.5], colors="black", linewidths=1)
     boundary.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
-    labels = np.asarray(seen.view.labelled.labels)
+    labels = np.asarray(seen.view.labelled.labels)[: len(seen.labelled)]  # the buffer has room for the batch too
     for label, (colour, marker) in enumerate(CLASSES):
         labelled = np.asarray(seen.positions[seen.labelled])[labels == label]
         axes.scatter(*labelled.T, s=60, color=colour, marker=marker, edgecolors="white", linewidths=1.2, zorder=2)

@@ -51,6 +51,12 @@ def test_many_strategies_have_a_panel_each_with_the_baseline_in_grey():
         plot_curves(runs_of(10), ax=Figure().subplots())
 
 
+def test_without_a_baseline_eight_strategies_are_too_many_for_a_panel():
+    figure = plot_curves(runs_of(8), baseline="absent")
+    assert len(figure.axes) == 8
+    assert figure.get_suptitle() == "digits, mc_dropout, 2 seeds: mean and 95 % interval"
+
+
 def test_one_seed_has_no_interval_and_the_title_says_so():
     for num_strategies in (3, 6):
         (ax,) = plot_curves(runs_of(num_strategies, num_seeds=1)).axes

@@ -64,6 +64,11 @@ def test_a_value_that_a_run_lacks_is_not_averaged_away():
     assert (bald["@20"], bald["@30"], bald["area"]) == ("0.500", "-", "-")
 
 
+def test_a_metric_that_no_run_has_gives_no_numbers():
+    bald = rows_of(summary_table(metrics_of({"bald": [(np.nan,) * 3] * 2})))["bald"]
+    assert set(bald.values()) == {"-"}
+
+
 def test_seeds_that_cannot_be_paired_are_refused():
     with pytest.raises(ValueError, match=r"the same seeds for paired differences, got \[0\] and \[0, 1\]"):
         summary_table(metrics_of({"random": RUNS["random"], "bald": RUNS["bald"][:1]}))

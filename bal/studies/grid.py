@@ -160,7 +160,6 @@ class _Program:
 
 
 def _run_job(settings: Settings, job: _Job, work: _Work, show: Callable[..., None]) -> Unit:
-    keys = jnp.stack([seed_key(settings, seed) for seed in job.seeds])
     num_rounds, seconds, infos = settings.run.num_rounds, [], []
     record = {**job.record, "seeds": job.seeds}
     shown = [seed for seed in job.seeds if seed < settings.run.num_seeds]  # the others fill up the group
@@ -169,7 +168,7 @@ def _run_job(settings: Settings, job: _Job, work: _Work, show: Callable[..., Non
         infos = [jax.tree.map(lambda leaf, r=r: leaf[r], job.found.info) for r in range(len(seconds))]
         record["earlier"] = _earlier(job.found.record, record, len(seconds))
     if job.num_missing(settings):
-        program = work.program(job.strategy)
+        program, keys = work.program(job.strategy), _keys(settings, job)
         state = program.init(keys, program.dataset)
         if job.found is not None:
             state = _resume(state, checkpoints.read_state(job.path))
@@ -187,9 +186,14 @@ def _run_job(settings: Settings, job: _Job, work: _Work, show: Callable[..., Non
                 f"expected --num-rounds {job.num_done}, the rounds of the state in {job.path}, got {num_rounds}"
             )
         program = work.program(job.strategy)
-        return _unflatten(jax.eval_shape(program.init, keys, program.dataset), checkpoints.read_state(job.path))
+        like = jax.eval_shape(program.init, _keys(settings, job), program.dataset)
+        return _unflatten(like, checkpoints.read_state(job.path))
 
     return Unit(job.strategy, job.seeds, _stack(infos[:num_rounds]), seconds[:num_rounds], last_state)
+
+
+def _keys(settings: Settings, job: _Job) -> jax.Array:
+    return jnp.stack([seed_key(settings, seed) for seed in job.seeds])
 
 
 def _earlier(there: dict[str, Any], here: dict[str, Any], num_rounds: int) -> list[dict[str, Any]]:

@@ -53,11 +53,13 @@ def keep_promises(
     seen: dict[str, Seen] = {}
     rounds = np.unique(np.linspace(0, settings.run.num_rounds - 1, num_counts).round().astype(int)).tolist()
     for strategy in settings.run.strategies:
-        learner = build_learner(settings, strategy, task_of(dataset))
+        own_units = [unit for unit in units if unit.strategy == strategy]
+        # Models of a group of seeds are fitted together, as they were in the run.
+        grouped = settings.with_values(seeds_at_once=len(own_units[0].seeds))
+        learner = build_learner(grouped, strategy, task_of(dataset))
         decide_all = jax.jit(jax.vmap(partial(_decisions, learner, rules), in_axes=(0, 0, 0, None)))
         look_all = jax.jit(jax.vmap(partial(_predictions, learner), in_axes=(0, 0, None)))
         parts = []
-        own_units = [unit for unit in units if unit.strategy == strategy]
         for seeds, done, keys, state, asked in _models(settings, learner, own_units, dataset, rounds):
             kept = [position for position, seed in enumerate(seeds) if seed < settings.run.num_seeds]
             decisions = jax.device_get(decide_all(keys, state, asked, dataset))

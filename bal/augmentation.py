@@ -7,18 +7,20 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bal.types import RngKey
+from bal.validation import check_count
 
 
 def crop_and_flip(*, padding: int) -> Callable[[RngKey, Array], Array]:
-    """Images that are moved by up to ``padding`` pixels in each direction, and mirrored with probability 1/2.
+    """Images shifted by up to ``padding`` pixels in each direction, and mirrored with probability 1/2.
 
-    What moves in from the border is 0: black, or the mean colour where inputs are normalised.
+    Pixels from beyond the border are 0: black, or the mean colour of normalised inputs.
 
     Args:
       padding: pixels added on each side before a part of the original size is cut out.
 
     Raises:
-      ValueError: ``padding`` is below 0, or (when traced) inputs that are not [n, height, width, channels].
+      ValueError: ``padding`` is not a whole number of at least 0, or (when traced) inputs are not [n, height, width,
+        channels].
 
     Example:
       >>> crop_and_flip(padding=4)(jax.random.key(0), jnp.ones((2, 32, 32, 3))).shape
@@ -27,8 +29,7 @@ def crop_and_flip(*, padding: int) -> Callable[[RngKey, Array], Array]:
     References:
       He et al. 2016, Deep residual learning for image recognition, arXiv:1512.03385, section 4.2
     """
-    if padding < 0:
-        raise ValueError(f"expected padding of at least 0, got {padding}")
+    check_count("padding", padding, least=0)
 
     def augment(rng_key: RngKey, images: Array) -> Float[Array, "n h w c"]:
         if images.ndim != 4:

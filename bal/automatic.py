@@ -50,17 +50,10 @@ def no_automatic_labels(automatic: Automatic | None, dataset: Dataset, pool_subs
     """The empty buffer, () where labels are not given automatically.
 
     Raises:
-      ValueError: labels that are not classes, room for no label or for more than there are points, or fewer calibration
-        points than the rule needs.
+      ValueError: room for no label or for more labels than points, or fewer calibration points than the rule needs.
     """
     if automatic is None:
         return ()
-    labels = dataset.pool_labels if dataset.pool_labels is not None else dataset.test_labels
-    for leaf in jax.tree.leaves(labels):
-        if not jnp.issubdtype(leaf.dtype, jnp.integer) or leaf.ndim != 1:
-            raise ValueError(
-                f"expected integer labels [n] for automatic labelling, got {leaf.dtype} of shape {list(leaf.shape)}"
-            )
     size, room = num_points(dataset.pool_inputs), automatic.max_automatic
     check_max_automatic(room, pool_subset_size or size)
     check_calibration(automatic.rule, None if dataset.calibration is None else len(dataset.calibration.weights))

@@ -23,7 +23,7 @@ TILE = 2048
 
 
 def finite_log(log_probs: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Raise -inf to ``LOG_ZERO``. NaN stays NaN, so that an invalid prediction is seen and not repaired."""
+    """Raise -inf to ``LOG_ZERO``. NaN stays NaN, so that an invalid prediction is noticed."""
     return jnp.maximum(log_probs, LOG_ZERO)
 
 
@@ -65,7 +65,7 @@ def entropy(log_probs: Float[Array, "*n C"]) -> Float[Array, "*n"]:
 
 
 def entropy_terms(probs: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    r"""The summands :math:`-p \log p` of an entropy, for probabilities that are sums and have no logarithm yet.
+    r"""The summands :math:`-p \log p` of an entropy, for probabilities whose logarithm is not known.
 
     Args:
       probs: probabilities; exactly 0 is allowed.
@@ -118,7 +118,7 @@ def mean_over_pairs(
 ) -> Float[Array, " N"]:
     r"""Sum over a point's labels of a function of its joint probabilities with the labels of others.
 
-    The pairs are joined in tiles, so an array of N x M x C x D never exists, not under ``jax.grad`` either.
+    The pairs are joined in tiles, so no array of N x M x C x D exists, even under ``jax.grad``.
 
     Args:
       fn: from the joint probabilities :math:`\sum_s a_s(y)\, b_{s,j}(y')` of some labels y with all labels of m others,
@@ -149,13 +149,14 @@ def mean_over_pairs(
         labels = chunk.reshape(num_draws, -1)
 
         @jax.checkpoint
-        def add_tile(total, tile):
+        def tile_terms(tile):
             others, tile_weights = tile
             joint = jnp.einsum("sa,sb->ab", labels, others.reshape(num_draws, -1))
-            return total + fn(joint.reshape(-1, num_other_classes, others_per_tile), tile_weights), None
+            return fn(joint.reshape(-1, num_other_classes, others_per_tile), tile_weights)
 
-        zeros = jnp.zeros(chunk.shape[1] * chunk.shape[2], chunk.dtype)
-        return jax.lax.scan(add_tile, zeros, (tiles, weights))[0].reshape(chunk.shape[1:]).sum(-1)
+        # Terms of all tiles, a few rows, instead of a total that is carried along: inside shard_map a carry must start
+        # out as divided over the devices as what is added to it.
+        return jax.lax.map(tile_terms, (tiles, weights)).sum(axis=0).reshape(chunk.shape[1:]).sum(-1)
 
     return map_points(chunk_sums, probs)
 
@@ -166,20 +167,20 @@ def map_points(
     """Apply a function of predictions to one chunk of points after another, so that its temporaries stay in cache.
 
     Args:
-      fn: of each point by itself.
+      fn: treats each point separately.
       predictions: of all points.
 
     Returns:
-      What ``fn`` gives, of all points.
+      The results of ``fn`` for all points.
     """
-    return map_chunks(fn, predictions, max(1, TILE // predictions.shape[2]), axis=1)
+    return map_chunks(fn, predictions, max(1, TILE // predictions.shape[-1]), axis=1)
 
 
 def mutual_information(log_probs: Float[Array, "S *n C"]) -> Float[Array, "*n"]:
     r"""Mutual information of label and draw, :math:`\frac1S \sum_s KL(p_s \| \bar p)`.
 
-    The divergence form equals the entropy of the mean less the mean entropy, but has no cancellation: equal draws give
-    exactly 0, also in float32.
+    The divergence form equals the entropy of the mean less the mean entropy, but nothing cancels: equal draws give
+    exactly 0 in float32, too.
 
     Args:
       log_probs: normalised log-probabilities under S draws; -inf is allowed.
@@ -201,10 +202,10 @@ def mutual_information(log_probs: Float[Array, "S *n C"]) -> Float[Array, "*n"]:
 
 
 def check_log_probs(log_probs: Float[Array, "S *n C"], *, tolerance: float = 1e-3) -> None:
-    """Raise ``ValueError`` where an array cannot be normalised log-probabilities. For the host: it reads the values.
+    """Raise ``ValueError`` unless an array holds normalised log-probabilities. For the host: it reads the values.
 
     Args:
-      log_probs: predictions that came from somewhere else.
+      log_probs: predictions from any source.
       tolerance: how far the probabilities of a prediction may sum from 1.
 
     Raises:

@@ -4,7 +4,7 @@ Values are looked at where they can be read. In compiled code, where they are be
 """
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import jax
@@ -39,6 +39,14 @@ def check_count(name: str, value: Any, *, least: int = 1) -> None:
         raise ValueError(f"expected {name} to be a whole number of at least {least}, got {value!r}")
 
 
+def check_counts(name: str, values: Any, *, least: int = 1, empty: bool = False) -> None:
+    """Raise unless these are whole numbers of at least ``least``, such as the sizes of layers, and at least one."""
+    if not isinstance(values, Sequence) or isinstance(values, str) or not (values or empty):
+        raise ValueError(f"expected {name} to be a sequence of whole numbers, got {values!r}")
+    for value in values:
+        check_count(f"every number in {name}", value, least=least)
+
+
 def check_positive(**settings: Any) -> None:
     """Raise where a setting of that name is not above 0. NaN is not; a traced one is let through."""
     _check_numbers(settings, lambda value: value > 0, "above 0")
@@ -52,6 +60,11 @@ def check_nonnegative(**settings: Any) -> None:
 def check_probability(**settings: Any) -> None:
     """Raise where a setting of that name is outside [0, 1] or NaN. A traced one is let through."""
     _check_numbers(settings, lambda value: (value >= 0) & (value <= 1), "between 0 and 1")
+
+
+def check_fraction(**settings: Any) -> None:
+    """Raise where a setting is not strictly between 0 and 1, or NaN. A traced one is let through."""
+    _check_numbers(settings, lambda value: (value > 0) & (value < 1), "above 0 and below 1")
 
 
 def check_choice(name: str, value: Any, known: Collection[str]) -> None:

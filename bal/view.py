@@ -40,7 +40,7 @@ class StreamFn(Protocol):
 
 
 @runtime_checkable
-class PredictFn(Protocol):
+class PredictionsFn(Protocol):
     """The posterior's draws as functions."""
 
     def __call__(self, inputs: PyTree) -> PyTree:
@@ -63,7 +63,7 @@ class PoolView(NamedTuple):
     labelled: Batch
     target_inputs: PyTree  # leaves [M, ...]
     target_weights: Float[Array, " M"]
-    predict: PredictFn
+    predict: PredictionsFn
     information: Callable[[PyTree], Array]  # predictions -> Fisher information of a label about the outputs [n]
     noise: Callable[[PyTree], Array] | None  # predictions -> variance of a label's noise [n], where labels are real
     features: dict[str, Callable[[PyTree], Array]]  # name -> inputs [n, ...] -> [n, D]
@@ -83,7 +83,7 @@ def pool_view(
     pool: PoolState,
     labelled: Batch,
     *,
-    predict: PredictFn,
+    predict: PredictionsFn,
     information: Callable[[PyTree], Array],
     noise: Callable[[PyTree], Array] | None,
     features: dict[str, Callable[[PyTree], Array]],

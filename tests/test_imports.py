@@ -56,6 +56,7 @@ HEAVY = {
     "numpyro": None,
     "tensorflow_datasets": None,
     "mlxtend": None,
+    "sklearn": None,
     "matplotlib": "studies",
     "pandas": "studies",
     "pyarrow": "studies",

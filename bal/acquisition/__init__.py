@@ -8,17 +8,11 @@ from bal.acquisition._committee import consensus_kl, vote_entropy
 from bal.acquisition._disagreement import bald, mean_std, variation_ratio
 from bal.acquisition._epig import epig, joint_epig
 from bal.acquisition._error_reduction import expected_error_reduction
-from bal.acquisition._gaussian import (
-    covariance_bald,
-    covariance_epig,
-    epistemic_variance,
-    gaussian_bald,
-    gaussian_epig,
-    total_variance,
-)
+from bal.acquisition._gaussian import covariance_bald, epistemic_variance, gaussian_bald, total_variance
+from bal.acquisition._gaussian_epig import covariance_epig, gaussian_epig
 from bal.acquisition._predictive import least_confidence, margin, max_entropy
 
-# Scores of log_probs [S, N, C].
+# Scores of log_probs [S, *N, C]: classes are the last axis, and any axes between are points and their positions.
 SCORES = {
     "bald": bald,
     "consensus_kl": consensus_kl,
@@ -30,10 +24,10 @@ SCORES = {
     "vote_entropy": vote_entropy,
 }
 
-# Scores of log_probs [S, N, C] and target_log_probs [S, M, C].
+# Scores of log_probs [S, *N, C] and target_log_probs [S, *M, C].
 TARGET_SCORES = {"epig": epig, "expected_error_reduction": expected_error_reduction, "joint_epig": joint_epig}
 
-# Scores of a Gaussian with leaves [S, N]; gaussian_epig takes another one with leaves [S, M] for the targets.
+# Scores of a Gaussian with leaves [S, *N]; gaussian_epig takes another one with leaves [S, *M] for the targets.
 GAUSSIAN_SCORES = {
     "epistemic_variance": epistemic_variance,
     "gaussian_bald": gaussian_bald,

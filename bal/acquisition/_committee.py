@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bal.acquisition._checks import check_predictions
 from bal.information import entropy_terms, finite_log, mutual_information
 
 
@@ -20,6 +21,9 @@ def vote_entropy(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     Returns:
       Score of each point in nats, between 0 and min(log C, log S). Higher is more useful.
 
+    Raises:
+      ValueError: not floating predictions of shape [S, N, C].
+
     Example:
       >>> votes = jnp.log(jnp.array([[[0.9, 0.1]], [[0.4, 0.6]]]))
       >>> bool(jnp.isclose(vote_entropy(votes)[0], jnp.log(2)))
@@ -28,6 +32,7 @@ def vote_entropy(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     References:
       Dagan and Engelson 1995, Committee-based sampling for training probabilistic classifiers
     """
+    check_predictions(log_probs)
     finite = finite_log(log_probs)
     votes = jax.nn.one_hot(finite.argmax(axis=-1), finite.shape[-1], dtype=finite.dtype)
     # argmax of a prediction with NaN is a class like any other: the score must say NaN instead.
@@ -48,6 +53,9 @@ def consensus_kl(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     Returns:
       Score of each point in nats, between 0 and min(log C, log S). Higher is more useful.
 
+    Raises:
+      ValueError: not floating predictions of shape [S, N, C].
+
     Example:
       >>> sure = jnp.log(jnp.array([[[1.0, 0.0]], [[0.0, 1.0]]]))
       >>> bool(jnp.isclose(consensus_kl(sure)[0], jnp.log(2)))
@@ -56,4 +64,5 @@ def consensus_kl(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     References:
       McCallum and Nigam 1998, Employing EM and pool-based active learning for text classification
     """
+    check_predictions(log_probs)
     return mutual_information(log_probs)

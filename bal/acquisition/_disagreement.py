@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bal.acquisition._checks import check_predictions
 from bal.information import finite_log, mutual_information
 
 
@@ -19,6 +20,9 @@ def bald(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
       Score of each point in nats, between 0 and min(log C, log S); exactly 0 where the samples agree. Higher is more
       useful.
 
+    Raises:
+      ValueError: not floating predictions of shape [S, N, C].
+
     Example:
       >>> agree = jnp.log(jnp.full((2, 1, 2), 0.5))
       >>> float(bald(agree)[0])
@@ -27,6 +31,7 @@ def bald(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     References:
       Houlsby et al. 2011, Bayesian active learning for classification and preference learning, arXiv:1112.5745
     """
+    check_predictions(log_probs)
     return mutual_information(log_probs)
 
 
@@ -43,6 +48,9 @@ def variation_ratio(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     Returns:
       Score of each point, between 0 and 1 - 1/C. Higher is more useful.
 
+    Raises:
+      ValueError: not floating predictions of shape [S, N, C].
+
     Example:
       >>> votes = jnp.log(jnp.array([[[0.9, 0.1]], [[0.8, 0.2]], [[0.2, 0.8]], [[0.6, 0.4]]]))
       >>> float(variation_ratio(votes)[0])
@@ -52,6 +60,7 @@ def variation_ratio(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
       Freeman 1965, Elementary applied statistics; Gal et al. 2017, Deep Bayesian active learning with image data,
       arXiv:1703.02910
     """
+    check_predictions(log_probs)
     finite = finite_log(log_probs)
     votes = jax.nn.one_hot(finite.argmax(axis=-1), finite.shape[-1], dtype=finite.dtype)
     # argmax of a prediction with NaN is a class like any other: the score must say NaN instead.
@@ -70,6 +79,9 @@ def mean_std(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     Returns:
       Score of each point, between 0 and 1/2 (population standard deviation). Higher is more useful.
 
+    Raises:
+      ValueError: not floating predictions of shape [S, N, C].
+
     Example:
       >>> disagree = jnp.log(jnp.array([[[1.0, 0.0]], [[0.0, 1.0]]]))
       >>> float(mean_std(disagree)[0])
@@ -79,6 +91,7 @@ def mean_std(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
       Kampffmeyer et al. 2016, Semantic segmentation of small objects and modeling of uncertainty in urban remote
       sensing images; Gal et al. 2017, arXiv:1703.02910
     """
+    check_predictions(log_probs)
     variance = jnp.exp(finite_log(log_probs)).var(axis=0)
     # The square root has no finite gradient at 0, where the samples agree; there the score is 0 and so is its gradient.
     agree = variance == 0

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from bal.acquisition._targets import check_targets, normalise_weights
+from bal.acquisition._targets import check_targets, positions_in_line, weights_of_positions
 from bal.information import (
     entropy,
     entropy_terms,
@@ -21,10 +21,10 @@ MAX_TARGET_CONFIGURATIONS = 65_536
 
 @full_precision
 def epig(
-    log_probs: Float[Array, "S N C"],
-    target_log_probs: Float[Array, "S2 M C2"],
+    log_probs: Float[Array, "S *N C"],
+    target_log_probs: Float[Array, "S2 *M C2"],
     target_weights: Float[Array, " M2"] | None = None,
-) -> Float[Array, " N"]:
+) -> Float[Array, "*N"]:
     r"""Mutual information between a point's label and the label at a target, averaged over the targets.
 
     .. math:: E_{x^*}[I(y; y^* \mid x, x^*)],\quad
@@ -35,14 +35,15 @@ def epig(
     Args:
       log_probs: normalised log-probabilities under S posterior samples.
       target_log_probs: the same at the points where predictions will be wanted, under the same S samples.
-      target_weights: importance of each target, at least 0; equal where None. Only their ratios matter.
+      target_weights: importance of each target, at least 0; equal where None. Only their ratios matter. Positions of
+        a dense target share its weight.
 
     Returns:
       Score of each point in nats, between 0 and the smaller of its BALD and the targets' mean BALD; exactly 0 where
       either is. Higher is more useful.
 
     Raises:
-      ValueError: no targets, targets of another number of samples or classes, or weights that cannot be normalised.
+      ValueError: no targets, targets of another number of samples or classes, or invalid weights.
 
     Example:
       >>> sure = jnp.log(jnp.array([[[1.0, 0.0]], [[0.0, 1.0]]]))
@@ -53,14 +54,14 @@ def epig(
       Bickford Smith et al. 2023, Prediction-oriented Bayesian active learning, arXiv:2304.08151
     """
     check_targets(log_probs, target_log_probs)
-    weights = normalise_weights(target_weights, target_log_probs.shape[1], log_probs.dtype)
-    targets = finite_log(target_log_probs)
+    weights = weights_of_positions(target_weights, target_log_probs.shape[1:-1], log_probs.dtype)
+    targets = finite_log(positions_in_line(target_log_probs))
     target_entropy = entropy(log_mean_exp(targets)) @ weights
     return _information(log_probs, targets, weights, target_entropy)
 
 
 @full_precision
-def joint_epig(log_probs: Float[Array, "S N C"], target_log_probs: Float[Array, "S2 M C2"]) -> Float[Array, " N"]:
+def joint_epig(log_probs: Float[Array, "S *N C"], target_log_probs: Float[Array, "S2 *M C2"]) -> Float[Array, "*N"]:
     r"""Mutual information between a point's label and the labels at all targets together.
 
     .. math:: I(y; y^*_1, \dots, y^*_M \mid x, x^*_{1..M})
@@ -87,13 +88,13 @@ def joint_epig(log_probs: Float[Array, "S N C"], target_log_probs: Float[Array, 
       Advanced deep active learning and data subset selection, arXiv:2401.04305
     """
     check_targets(log_probs, target_log_probs)
-    num_draws, num_targets, num_classes = target_log_probs.shape
+    targets = finite_log(positions_in_line(target_log_probs))
+    num_draws, num_targets, num_classes = targets.shape
     if num_classes**num_targets > MAX_TARGET_CONFIGURATIONS:
         raise ValueError(
             f"expected target_log_probs of at most {MAX_TARGET_CONFIGURATIONS} joint labels, "
             f"got {num_classes}**{num_targets}: use epig, or fewer targets"
         )
-    targets = finite_log(target_log_probs)
     joint = targets[:, 0]
     for target in range(1, num_targets):
         joint = (joint[:, :, None] + targets[:, target, None, :]).reshape(num_draws, -1)
@@ -102,7 +103,8 @@ def joint_epig(log_probs: Float[Array, "S N C"], target_log_probs: Float[Array, 
     return _information(log_probs, joint, jnp.ones(1, log_probs.dtype), entropy(log_mean_exp(joint))[0])
 
 
-def _information(log_probs, target_log_probs, target_weights, target_entropy):
+def _information(all_log_probs, target_log_probs, target_weights, target_entropy):
+    log_probs = positions_in_line(all_log_probs)
     probs = jnp.exp(finite_log(log_probs))
     joint_entropy = mean_pair_entropy(probs / probs.shape[0], jnp.exp(target_log_probs), target_weights)
     information = entropy_terms(probs.mean(axis=0)).sum(axis=-1) + target_entropy - joint_entropy
@@ -110,4 +112,4 @@ def _information(log_probs, target_log_probs, target_weights, target_entropy):
     # the samples agree, so that a deterministic network ties everywhere.
     bald, target_bald = (map_points(mutual_information, part) for part in (log_probs, target_log_probs))
     bound = jnp.minimum(bald, target_bald @ target_weights)
-    return jnp.clip(information, 0.0, bound)
+    return jnp.clip(information, 0.0, bound).reshape(all_log_probs.shape[1:-1])

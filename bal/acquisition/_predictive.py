@@ -1,9 +1,10 @@
-"""Scores of the mean prediction: how uncertain is the label, whatever the reason? Arrays in, arrays out."""
+"""Scores of the mean prediction: how uncertain is the label, for whatever reason?"""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bal.acquisition._checks import check_predictions
 from bal.information import entropy, log_mean_exp
 
 
@@ -18,6 +19,9 @@ def max_entropy(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     Returns:
       Score of each point in nats, between 0 and log C. Higher is more useful.
 
+    Raises:
+      ValueError: not floating predictions of shape [S, N, C].
+
     Example:
       >>> float(max_entropy(jnp.log(jnp.array([[[0.5, 0.5]]])))[0]) == float(jnp.log(2))
       True
@@ -25,6 +29,7 @@ def max_entropy(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     References:
       Shannon 1948, A mathematical theory of communication
     """
+    check_predictions(log_probs)
     return entropy(log_mean_exp(log_probs))
 
 
@@ -42,6 +47,9 @@ def least_confidence(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     Returns:
       Score of each point, between 0 and 1 - 1/C. Higher is more useful.
 
+    Raises:
+      ValueError: not floating predictions of shape [S, N, C].
+
     Example:
       >>> float(least_confidence(jnp.log(jnp.array([[[0.25, 0.75]]])))[0])
       0.25
@@ -49,6 +57,7 @@ def least_confidence(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     References:
       Lewis and Gale 1994, A sequential algorithm for training text classifiers, arXiv:cmp-lg/9407020
     """
+    check_predictions(log_probs)
     return 1 - jnp.exp(log_mean_exp(log_probs)).max(axis=-1)
 
 
@@ -63,6 +72,9 @@ def margin(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     Returns:
       Score of each point, between 0 and 1. Higher is more useful.
 
+    Raises:
+      ValueError: not floating predictions of shape [S, N, C].
+
     Example:
       >>> float(margin(jnp.log(jnp.array([[[0.25, 0.75]]])))[0])
       0.5
@@ -70,5 +82,10 @@ def margin(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     References:
       Scheffer et al. 2001, Active hidden Markov models for information extraction
     """
-    largest, second = jnp.moveaxis(jax.lax.top_k(jnp.exp(log_mean_exp(log_probs)), 2)[0], -1, 0)
+    check_predictions(log_probs)
+    probs = jnp.exp(log_mean_exp(log_probs))
+    if probs.shape[-1] == 1:
+        # There is no second class, so its probability is 0.
+        return 1 - probs[..., 0]
+    largest, second = jnp.moveaxis(jax.lax.top_k(probs, 2)[0], -1, 0)
     return 1 - (largest - second)

@@ -1,7 +1,7 @@
 """Which points need no person? Predictions in, a :class:`Decision` for each point out: automatic, ask, or leave.
 
-Pure functions of arrays; :func:`bal.build` has them in the loop (``automatic=...``). A rule is an uncertainty, any
-score of predictions where lower means more certain, and the threshold below which a label may be given.
+Pure functions of arrays; ``bal.build(..., automatic=...)`` uses them in the loop. A rule has an uncertainty, which is
+any score of predictions where lower means more certain, and a threshold below which the model may label a point.
 """
 
 from bal.autolabel._decide import Decision, Kind, check_max_automatic, choose, decide, decide_assessed, summary

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from bal.autolabel._rule import Calibration, Rule, assess, check_calibration
 from bal.selection import Selection, top_k
 from bal.types import RngKey
+from bal.validation import check_count, check_indices, is_concrete
 
 
 class Kind(IntEnum):
@@ -21,7 +22,7 @@ class Kind(IntEnum):
 
 
 class Decision(NamedTuple):
-    """What is done with each point. ``labels`` are the model's, for all points: they count where kind is automatic."""
+    """What is done with each point. ``labels`` has the model's for all points; they count where kind is automatic."""
 
     kind: Int[Array, " N"]  # values of Kind
     labels: Int[Array, " N"]
@@ -36,25 +37,30 @@ def decide(
     rule: Rule,
     *,
     available: Bool[Array, " N"],
-    asked: Int[Array, " B"] | None = None,
+    asked: Array | None = None,
     max_automatic: int | None = None,
     calibration: Calibration | None = None,
     rounds_done: int | Int[Array, ""] = 0,
 ) -> Decision:
-    """Decide for each point, from predictions of any model; of a large pool see :func:`decide_assessed`.
+    """Decide for each point, from predictions of any model; for a large pool see :func:`decide_assessed`.
 
     Args:
-      rng_key: breaks ties between equally certain points where there is not room for all.
+      rng_key: breaks ties between equally certain points where ``max_automatic`` leaves no room for all.
       log_probs: normalised log-probabilities under S posterior samples; S = 1 for a single model.
       rule: which points may be labelled automatically.
       available: True where a point has no label yet; the others are left.
-      asked: points that a person will label, such as ``Selection.indices``; nobody is asked where None.
-      max_automatic: automatic labels at most, the most certain first; no limit where None.
-      calibration: see :func:`calibrate`; what ``risk_controlled`` reads.
+      asked: indices [B] of the points that a person will label, such as ``Selection.indices``; N stands for no point,
+        and None for no points.
+      max_automatic: largest number of automatic labels, the most certain first; no limit where None.
+      calibration: what ``risk_controlled`` reads; see :func:`calibrate`.
       rounds_done: for a threshold that changes from round to round.
 
+    Returns:
+      The decision.
+
     Raises:
-      ValueError: ``max_automatic`` is not between 1 and N, or the rule needs more calibration points.
+      ValueError: ``asked`` is a mask or holds an index outside 0 and N, ``max_automatic`` is not between 1 and N, the
+        threshold is NaN, or the rule needs more calibration points.
 
     Example:
       >>> import jax
@@ -85,21 +91,21 @@ def decide_assessed(
     rule: Rule,
     *,
     available: Bool[Array, " N3"],
-    asked: Int[Array, " B"] | None = None,
+    asked: Array | None = None,
     max_automatic: int | None = None,
     calibration: Calibration | None = None,
     rounds_done: int | Int[Array, ""] = 0,
 ) -> Decision:
-    """:func:`decide` from what :func:`assess` says of each point: for a pool that is never predicted whole.
+    """:func:`decide` from what :func:`assess` says about each point: for a pool that is never predicted whole.
 
     Args:
       rng_key: breaks ties.
       uncertainty: of each point, by the rule; lower is more certain.
       labels: the model's.
       rule: the one that assessed them.
-      available: see :func:`decide`, as all that follow.
-      asked: points that a person will label.
-      max_automatic: automatic labels at most.
+      available: see :func:`decide`, also for the arguments below.
+      asked: indices of the points that a person will label.
+      max_automatic: largest number of automatic labels.
       calibration: what ``risk_controlled`` reads.
       rounds_done: for a threshold that changes from round to round.
 
@@ -107,7 +113,7 @@ def decide_assessed(
       The decision of :func:`decide`.
 
     Raises:
-      ValueError: as :func:`decide`, or arrays that have not one value a point.
+      ValueError: as :func:`decide`, or arrays without exactly one value a point.
 
     Example:
       >>> import jax, bal
@@ -119,14 +125,16 @@ def decide_assessed(
     """
     check_calibration(rule, None if calibration is None else calibration.wrong.shape[0])
     num_points = uncertainty.shape[0]
-    # The signature writes N2 and N3, so that what does not fit meets these messages, also where shapes are checked.
+    # The signature writes N2 and N3, so that these messages say what does not fit, also where shapes are checked.
     for name, array in (("labels", labels), ("available", available)):
         if array.shape != (num_points,):
             raise ValueError(f"expected {name} of shape [{num_points}], as uncertainty, got {list(array.shape)}")
     max_automatic = num_points if max_automatic is None else max_automatic
     kind = jnp.full(num_points, int(Kind.LEAVE), jnp.int32)
     if asked is not None:
-        kind = kind.at[asked].set(int(Kind.ASK), mode="drop")
+        check_indices("asked", asked, num_points)
+        # In compiled code values cannot be checked: a negative index is absent, and does not wrap.
+        kind = kind.at[jnp.where(asked < 0, num_points, asked)].set(int(Kind.ASK), mode="drop")
     candidates = available & (kind == Kind.LEAVE)
     threshold = rule.threshold(jnp.asarray(rounds_done), uncertainty, candidates, calibration)
     chosen = choose(rng_key, uncertainty, candidates, threshold, max_automatic=max_automatic)
@@ -148,12 +156,17 @@ def choose(
       rng_key: breaks ties.
       uncertainty: lower is more certain; NaN is never labelled.
       candidates: True where a point may be labelled automatically.
-      threshold: strictly below it.
-      max_automatic: so many at most, the length of the result.
+      threshold: chosen points lie strictly below it.
+      max_automatic: the length of the result, and the largest number of points.
+
+    Returns:
+      The selection.
 
     Raises:
-      ValueError: ``max_automatic`` is not between 1 and N.
+      ValueError: ``max_automatic`` is not between 1 and N, or the threshold is NaN.
     """
+    if is_concrete(threshold) and np.isnan(threshold).any():
+        raise ValueError("expected the threshold of the rule to be a number, got nan")
     check_max_automatic(max_automatic, uncertainty.shape[0])
     return top_k(rng_key, -uncertainty, candidates & (uncertainty < threshold), batch_size=max_automatic)
 
@@ -162,6 +175,7 @@ def check_max_automatic(max_automatic: int, num_points: int) -> None:
     """Raise where there is no room for a label, or room for more labels than there are points to choose from."""
     if not 1 <= max_automatic <= num_points:
         raise ValueError(f"expected max_automatic between 1 and the number of points {num_points}, got {max_automatic}")
+    check_count("max_automatic", max_automatic)
 
 
 def summary(decision: Decision) -> str:

@@ -1,10 +1,11 @@
-"""Rules whose threshold is a number that a person sets. They promise nothing of the error rate."""
+"""Rules with a threshold that a person sets. They promise nothing about the error rate."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bal.acquisition import least_confidence, max_entropy
 from bal.autolabel._rule import Rule
+from bal.validation import check_nonnegative, check_probability
 
 
 def entropy_below(delta_0: float | Float[Array, ""], *, rate: float | Float[Array, ""] = 0.0) -> Rule:
@@ -12,15 +13,18 @@ def entropy_below(delta_0: float | Float[Array, ""], *, rate: float | Float[Arra
 
     .. math:: H[\bar p] < \delta_t, \quad \delta_t = \max(0, \delta_0 - \mathrm{rate} \cdot t)
 
-    with t the number of rounds that are done. The model grows sure of more and more points; the threshold falls so that
-    the automatic labels stay few and right.
+    with t the number of rounds done. The model becomes certain of more and more points; the threshold falls so that
+    automatic labels stay few and correct.
 
     Args:
-      delta_0: threshold of the first round, in nats. The paper has 0.05 (CACD) and 0.005 (Caltech-256).
-      rate: nats a round; the paper has 0.0033 and 0.00033.
+      delta_0: threshold of the first round, in nats; 0.05 (CACD) and 0.005 (Caltech-256) in the paper.
+      rate: nats a round; 0.0033 and 0.00033 in the paper.
+
+    Returns:
+      The rule.
 
     Raises:
-      ValueError: a number below 0.
+      ValueError: a number below 0, or NaN.
 
     Example:
       >>> rule = entropy_below(0.05, rate=0.02)
@@ -30,9 +34,7 @@ def entropy_below(delta_0: float | Float[Array, ""], *, rate: float | Float[Arra
     References:
       Wang et al. 2017, Cost-effective active learning for deep image classification, arXiv:1701.03551
     """
-    for name, value in (("delta_0", delta_0), ("rate", rate)):
-        if isinstance(value, int | float) and value < 0:
-            raise ValueError(f"expected {name} of at least 0, got {value}")
+    check_nonnegative(delta_0=delta_0, rate=rate)
 
     def threshold(rounds_done, uncertainty, candidates, calibration):
         return jnp.maximum(0.0, delta_0 - rate * rounds_done)
@@ -46,10 +48,13 @@ def confidence_above(level: float | Float[Array, ""]) -> Rule:
     .. math:: \max_c \bar p_c > \mathrm{level}
 
     Args:
-      level: probability; what it is worth depends on how well the model is calibrated.
+      level: probability. How often such a label is right depends on how well the model is calibrated.
+
+    Returns:
+      The rule.
 
     Raises:
-      ValueError: a number outside [0, 1].
+      ValueError: a number outside [0, 1], or NaN.
 
     Example:
       >>> rule = confidence_above(0.75)
@@ -59,8 +64,7 @@ def confidence_above(level: float | Float[Array, ""]) -> Rule:
     References:
       Lee 2013, Pseudo-label: the simple and efficient semi-supervised learning method for deep neural networks
     """
-    if isinstance(level, int | float) and not 0 <= level <= 1:
-        raise ValueError(f"expected level between 0 and 1, got {level}")
+    check_probability(level=level)
 
     def threshold(rounds_done, uncertainty, candidates, calibration):
         return jnp.asarray(1.0 - level)

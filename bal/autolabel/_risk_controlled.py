@@ -1,4 +1,4 @@
-"""The rule that promises an error rate: labelled points decide how far down the order of certainty labels are right."""
+"""The rule that promises an error rate: calibration points show up to which uncertainty the model is right."""
 
 import math
 
@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from bal.acquisition import max_entropy
 from bal.autolabel._rule import Calibration, Rule, Uncertainty
+from bal.validation import check_fraction
 
 NUM_THRESHOLDS = 50
 MAX_STARTS = 10
@@ -19,42 +20,45 @@ def risk_controlled(
     confidence: float | Float[Array, ""] = 0.95,
     uncertainty: Uncertainty = max_entropy,
 ) -> Rule:
-    r"""Label as many points as can be labelled with at most a given share of errors, or none.
+    r"""Label as many points as possible with at most a given error rate, or none.
 
     Promise: given the model and the candidates, with probability of at least ``confidence`` over the draw of the
     calibration points, the threshold t has
 
     .. math:: R(t) = P(\hat y \neq y \mid u < t) \le \mathrm{max\_error}
 
-    for points of the distribution that the calibration points come from. It rests on calibration points that are
-    independent of everything that made the model (no training, no early stopping) and of the candidates. In the loop
-    that is so where the model does not learn from automatic labels (weight 0), and in the first round; later, labels
-    that an earlier threshold chose carry something of the calibration points into the model.
+    for points of the distribution that the calibration points come from. The calibration points must be independent of
+    everything that made the model (no training, no early stopping) and of the candidates. In the loop this holds in the
+    first round, and where the model does not learn from automatic labels (weight 0). In later rounds, labels that an
+    earlier threshold chose carry information about the calibration points into the model.
 
-    It is a statement about R: among the labels given to a finite pool the share of errors scatters around it. What is
-    left of a pool after active selection is not quite that distribution, and the most certain of the points below t
-    (``max_automatic``) are not all of them: measure both.
+    R is an expectation: the error rate among the labels of a finite pool scatters around it. After active selection,
+    the rest of the pool does not quite follow that distribution, and ``max_automatic`` takes only the most certain of
+    the points below t: measure the effect of both.
 
-    How (Learn then Test): the thresholds tried are quantiles of the candidates' uncertainty, so they are fixed for the
-    calibration points. Of the m calibration points below t, Bin(m, R(t)) are wrong. That R(t) > max_error is rejected
-    where the Clopper-Pearson test says so: k wrong ones or fewer would have had a probability of at most some level,
+    Method (Learn then Test): the thresholds tried are quantiles of the candidates' uncertainty, so they do not depend
+    on the calibration points. Of the m calibration points below t, Bin(m, R(t)) are wrong. The Clopper-Pearson test
+    rejects R(t) > max_error where k errors or fewer would have a probability of at most some level,
 
     .. math:: P(\mathrm{Bin}(m, \mathrm{max\_error}) \le k) \le \mathrm{level}
 
-    From the most certain points to all, the fallback procedure (Wiens 2003) hands the level of a test that passed on to
-    the next. It starts where 0 errors would pass and, the more points there are, at up to nine later places too, among
-    which ``1 - confidence`` is shared. The largest threshold that passes is returned.
+    From the most certain points to all of them, the fallback procedure (Wiens 2003) passes the level of each successful
+    test on to the next. It starts where 0 errors would pass and, with more points, at up to nine later places, which
+    share ``1 - confidence``. The largest threshold that passes is returned.
 
     Args:
-      max_error: wished-for share of wrong labels, such as 0.01.
+      max_error: largest acceptable share of wrong labels, such as 0.01.
       confidence: probability with which the promise is kept.
-      uncertainty: score of predictions by which points are ordered, such as ``bal.acquisition.bald``.
+      uncertainty: score of predictions that orders the points, such as ``bal.acquisition.bald``.
+
+    Returns:
+      The rule.
 
     Raises:
-      ValueError: a number that is not between 0 and 1.
+      ValueError: a number that is not strictly between 0 and 1.
 
     Example:
-      >>> risk_controlled(0.01).num_calibration  # so many, and none of them wrong
+      >>> risk_controlled(0.01).num_calibration  # with none of them wrong
       299
 
     References:
@@ -62,13 +66,14 @@ def risk_controlled(
       for deep neural networks, arXiv:1705.08500; Wiens 2003, A fixed sequence Bonferroni procedure for testing multiple
       endpoints
     """
-    for name, value in (("max_error", max_error), ("confidence", confidence)):
-        if isinstance(value, int | float) and not 0 < value < 1:
-            raise ValueError(f"expected {name} between 0 and 1, got {value}")
+    check_fraction(max_error=max_error, confidence=confidence)
 
     def threshold(rounds_done, uncertainty, candidates, calibration: Calibration | None):
         if calibration is None:
-            raise ValueError("expected calibration points for risk_controlled, got None")
+            raise ValueError(
+                "expected calibration points for risk_controlled, got None: use bal.autolabel.calibrate, or in the "
+                "loop bal.datasets.hold_out_calibration"
+            )
         counted = calibration.weights > 0
         shares, levels = _plan(counted.sum(), max_error, 1 - jnp.asarray(confidence))
         thresholds = _quantiles(uncertainty, candidates, shares)
@@ -81,7 +86,7 @@ def risk_controlled(
 
 
 def binomial_cdf(num_wrong: Array, num_points: Array, error_rate: float | Float[Array, ""]) -> Float[Array, "*n"]:
-    r"""Probability of so few errors or fewer among so many points, :math:`P(\mathrm{Bin}(m, \alpha) \le k)`.
+    r"""Probability of at most k errors among m points, :math:`P(\mathrm{Bin}(m, \alpha) \le k)`.
 
     Example:
       >>> bool(jnp.isclose(binomial_cdf(jnp.array(0), jnp.array(2), 0.5), 0.25))
@@ -93,16 +98,16 @@ def binomial_cdf(num_wrong: Array, num_points: Array, error_rate: float | Float[
 
 
 def _fewest(max_error, level):
-    """Points of which none may be wrong for the test to pass: (1 - max_error)**m = level."""
+    """Number of points with which the test passes if none is wrong: (1 - max_error)**m = level."""
     log, log1p = (math.log, math.log1p) if isinstance(max_error, float) else (jnp.log, jnp.log1p)
     return log(level) / log1p(-max_error)
 
 
 def _plan(num_points: Array, max_error, level: Array) -> tuple[Float[Array, " G"], Float[Array, " G"]]:
-    """The shares of the candidates at which thresholds lie, and the level that each brings with it.
+    """The shares of the candidates at which thresholds lie, and the level that starts at each.
 
-    Starts cost level: one for each twice the fewest points lost least coverage in simulation, from problems with few
-    points, where one start is best, to those with many. The first leaves two standard deviations of room, since the
+    Starts cost level. In simulations, coverage was best with one start for each twice the fewest points: one where
+    points are few, and more where they are many. The first start leaves a margin of two standard deviations, since the
     number of calibration points below a quantile of the candidates scatters.
     """
     rate = -jnp.log1p(-jnp.asarray(max_error))
@@ -121,10 +126,10 @@ def _plan(num_points: Array, max_error, level: Array) -> tuple[Float[Array, " G"
 def _quantiles(
     uncertainty: Float[Array, " N"], candidates: Bool[Array, " N"], shares: Float[Array, " G"]
 ) -> Float[Array, " G"]:
-    """Thresholds with at least such a share of the points strictly below; +inf where that is all candidates.
+    """Thresholds with at least these shares of the points strictly below them; +inf where that is all candidates.
 
-    Points that are no candidates count as the most uncertain: a person was asked about them mostly because they were.
-    So a share of the pool is about that share of the calibration points, of which nobody took the uncertain ones away.
+    Points that are no candidates count as the most uncertain: mostly, that is why a person was asked about them. So a
+    share of the pool is about the same share of the calibration points, which keep their uncertain ones.
     """
     usable = candidates & ~jnp.isnan(uncertainty)
     ordered = jnp.sort(jnp.where(usable, uncertainty, jnp.inf))

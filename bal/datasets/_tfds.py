@@ -1,5 +1,6 @@
 """Classification sets of TensorFlow Datasets, read without TensorFlow."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from bal.types import Dataset
 
 
 def tfds_names() -> list[str]:
-    """Names that TFDS knows; none where it is not installed."""
+    """Names in the TFDS catalogue; none where TFDS is not installed."""
     try:
         import tensorflow_datasets as tfds
     except ImportError:
@@ -18,14 +19,17 @@ def tfds_names() -> list[str]:
 
 
 def load_tfds(name: str, *, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
-    """A TFDS classification set: its training split is the pool.
+    """A TFDS classification set, whose training split is the pool; images are scaled to [0, 1].
 
-    Images are scaled to [0, 1]. It is read with ``tfds.data_source`` from ``array_record`` files.
+    It is read with ``tfds.data_source`` from ``array_record`` files.
 
     Args:
       name: name in the TFDS catalogue, such as "fashion_mnist".
       data_dir: where prepared sets are kept; None is the default of TFDS.
       download: download and prepare a set that is not there yet.
+
+    Returns:
+      The data set, with the names of its classes in ``about``.
 
     Raises:
       FileNotFoundError: not prepared in ``data_dir``, and ``download`` is False.
@@ -50,11 +54,13 @@ def load_tfds(name: str, *, data_dir: str | Path | None = None, download: bool =
         raise ValueError(f"expected the splits train and test (or validation) in {name!r}, got {sorted(splits)}")
     pool = _read(builder.as_data_source(split="train"), *keys)
     test = _read(builder.as_data_source(split=test_split), *keys)
-    return from_arrays(*pool, *test, num_classes=builder.info.features[keys[1]].num_classes)
+    classes = builder.info.features[keys[1]]
+    dataset = from_arrays(*pool, *test, num_classes=classes.num_classes)
+    return dataset._replace(about=dataclasses.replace(dataset.about, label_names=tuple(classes.names)))
 
 
 def _read(source, input_key: str, label_key: str) -> tuple[np.ndarray, np.ndarray]:
     rows = source.__getitems__(range(len(source)))
     inputs = np.stack([row[input_key] for row in rows])
     scale = 255 if inputs.dtype == np.uint8 else 1
-    return inputs.astype(np.float32) / scale, np.asarray([row[label_key] for row in rows])
+    return inputs.astype(np.float32) / scale, np.asarray([row[label_key] for row in rows], np.int32)

@@ -1,4 +1,4 @@
-"""Variants of a data set. Each returns a new :class:`bal.types.Dataset`; none touches the test labels."""
+"""Variants of a data set. Each returns a new :class:`bal.types.Dataset`; none reads the test labels."""
 
 from collections.abc import Sequence
 
@@ -6,76 +6,69 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bal.types import Batch, Dataset, RngKey
+from bal.datasets._points import num_points, take_pool, take_rows
+from bal.types import Batch, Dataset, PyTree, RngKey
+from bal.validation import check_count, check_nonnegative, check_probability
 
 
 def repeated(rng_key: RngKey, dataset: Dataset, *, copies: int, noise: float = 0.1) -> Dataset:
-    """The pool several times over, each copy with its own Gaussian noise, drawn once: Repeated-MNIST.
+    """The pool several times over, each copy with independent Gaussian noise, drawn once: Repeated-MNIST.
 
     Args:
       rng_key: the noise.
       dataset: its pool is repeated; copy c of point i has index ``c * N + i``.
       copies: how often each point occurs.
-      noise: standard deviation, in the unit of the inputs.
+      noise: standard deviation, in the unit of the inputs. It is added to floating leaves.
 
     Raises:
-      ValueError: ``copies`` below 1 or negative ``noise``.
+      ValueError: ``copies`` below 1, negative ``noise``, or noise on inputs that are all integers.
 
     References:
       Kirsch et al. 2019, BatchBALD, arXiv:1906.08158
     """
-    if copies < 1 or noise < 0:
-        raise ValueError(f"expected copies of at least 1 and noise of at least 0, got {copies} and {noise}")
-    inputs = jnp.concatenate([jnp.asarray(dataset.pool_inputs)] * copies)
-    labels = None if dataset.pool_labels is None else jnp.concatenate([jnp.asarray(dataset.pool_labels)] * copies)
-    inputs = inputs + noise * jax.random.normal(rng_key, inputs.shape, inputs.dtype)
-    return dataset._replace(pool_inputs=inputs, pool_labels=labels)
+    check_count("copies", copies)
+    check_nonnegative(noise=noise)
+    repeat = lambda tree: jax.tree.map(lambda leaf: jnp.concatenate([jnp.asarray(leaf)] * copies), tree)
+    leaves, structure = jax.tree.flatten(repeat(dataset.pool_inputs))
+    floating = [index for index, leaf in enumerate(leaves) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    if not floating and noise > 0:
+        raise ValueError(
+            f"expected floating pool_inputs to add noise to, got {leaves[0].dtype}: "
+            "convert them with bal.datasets.map_inputs, or pass noise=0"
+        )
+    keys = [rng_key] if len(floating) == 1 else jax.random.split(rng_key, max(1, len(floating)))
+    for key, index in zip(keys, floating, strict=False):
+        leaves[index] = leaves[index] + noise * jax.random.normal(key, leaves[index].shape, leaves[index].dtype)
+    return dataset._replace(pool_inputs=jax.tree.unflatten(structure, leaves), pool_labels=repeat(dataset.pool_labels))
 
 
 def imbalanced(rng_key: RngKey, dataset: Dataset, *, class_fractions: Sequence[float]) -> Dataset:
-    """A pool in which classes are differently frequent; the test set stays as it is.
+    """A pool whose classes have different frequencies; the test set does not change.
 
     Args:
       rng_key: which points stay.
-      dataset: its pool must have labels.
+      dataset: its pool must have one class a point.
       class_fractions: for each class the share of its pool points that stays, between 0 and 1.
 
     Raises:
-      ValueError: no labels, a fraction outside [0, 1], or another number of fractions than of classes.
+      ValueError: no classes, a fraction outside [0, 1], the wrong number of fractions, or no point left.
     """
     labels = _pool_labels(dataset)
-    num_classes = int(labels.max()) + 1
+    if not hasattr(labels, "dtype") or not jnp.issubdtype(labels.dtype, jnp.integer) or labels.ndim != 1:
+        raise ValueError("expected integer pool_labels of shape [N] for class_fractions, got other labels")
+    labels = np.asarray(labels)
+    num_classes = dataset.about.num_classes or int(labels.max()) + 1
     fractions = np.asarray(class_fractions)
-    if fractions.shape != (num_classes,) or ((fractions < 0) | (fractions > 1)).any():
-        raise ValueError(f"expected {num_classes} class_fractions between 0 and 1, got {list(class_fractions)}")
+    if fractions.shape != (num_classes,):
+        raise ValueError(f"expected {num_classes} class_fractions, one for each class, got {list(class_fractions)}")
+    check_probability(class_fractions=fractions)
     order = np.asarray(jax.random.permutation(rng_key, len(labels)))
     kept = [order[labels[order] == c] for c in range(num_classes)]
     kept = [indices[: round(fraction * len(indices))] for indices, fraction in zip(kept, fractions, strict=True)]
-    return _take_pool(dataset, np.sort(np.concatenate(kept)))
-
-
-def normalised(dataset: Dataset) -> Dataset:
-    """Inputs whose last axis (the channels of an image) has mean 0 and variance 1 over the pool.
-
-    The same shift and scale go to all other inputs of the data set. A channel that never varies is only shifted.
-    """
-    pool = np.asarray(dataset.pool_inputs)
-    axes = tuple(range(pool.ndim - 1))
-    mean, deviation = pool.mean(axes, dtype=np.float64), pool.std(axes, dtype=np.float64)
-    scale = np.where(deviation > 0, deviation, 1.0)
-
-    def normalise(inputs):
-        shape = (1,) * (pool.ndim - 1) + (-1,)
-        shifted = np.asarray(inputs) - mean.astype(pool.dtype).reshape(shape)
-        return shifted / scale.astype(pool.dtype).reshape(shape)
-
-    validation = dataset.validation
-    return dataset._replace(
-        pool_inputs=normalise(pool),
-        test_inputs=None if dataset.test_inputs is None else normalise(dataset.test_inputs),
-        target_inputs=None if dataset.target_inputs is None else normalise(dataset.target_inputs),
-        validation=None if validation is None else validation._replace(inputs=normalise(validation.inputs)),
-    )
+    indices = np.sort(np.concatenate(kept))
+    if not indices.size:
+        raise ValueError(f"expected class_fractions that leave at least one point, got {list(class_fractions)}")
+    return take_pool(dataset, indices)
 
 
 def subset(rng_key: RngKey, dataset: Dataset, *, num_pool: int | None = None, num_test: int | None = None) -> Dataset:
@@ -88,16 +81,17 @@ def subset(rng_key: RngKey, dataset: Dataset, *, num_pool: int | None = None, nu
       num_test: test points that stay; None keeps all.
 
     Raises:
-      ValueError: more points than there are, or fewer than 1.
+      ValueError: a count outside 1 and the number of points, or no test set.
     """
     key_pool, key_test = jax.random.split(rng_key)
     if num_pool is not None:
-        dataset = _take_pool(dataset, _choose(key_pool, len(dataset.pool_inputs), num_pool, "num_pool"))
+        dataset = take_pool(dataset, _choose(key_pool, num_points(dataset.pool_inputs), num_pool, "num_pool"))
     if num_test is not None:
-        if dataset.test_inputs is None or dataset.test_labels is None:
-            raise ValueError("expected a data set with a test set for num_test, got none")
-        kept = _choose(key_test, len(dataset.test_inputs), num_test, "num_test")
-        dataset = dataset._replace(test_inputs=dataset.test_inputs[kept], test_labels=dataset.test_labels[kept])
+        if dataset.test_inputs is None:
+            raise ValueError("expected a data set with test_inputs for num_test, got None")
+        kept = _choose(key_test, num_points(dataset.test_inputs), num_test, "num_test")
+        inputs, labels = take_rows((dataset.test_inputs, dataset.test_labels), kept)
+        dataset = dataset._replace(test_inputs=inputs, test_labels=labels)
     return dataset
 
 
@@ -105,6 +99,11 @@ def hold_out_validation(rng_key: RngKey, dataset: Dataset, *, num_validation: in
     """Move random labelled points from the pool to ``Dataset.validation``, for early stopping.
 
     Their labels cost what any label costs: report them beside the label count.
+
+    Args:
+      rng_key: which points move.
+      dataset: its pool must have labels.
+      num_validation: how many move.
 
     Raises:
       ValueError: no labels, or not fewer validation points than pool points.
@@ -118,6 +117,11 @@ def hold_out_calibration(rng_key: RngKey, dataset: Dataset, *, num_calibration: 
 
     Their labels cost what any label costs: report them beside the label count.
 
+    Args:
+      rng_key: which points move.
+      dataset: its pool must have labels.
+      num_calibration: how many move.
+
     Raises:
       ValueError: no labels, or not fewer calibration points than pool points.
     """
@@ -126,25 +130,25 @@ def hold_out_calibration(rng_key: RngKey, dataset: Dataset, *, num_calibration: 
 
 
 def _hold_out(rng_key: RngKey, dataset: Dataset, count: int, name: str) -> tuple[Batch, Dataset]:
-    labels = _pool_labels(dataset)
-    kept = _choose(rng_key, len(labels), len(labels) - count, f"the pool without {name}")
-    held_out = np.setdiff1d(np.arange(len(labels)), kept)
-    batch = Batch(dataset.pool_inputs[held_out], jnp.asarray(labels[held_out]), jnp.ones(len(held_out)))
-    return batch, _take_pool(dataset, kept)
+    _pool_labels(dataset)
+    size = num_points(dataset.pool_inputs)
+    check_count(name, count)
+    if count >= size:
+        raise ValueError(f"expected {name} below the number of pool points {size}, got {count}")
+    kept = _choose(rng_key, size, size - count, name)
+    held_out = np.setdiff1d(np.arange(size), kept)
+    inputs, labels = take_rows((dataset.pool_inputs, dataset.pool_labels), held_out)
+    return Batch(inputs, jax.tree.map(jnp.asarray, labels), jnp.ones(count)), take_pool(dataset, kept)
 
 
-def _pool_labels(dataset: Dataset) -> np.ndarray:
+def _pool_labels(dataset: Dataset) -> PyTree:
     if dataset.pool_labels is None:
         raise ValueError("expected a data set with pool_labels, got None")
-    return np.asarray(dataset.pool_labels)
+    return dataset.pool_labels
 
 
-def _take_pool(dataset: Dataset, indices: np.ndarray) -> Dataset:
-    labels = None if dataset.pool_labels is None else dataset.pool_labels[indices]
-    return dataset._replace(pool_inputs=dataset.pool_inputs[indices], pool_labels=labels)
-
-
-def _choose(rng_key: RngKey, num_points: int, count: int, name: str) -> np.ndarray:
-    if not 1 <= count <= num_points:
-        raise ValueError(f"expected {name} between 1 and {num_points}, got {count}")
-    return np.sort(np.asarray(jax.random.permutation(rng_key, num_points))[:count])
+def _choose(rng_key: RngKey, size: int, count: int, name: str) -> np.ndarray:
+    check_count(name, count)
+    if count > size:
+        raise ValueError(f"expected {name} between 1 and {size}, got {count}")
+    return np.sort(np.asarray(jax.random.permutation(rng_key, size))[:count])

@@ -43,6 +43,8 @@ def check_settings(
         check_count("max_automatic", automatic.max_automatic)
         check_nonnegative(weight=automatic.weight)
     kind = posterior.likelihood.predicts
+    if automatic is not None and kind != "categorical":
+        raise ValueError(f"expected categorical predictions for automatic labelling, got {kind} ones: leave it out")
     if strategy.takes is not None and kind not in strategy.takes:
         raise ValueError(
             f"expected a strategy for {kind} predictions, got one for {' or '.join(strategy.takes)} predictions: "
@@ -50,9 +52,10 @@ def check_settings(
         )
     missing = [name for name in strategy.needs if name not in posterior.features]
     if missing:
+        hint = ": name the last_layer of a network of your own" if "embedding" in missing else ""
         raise ValueError(
             f"expected a posterior with the features {list(strategy.needs)} that the strategy needs, "
-            f"got one with {sorted(posterior.features)}"
+            f"got one with {sorted(posterior.features)}{hint}"
         )
 
 

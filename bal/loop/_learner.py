@@ -57,7 +57,7 @@ class StepInfo(NamedTuple):
     automatic: AutomaticInfo | None = None
 
 
-class InitFn(Protocol):
+class InitRunFn(Protocol):
     """The state before the first round."""
 
     def __call__(
@@ -143,7 +143,7 @@ class StepFn(Protocol):
         """
 
 
-class ExtendFn(Protocol):
+class ExtendRunFn(Protocol):
     """Room for more labels."""
 
     def __call__(self, state: LoopState, num_rounds: int) -> LoopState:
@@ -192,12 +192,12 @@ class PredictorFn(Protocol):
 class ActiveLearner(NamedTuple):
     """Pure functions of a run. ``step`` is ``ask`` followed by ``tell`` with the labels that the data set holds."""
 
-    init: InitFn
+    init: InitRunFn
     ask: AskFn
     tell: TellFn
     skip: SkipFn
     step: StepFn
-    extend: ExtendFn
+    extend: ExtendRunFn
     view: ViewFn
     predictor: PredictorFn
     num_rounds: int

@@ -18,9 +18,10 @@ from bal.validation import is_concrete
 
 VERSION = 1
 HEADER = "description"
+KEY_IMPLEMENTATIONS = {"key<fry>": "threefry2x32", "key<rbg>": "rbg", "key<urbg>": "unsafe_rbg"}
 
 
-def save(path: str | Path, state: LoopState) -> None:
+def save(path: str | Path, state: Any) -> None:
     """Write a state to one file, whole or not at all: an interruption leaves the file that was there before.
 
     The file is a NumPy ``npz`` archive of the state's arrays and a JSON description of them. Nothing is pickled.
@@ -124,9 +125,9 @@ def _template(learner: ActiveLearner, dataset: Dataset, held: dict[str, dict], p
 
 def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            description = json.loads(file[HEADER].tobytes())
-            arrays = [file[str(number)] for number in range(len(description["leaves"]))]
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            description = json.loads(archive[HEADER].tobytes())
+            arrays = [archive[str(number)] for number in range(len(description["leaves"]))]
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
@@ -160,6 +161,6 @@ def _to_numpy(leaf: PyTree) -> np.ndarray:
 
 def _from_numpy(array: np.ndarray, described: dict[str, Any]) -> jax.Array:
     dtype = described["dtype"]
-    if dtype.startswith("key<"):
-        return jax.random.wrap_key_data(jnp.asarray(array), impl=dtype.removeprefix("key<").removesuffix(">"))
+    if dtype in KEY_IMPLEMENTATIONS:
+        return jax.random.wrap_key_data(jnp.asarray(array), impl=KEY_IMPLEMENTATIONS[dtype])
     return jnp.asarray(array if array.dtype == jnp.dtype(dtype) else array.view(jnp.dtype(dtype)))

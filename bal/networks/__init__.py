@@ -1,15 +1,28 @@
 """Networks as pure functions, cut where posterior samples begin to differ: trunk, head, readout."""
 
-from bal.networks._adapter import from_functions
 from bal.networks._cnn import cnn
 from bal.networks._concrete_dropout import concrete_dropout_mlp
 from bal.networks._dropconnect import dropconnect_mlp
 from bal.networks._epinet import epinet_mlp
 from bal.networks._from_equinox import from_equinox
-from bal.networks._from_flax import from_linen, from_nnx
+from bal.networks._from_functions import from_functions
+from bal.networks._from_linen import from_linen
+from bal.networks._from_nnx import from_nnx
 from bal.networks._loss_prediction import LossPrediction, loss_prediction
 from bal.networks._mlp import mlp
-from bal.networks._network import Network, Training, Variables, deterministic_outputs
+from bal.networks._network import (
+    FeaturesFn,
+    HeadFn,
+    InitVariablesFn,
+    Network,
+    ReadoutFn,
+    TrainFn,
+    Training,
+    TrunkFn,
+    Variables,
+    deterministic_outputs,
+)
+from bal.networks._preprocessed import preprocessed
 from bal.networks._resnet import resnet18
 from bal.networks._variational import (
     VariationalConv,
@@ -33,9 +46,15 @@ NETWORKS = {
 
 __all__ = [
     "NETWORKS",
+    "FeaturesFn",
+    "HeadFn",
+    "InitVariablesFn",
     "LossPrediction",
     "Network",
+    "ReadoutFn",
+    "TrainFn",
     "Training",
+    "TrunkFn",
     "VariationalConv",
     "VariationalDense",
     "Variables",
@@ -53,6 +72,7 @@ __all__ = [
     "gaussian_weights",
     "loss_prediction",
     "mlp",
+    "preprocessed",
     "resnet18",
     "variational_cnn",
     "variational_mlp",

@@ -1,63 +1,97 @@
-"""What adapters of foreign networks share: a network that is not cut into parts, and the check of its outputs."""
+"""What adapters of foreign networks share: how their functions become a network, and the check of its outputs."""
 
+import inspect
 from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from bal.networks._network import Network, Training, Variables
+from bal.networks._cut import Cut, StandIn, check_cut
+from bal.networks._network import FeaturesFn, InitVariablesFn, Network, Training, Variables
 from bal.types import PyTree, RngKey
+from bal.validation import check_count
 
 
-def whole_network(
-    name: str,
-    init: Callable[[RngKey, Array], Variables],
-    evaluate: Callable[[Variables, Array], Array],
-    train: Callable[[RngKey, Variables, Array], tuple[Array, PyTree]],
-    draw: Callable[[RngKey, Variables, Array], Array] | None,
+@runtime_checkable
+class EvaluateFn(Protocol):
+    """A foreign module without noise."""
+
+    def __call__(self, variables: Variables, inputs: PyTree, stand_in: StandIn | None = None, /) -> Any:
+        """Outputs [n, ...], with another function in the place of one layer where there is a stand-in."""
+        ...
+
+
+@runtime_checkable
+class DrawFn(Protocol):
+    """A foreign module under one draw of its noise."""
+
+    def __call__(
+        self, rng_key: RngKey, variables: Variables, inputs: PyTree, stand_in: StandIn | None = None, /
+    ) -> Array:
+        """Outputs [n, ...], the same function for all points."""
+        ...
+
+
+def adapted_network(
+    adapter: str,
+    init: InitVariablesFn,
+    evaluate: EvaluateFn,
+    train: Callable[[RngKey, Variables, PyTree], tuple[Array, PyTree]],
+    draw: DrawFn | None,
     *,
     num_outputs: int,
     convolutional: bool,
-    features: Callable[[Variables, Array], dict[str, Array]] | None = None,
+    cut: Cut | None = None,
+    trained: bool = False,
+    features: FeaturesFn | None = None,
 ) -> Network:
-    """A network whose head is all of it; its embeddings are its outputs.
+    """A network whose head is all of the module, or all but its last linear layer.
 
     Args:
-      name: of the adapter, for its errors.
-      init: (rng_key, inputs) -> variables.
-      evaluate: (variables, inputs) -> outputs, without noise.
+      adapter: its name, for errors.
+      init: draws variables, or returns those of a trained module.
+      evaluate: outputs without noise.
       train: (rng_key, variables, inputs) -> outputs and statistics, with fresh noise for each example.
-      draw: (rng_key, variables, inputs) -> outputs of one draw, the same function for all points; None: no noise.
+      draw: outputs of one draw; None: the module has no noise.
       num_outputs: width that the outputs must have.
       convolutional: see :class:`Network`.
-      features: (variables, inputs) -> intermediate features, without noise; training has the same ones.
+      cut: the last linear layer; None: the network has no embedding.
+      trained: whether ``init`` returns the weights of a trained module.
+      features: intermediate features, without noise; training has the same ones.
     """
+    check_count("num_outputs", num_outputs)
+    stand_in = None if cut is None else StandIn(cut.layer, lambda embeddings: embeddings)
 
-    def checked_init(rng_key: RngKey, inputs: Array) -> Variables:
+    def checked_init(rng_key: RngKey, inputs: PyTree) -> Variables:
         variables = init(rng_key, inputs)
         outputs = jax.eval_shape(evaluate, variables, inputs)
         shape = getattr(outputs, "shape", None)
         if shape is None:
-            raise ValueError(f"expected the network of {name} to return one array, got {jax.tree.structure(outputs)}")
-        if len(shape) < 2 or shape[0] != inputs.shape[0] or shape[-1] != num_outputs:
             raise ValueError(
-                f"expected the network of {name} to return [n, {num_outputs}] for inputs {list(inputs.shape)}, "
+                f"expected the network of {adapter} to return one array, got {jax.tree.structure(outputs)}"
+            )
+        if len(shape) < 2 or shape[0] != num_points(inputs) or shape[-1] != num_outputs:
+            raise ValueError(
+                f"expected the network of {adapter} to return [n, {num_outputs}] for inputs {_shapes(inputs)}, "
                 f"got {list(shape)}"
             )
+        if cut is not None:
+            check_cut(adapter, cut, variables, inputs)
         return variables
 
-    def head(variables: Variables, hidden: Array, rng_key: RngKey | None) -> Array:
+    def head(variables: Variables, hidden: PyTree, rng_key: RngKey | None) -> Array:
         if rng_key is None:
-            return evaluate(variables, hidden)
+            return evaluate(variables, hidden, stand_in)
         if draw is None:
             raise ValueError(
-                f"expected a network with noise to draw from, got one of {name} that has none: "
+                f"expected a network with noise to draw from, got one of {adapter} that has none: "
                 "use a posterior that draws weights, such as deep_ensemble"
             )
-        return draw(rng_key, variables, hidden)
+        return draw(rng_key, variables, hidden, stand_in)
 
-    def checked_train(rng_key: RngKey, variables: Variables, inputs: Array) -> Training:
+    def checked_train(rng_key: RngKey, variables: Variables, inputs: PyTree) -> Training:
         outputs, statistics = train(rng_key, variables, inputs)
         return Training(outputs, statistics, jnp.zeros(()), {} if features is None else features(variables, inputs))
 
@@ -65,62 +99,59 @@ def whole_network(
         init=checked_init,
         trunk=lambda variables, inputs: inputs,
         head=head,
-        readout=lambda variables, embeddings: embeddings,
+        readout=(lambda variables, embeddings: embeddings) if cut is None else cut.readout,
         train=checked_train,
         convolutional=convolutional,
         features=features,
+        embeds=cut is not None,
+        trained=trained,
     )
 
 
-def one_draw_for_all_points(
-    call: Callable[[RngKey, Variables, Array], Array],
-) -> Callable[[RngKey, Variables, Array], Array]:
+def one_draw_for_all_points(draw: DrawFn) -> DrawFn:
     """Call a network on each point alone with the same key: foreign dropout, which would draw a mask for each example,
     draws the same mask for all."""
 
-    def draw(rng_key: RngKey, variables: Variables, inputs: Array) -> Array:
-        return jax.vmap(lambda point: call(rng_key, variables, point[None])[0])(inputs)
+    def draw_once(rng_key: RngKey, variables: Variables, inputs: PyTree, stand_in: StandIn | None = None) -> Array:
+        def one(point):
+            return draw(rng_key, variables, jax.tree.map(lambda leaf: leaf[None], point), stand_in)[0]
 
-    return draw
+        return jax.vmap(one)(inputs)
+
+    return draw_once
 
 
-def from_functions(
-    init: Callable[[RngKey, Array], PyTree],
-    apply: Callable[[PyTree, Array], Array],
-    *,
-    num_outputs: int,
-    convolutional: bool = False,
-    features: Callable[[PyTree, Array], dict[str, Array]] | None = None,
-) -> Network:
-    """A network from two functions, from wherever they come.
+def check_factory(adapter: str, create: Any, takes: str) -> None:
+    """Raise unless this is a function of one argument."""
+    expected = f"expected a module or a function of {takes} that makes one for {adapter}"
+    if not callable(create):
+        raise ValueError(f"{expected}, got {create!r} of type {type(create).__name__}")
+    # The metaclass of a Flax module hides what the class takes.
+    is_class = isinstance(create, type)
+    fn, arguments = (create.__init__, (None, None)) if is_class else (create, (None,))
+    try:
+        inspect.signature(fn).bind(*arguments)
+    except ValueError:  # some functions written in C do not tell their arguments
+        return
+    except TypeError:
+        raise ValueError(
+            f"{expected}, got {create!r}, which takes other arguments: write lambda {takes}: ..."
+        ) from None
 
-    Its embeddings are its outputs: for rules and posteriors that need the last hidden layer, write a
-    :class:`Network`. Weight decay applies to parameters in dictionaries under the name "kernel".
 
-    Args:
-      init: (rng_key, inputs [n, ...]) -> parameters.
-      apply: (parameters, inputs [n, ...]) -> outputs [n, num_outputs], without noise.
-      num_outputs: width of the output.
-      convolutional: see :class:`Network`.
-      features: (parameters, inputs) -> intermediate features by name, each [n, ..., channels], for posteriors that need
-        them; what they share with ``apply`` is computed once when compiled.
+def check_module(adapter: str, module: Any, kind: type) -> None:
+    """Raise unless this is a module that can be called."""
+    if not isinstance(module, kind) or not callable(module):
+        raise ValueError(
+            f"expected a {kind.__name__} of {kind.__module__.split('.')[0]} that is called with inputs for {adapter}, "
+            f"got {type(module).__name__}"
+        )
 
-    Raises:
-      ValueError: (from ``init``) outputs of another shape.
 
-    Example:
-      >>> init = lambda rng_key, inputs: {"kernel": jnp.zeros((inputs.shape[1], 3))}
-      >>> network = from_functions(init, lambda params, inputs: inputs @ params["kernel"], num_outputs=3)
-      >>> network.init(jax.random.key(0), jnp.ones((2, 4))).params["kernel"].shape
-      (4, 3)
-    """
-    return whole_network(
-        "from_functions",
-        init=lambda rng_key, inputs: Variables(init(rng_key, inputs)),
-        evaluate=lambda variables, inputs: apply(variables.params, inputs),
-        train=lambda rng_key, variables, inputs: (apply(variables.params, inputs), variables.statistics),
-        draw=None,
-        num_outputs=num_outputs,
-        convolutional=convolutional,
-        features=None if features is None else lambda variables, inputs: features(variables.params, inputs),
-    )
+def num_points(inputs: PyTree) -> int:
+    """The length n of every leaf."""
+    return jax.tree.leaves(inputs)[0].shape[0]
+
+
+def _shapes(inputs: PyTree) -> PyTree:
+    return jax.tree.map(lambda leaf: list(leaf.shape), inputs)

@@ -6,8 +6,10 @@ from jaxtyping import Array, Float
 
 from bal.networks._convolution import convolve, convolve_for_training, max_pool
 from bal.networks._dropout import DropoutLinear, dropout_mask
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.types import RngKey
+from bal.validation import check_choice, check_count
 
 VARIANTS = ("gal", "batchbald")
 
@@ -35,8 +37,8 @@ def cnn(*, num_outputs: int, variant: str = "gal") -> Network:
       Gal et al. 2017, Deep Bayesian active learning with image data, arXiv:1703.02910
       Kirsch et al. 2019, BatchBALD, arXiv:1906.08158
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"expected variant to be one of {VARIANTS}, got {variant!r}")
+    check_count("num_outputs", num_outputs)
+    check_choice("variant", variant, VARIANTS)
     module, smallest = (_GalCNN, 8) if variant == "gal" else (_BatchBaldCNN, 16)
 
     def create(shape: tuple[int, ...], rngs: nnx.Rngs):

@@ -8,8 +8,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.types import PyTree, RngKey
+from bal.validation import check_count, check_counts
 
 # Of the relaxed masks that training sees: near 0 they are 0 or 1, and their gradients are noise. As in the paper.
 RELAXATION = 0.1
@@ -39,8 +41,8 @@ def concrete_dropout_mlp(
     References:
       Gal et al. 2017, Concrete dropout, arXiv:1705.07832
     """
-    if not hidden_sizes or min(*hidden_sizes, num_outputs) < 1:
-        raise ValueError(f"expected sizes of at least 1, got hidden_sizes={hidden_sizes}, num_outputs={num_outputs}")
+    check_count("num_outputs", num_outputs)
+    check_counts("hidden_sizes", hidden_sizes)
 
     def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> _ConcreteMLP:
         return _ConcreteMLP((math.prod(shape), *hidden_sizes), num_outputs, rngs)

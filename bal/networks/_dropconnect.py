@@ -9,8 +9,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from bal.networks._dropout import check_rate, dropout_mask
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.types import RngKey
+from bal.validation import check_count, check_counts
 
 
 def dropconnect_mlp(
@@ -18,7 +20,7 @@ def dropconnect_mlp(
 ) -> Network:
     """Fully connected ReLU layers whose weights are dropped, all but those of the readout; for ``mc_dropout``.
 
-    In training each example has masks of its own: memory for each weight and example of a minibatch.
+    In training each example has its own masks, which takes memory for each weight and example of a minibatch.
 
     Args:
       num_outputs: width of the output.
@@ -32,8 +34,8 @@ def dropconnect_mlp(
       Wan et al. 2013, Regularization of neural networks using DropConnect
       Mobiny et al. 2019, DropConnect is effective in modeling uncertainty of Bayesian deep networks, arXiv:1906.04569
     """
-    if not hidden_sizes or min(*hidden_sizes, num_outputs) < 1:
-        raise ValueError(f"expected sizes of at least 1, got hidden_sizes={hidden_sizes}, num_outputs={num_outputs}")
+    check_count("num_outputs", num_outputs)
+    check_counts("hidden_sizes", hidden_sizes)
     check_rate(dropout_rate)
 
     def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> _DropConnectMLP:

@@ -12,6 +12,9 @@ from bal.types import RngKey
 
 def dropout_mask(rng_key: RngKey, shape: tuple[int, ...], rate: float) -> Float[Array, "..."]:
     """Zeros with probability ``rate``, else 1 / (1 - rate), so that the mean is 1."""
+    if rate == 0:
+        # No random bits: what asks whether a network has noise sees that this one has none.
+        return jnp.ones(shape)
     # Masks cost as much as the arithmetic of a small network, so one random word serves two or four entries. Eight bits
     # represent the rates of the literature (.5, .25) exactly, sixteen any rate to within 2**-17.
     dtype, num_bits = (jnp.uint8, 8) if (rate * 2**8).is_integer() else (jnp.uint16, 16)
@@ -22,7 +25,7 @@ def dropout_mask(rng_key: RngKey, shape: tuple[int, ...], rate: float) -> Float[
 
 
 def check_rate(dropout_rate: float) -> None:
-    """Raise where a dropout rate cannot be."""
+    """Raise unless a dropout rate is at least 0 and below 1."""
     if not 0 <= dropout_rate < 1:
         raise ValueError(f"expected dropout_rate in [0, 1), got {dropout_rate}")
 

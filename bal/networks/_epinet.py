@@ -8,8 +8,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.types import RngKey
+from bal.validation import check_count, check_counts
 
 
 class Prior(nnx.Variable):
@@ -30,7 +32,7 @@ def epinet_mlp(
               \qquad \tilde x = \mathrm{sg}[\phi(x), x], \quad z \sim N(0, I)
 
     with :math:`\sigma_\eta` trained, :math:`\sigma^P` a random network that is not, and no gradient from either into
-    the base network. In training each example has an index of its own; a draw is one index for all points. Without an
+    the base network. In training each example has its own index; a draw is one index for all points. Without an
     index the outputs are those of the base network.
 
     Args:
@@ -46,11 +48,10 @@ def epinet_mlp(
     References:
       Osband et al. 2021, Epistemic neural networks, arXiv:2107.08924
     """
-    if not hidden_sizes or min(*hidden_sizes, *epinet_sizes, index_size, num_outputs) < 1:
-        raise ValueError(
-            f"expected sizes of at least 1, got hidden_sizes={hidden_sizes}, epinet_sizes={epinet_sizes}, "
-            f"index_size={index_size}, num_outputs={num_outputs}"
-        )
+    check_count("num_outputs", num_outputs)
+    check_counts("hidden_sizes", hidden_sizes)
+    check_count("index_size", index_size)
+    check_counts("epinet_sizes", epinet_sizes, empty=True)
 
     def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> _EpinetMLP:
         sizes = (math.prod(shape), *hidden_sizes)

@@ -9,6 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from bal.types import PyTree, RngKey
+from bal.validation import check_count
 
 Features = dict[str, Array]  # name -> [n, ..., channels]
 Shapes = dict[str, Array | jax.ShapeDtypeStruct]
@@ -43,8 +44,7 @@ def loss_prediction(*, hidden_size: int = 128) -> LossPrediction:
     References:
       Yoo and Kweon 2019, Learning loss for active learning, arXiv:1905.03677, section 3.2
     """
-    if hidden_size < 1:
-        raise ValueError(f"expected hidden_size of at least 1, got {hidden_size}")
+    check_count("hidden_size", hidden_size)
 
     def create(rng_key: RngKey, features: Shapes) -> _LossPrediction:
         num_channels = {name: features[name].shape[-1] for name in sorted(features)}

@@ -7,8 +7,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from bal.networks._dropout import DropoutLinear, check_rate, dropout_mask
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.types import RngKey
+from bal.validation import check_count, check_counts
 
 
 def mlp(*, num_outputs: int, hidden_sizes: Sequence[int] = (128, 128), dropout_rate: float = 0.0) -> Network:
@@ -29,8 +31,8 @@ def mlp(*, num_outputs: int, hidden_sizes: Sequence[int] = (128, 128), dropout_r
       >>> network.init(jax.random.key(0), jax.numpy.zeros((1, 4))).params["last"]["kernel"].shape
       (8, 3)
     """
-    if not hidden_sizes or min(*hidden_sizes, num_outputs) < 1:
-        raise ValueError(f"expected sizes of at least 1, got hidden_sizes={hidden_sizes}, num_outputs={num_outputs}")
+    check_count("num_outputs", num_outputs)
+    check_counts("hidden_sizes", hidden_sizes)
     check_rate(dropout_rate)
 
     def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> _MLP:

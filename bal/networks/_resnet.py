@@ -5,8 +5,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from bal.networks._convolution import convolve, convolve_for_training
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.types import RngKey
+from bal.validation import check_count
 
 SMALLEST_IMAGE = 8
 
@@ -35,8 +37,8 @@ def resnet18(*, num_outputs: int, width: int = 64) -> Network:
     References:
       He et al. 2016, Deep residual learning for image recognition, arXiv:1512.03385
     """
-    if num_outputs < 1 or width < 1:
-        raise ValueError(f"expected num_outputs and width of at least 1, got {num_outputs} and {width}")
+    check_count("num_outputs", num_outputs)
+    check_count("width", width)
 
     def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> _ResNet18:
         if len(shape) != 3 or min(shape[:2]) < SMALLEST_IMAGE:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from bal.networks._convolution import convolve, convolve_for_training
 from bal.networks._training_noise import training_noise
 from bal.types import PyTree, RngKey
+from bal.validation import check_choice
 
 ESTIMATORS = ("local_reparameterisation", "flipout")
 # A weight called "x" is two leaves: its mean, and the logarithm of its standard deviation. The divergence needs the
@@ -24,8 +25,7 @@ class _GaussianWeights(nnx.Module):
     """A kernel and a bias with independent Gaussian weights; of a matrix or a convolution."""
 
     def __init__(self, kernel_shape: tuple[int, ...], estimator: str, rngs: nnx.Rngs):
-        if estimator not in ESTIMATORS:
-            raise ValueError(f"expected estimator to be one of {ESTIMATORS}, got {estimator!r}")
+        check_choice("estimator", estimator, ESTIMATORS)
         self.estimator = estimator
         num_inputs, num_outputs = math.prod(kernel_shape[:-1]), kernel_shape[-1]
         spread = num_inputs**-0.5
@@ -49,7 +49,7 @@ class _GaussianWeights(nnx.Module):
         return outputs + jnp.expand_dims(bias, tuple(range(outputs.ndim - 1)))
 
     def train_step(self, inputs: Array, rng_key: RngKey) -> Array:
-        """Outputs with weights of its own for each example (or nearly so: see the class)."""
+        """Outputs with different weights for each example (flipout: nearly so, see the class)."""
         estimate = self._local if self.estimator == "local_reparameterisation" else self._flipout
         return estimate(inputs, rng_key)
 
@@ -81,7 +81,7 @@ class VariationalDense(_GaussianWeights):
 
     ``train_step`` has the mean gradient of naive sampling with less variance. ``"local_reparameterisation"`` draws the
     outputs of each example, which are Gaussian, instead of the weights: exact. ``"flipout"`` multiplies one draw of the
-    weights by random signs of its own for each example, so that examples decorrelate.
+    weights by random signs that differ between examples, so that examples decorrelate.
 
     Args:
       num_inputs: width of the input.

@@ -6,9 +6,11 @@ import jax
 from flax import nnx
 
 from bal.networks._convolution import max_pool
-from bal.networks._network import Network, network_from_module
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
 from bal.networks._variational import ESTIMATORS, VariationalConv, VariationalDense
 from bal.types import RngKey
+from bal.validation import check_choice, check_count, check_counts
 
 
 def variational_mlp(
@@ -32,9 +34,9 @@ def variational_mlp(
     References:
       Blundell et al. 2015, Weight uncertainty in neural networks, arXiv:1505.05424
     """
-    if min(*hidden_sizes, num_outputs, 1) < 1:
-        raise ValueError(f"expected sizes of at least 1, got hidden_sizes={hidden_sizes}, num_outputs={num_outputs}")
-    _check_estimator(estimator)
+    check_count("num_outputs", num_outputs)
+    check_counts("hidden_sizes", hidden_sizes, empty=True)
+    check_choice("estimator", estimator, ESTIMATORS)
 
     def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> _VariationalMLP:
         num_inputs = 1
@@ -55,7 +57,8 @@ def variational_cnn(*, num_outputs: int, estimator: str = "flipout") -> Network:
     Raises:
       ValueError: an unknown estimator, or (from ``init``) images that are too small.
     """
-    _check_estimator(estimator)
+    check_count("num_outputs", num_outputs)
+    check_choice("estimator", estimator, ESTIMATORS)
 
     def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> _VariationalCNN:
         if len(shape) != 3 or min(shape[:2]) < 8:
@@ -66,11 +69,6 @@ def variational_cnn(*, num_outputs: int, estimator: str = "flipout") -> Network:
         return _VariationalCNN(shape, num_outputs, estimator, rngs)
 
     return network_from_module(create, template_shape=(28, 28, 1), convolutional=True)
-
-
-def _check_estimator(estimator: str) -> None:
-    if estimator not in ESTIMATORS:
-        raise ValueError(f"expected estimator to be one of {ESTIMATORS}, got {estimator!r}")
 
 
 def _keys(rng_key: RngKey | None, count: int):

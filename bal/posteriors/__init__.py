@@ -1,12 +1,13 @@
-"""What do we believe? Labelled points in; functions that can be drawn and evaluated anywhere out."""
+"""What do we believe? Labelled points in, draws of functions out, which can be evaluated anywhere."""
 
 from bal.posteriors._bayesian_linear import bayesian_linear
 from bal.posteriors._bayesian_network import bayesian_network
 from bal.posteriors._deep_ensemble import deep_ensemble
+from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._from_samples import from_samples
 from bal.posteriors._gaussian_process import gaussian_process
 from bal.posteriors._gradient_features import gradient_features
-from bal.posteriors._gradient_fit import EarlyStopping, TrainingSettings, gradient_fit
+from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState
 from bal.posteriors._langevin import ChainSettings
 from bal.posteriors._laplace import laplace
@@ -17,11 +18,22 @@ from bal.posteriors._mean_field import mean_field
 from bal.posteriors._numpyro_mcmc import numpyro_mcmc
 from bal.posteriors._numpyro_svi import numpyro_svi
 from bal.posteriors._point_estimate import point_estimate
-from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.posteriors._protocols import (
+    CovarianceFn,
+    ExtendFn,
+    FeatureFn,
+    FitFn,
+    InitFn,
+    MomentsFn,
+    PredictFn,
+    SampleFn,
+)
 from bal.posteriors._ranking_loss import pairwise_ranking_loss
 from bal.posteriors._sghmc import sghmc
 from bal.posteriors._sgld import sgld
 from bal.posteriors._swag import swag
+from bal.posteriors._training_settings import EarlyStopping, TrainingSettings
 
 POSTERIORS = {
     "bayesian_linear": bayesian_linear,
@@ -43,10 +55,18 @@ POSTERIORS = {
 __all__ = [
     "POSTERIORS",
     "ChainSettings",
+    "CovarianceFn",
     "EarlyStopping",
+    "ExtendFn",
+    "FeatureFn",
+    "FitFn",
     "FitInfo",
+    "InitFn",
+    "MomentsFn",
     "NetworkState",
     "Posterior",
+    "PredictFn",
+    "SampleFn",
     "TrainingSettings",
     "bayesian_linear",
     "bayesian_network",

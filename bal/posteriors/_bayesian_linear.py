@@ -1,4 +1,4 @@
-"""Conjugate Gaussian regression: the posterior that is known exactly, on inputs or on frozen features."""
+"""Conjugate Gaussian regression: the posterior in closed form, on inputs or on frozen features."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,9 +9,11 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
 from bal.likelihoods import check_batch, gaussian
-from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples, check_positive
+from bal.posteriors._fit_info import FitInfo
+from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.precision import full_precision
-from bal.types import Batch, Gaussian, RngKey
+from bal.types import Batch, Gaussian, PyTree, RngKey
+from bal.validation import check_positive
 
 
 class LinearState(NamedTuple):
@@ -23,22 +25,22 @@ class LinearState(NamedTuple):
 
 
 def bayesian_linear(
-    feature_fn: Callable[[Array], Array] | None = None,
+    feature_fn: Callable[[PyTree], Array] | None = None,
     *,
     noise: float | Float[Array, ""],
     prior_scale: float | Float[Array, ""] = 1.0,
 ) -> Posterior:
-    r"""Linear regression with a Gaussian prior over the weights and noise of known size, in closed form.
+    r"""Linear regression with a Gaussian prior over the weights and known noise, in closed form.
 
     .. math::
       y = \phi(x)^\top w + \epsilon, \quad w \sim N(0, s^2 I), \quad \epsilon \sim N(0, \sigma^2); \qquad
       \Sigma^{-1} = s^{-2} I + \sigma^{-2} \Phi^\top \Phi, \quad \mu = \sigma^{-2} \Sigma \Phi^\top y
 
-    A row of weight w counts as w observations. ``fit`` depends on the batch only, not on the state it is given. With
-    the embedding of a trained network as features it is the neural-linear model.
+    A row of weight w counts as w observations. ``fit`` depends on the batch only, not on the state. With the embedding
+    of a trained network as features it is the neural-linear model.
 
     Args:
-      feature_fn: inputs [n, ...] -> features [n, D], frozen; None: the flattened inputs behind a constant 1.
+      feature_fn: inputs [n, ...] -> features [n, D], which are not learned; None: a constant 1 and the flat inputs.
       noise: standard deviation of the noise, in the unit of the labels.
       prior_scale: standard deviation of a weight under the prior, in the unit of labels over features.
 
@@ -60,23 +62,26 @@ def bayesian_linear(
       Riquelme et al. 2018, Deep Bayesian bandits showdown, arXiv:1802.09127 (neural-linear)
     """
     check_positive(noise=noise, prior_scale=prior_scale)
+    if feature_fn is not None and not callable(feature_fn):
+        raise ValueError(f"expected feature_fn to be a function of inputs, got {feature_fn!r}")
     features = affine_features if feature_fn is None else feature_fn
     likelihood = gaussian()
 
     def init(rng_key: RngKey, batch: Batch) -> LinearState:
+        """The prior over the weights."""
         check_batch(likelihood, batch)
         shape = jax.eval_shape(features, batch.inputs).shape
-        if len(shape) != 2 or shape[0] != batch.inputs.shape[0]:
-            raise ValueError(
-                f"expected feature_fn to return [n, D] for inputs {list(batch.inputs.shape)}, got {list(shape)}"
-            )
+        num_points = batch.weights.shape[0]
+        if len(shape) != 2 or shape[0] != num_points:
+            raise ValueError(f"expected feature_fn to return [n, D] for n = {num_points} points, got {list(shape)}")
         log_variance = jnp.asarray(2 * jnp.log(noise), jnp.float32)
         factor = jnp.linalg.cholesky(jnp.eye(shape[1]) / prior_scale**2)
         return LinearState(jnp.zeros(shape[1]), factor, {"log_variance": log_variance})
 
     @full_precision
     def fit(rng_key: RngKey, state: LinearState, batch: Batch, validation: Batch | None = None):
-        # What padding holds may be anything, also infinite: it is replaced, not multiplied by 0.
+        """The posterior over the weights, in closed form."""
+        # Padding may hold anything, also infinities: it is replaced, not multiplied by 0.
         labelled = batch.weights > 0
         design = jnp.where(labelled[:, None], features(batch.inputs), 0.0)
         labels = jnp.where(labelled, batch.labels, 0.0)
@@ -84,40 +89,46 @@ def bayesian_linear(
         identity = jnp.eye(design.shape[1])
         factor = jnp.linalg.cholesky(identity / prior_scale**2 + design.T @ (precisions[:, None] * design))
         mean = jax.scipy.linalg.cho_solve((factor, True), design.T @ (precisions * labels))
-        return LinearState(mean, factor, state.noise), FitInfo(
-            jnp.full((), jnp.nan), jnp.full((), jnp.nan), jnp.int32(0)
-        )
+        return LinearState(mean, factor, state.noise), FitInfo()
 
     @full_precision
     def sample(rng_key: RngKey, state: LinearState, num_samples: int | None) -> Float[Array, "S D"]:
+        """Weights."""
         num_samples = check_num_samples(num_samples, None, "bayesian_linear")
         normals = jax.random.normal(rng_key, (state.mean.shape[0], num_samples))
         return state.mean[None] + solve_triangular(state.precision_factor.T, normals, lower=False).T
 
     @full_precision
-    def predict(state: LinearState, draws: Float[Array, "S D"], inputs: Array) -> Gaussian:
+    def predict(state: LinearState, draws: Float[Array, "S D"], inputs: PyTree) -> Gaussian:
+        """Values under each draw of the weights, with the variance of the noise."""
         outputs = draws @ features(inputs).T
         return likelihood.predictive(state.noise, outputs[..., None])
 
-    def whitened(state: LinearState, inputs: Array) -> Float[Array, "D n"]:
+    def whitened(state: LinearState, inputs: PyTree) -> Float[Array, "D n"]:
         """Columns whose inner products are posterior covariances."""
         return solve_triangular(state.precision_factor, features(inputs).T, lower=True)
 
     @full_precision
-    def covariance(state: LinearState, inputs_a: Array, inputs_b: Array) -> Float[Array, "a b"]:
+    def covariance(state: LinearState, inputs_a: PyTree, inputs_b: PyTree) -> Float[Array, "a b"]:
+        """Posterior covariance of the function."""
         return whitened(state, inputs_a).T @ whitened(state, inputs_b)
 
     @full_precision
-    def moments(state: LinearState, inputs: Array) -> Gaussian:
+    def moments(state: LinearState, inputs: PyTree) -> Gaussian:
+        """Mean and variance of a new label, noise included."""
         epistemic = (whitened(state, inputs) ** 2).sum(axis=0)
         return Gaussian(features(inputs) @ state.mean, epistemic + jnp.exp(state.noise["log_variance"]))
+
+    def embedding(state: LinearState, inputs: PyTree) -> Float[Array, "n D"]:
+        """The features that the regression is on."""
+        return features(inputs)
 
     return Posterior(
         init=init,
         fit=fit,
         sample=sample,
         predict=predict,
-        features={"embedding": lambda state, inputs: features(inputs)},
+        features={"embedding": embedding},
         covariance=covariance,
         likelihood=likelihood,
         moments=moments,
@@ -125,6 +136,6 @@ def bayesian_linear(
 
 
 def affine_features(inputs: Float[Array, "n ..."]) -> Float[Array, "n D"]:
-    """The flattened inputs behind a constant 1, whose weight is the intercept."""
+    """A constant 1, whose weight is the intercept, and the flat inputs."""
     flat = inputs.reshape(inputs.shape[0], -1)
     return jnp.concatenate([jnp.ones((flat.shape[0], 1), flat.dtype), flat], axis=-1)

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from bal.networks import Network, Variables, deterministic_outputs
 from bal.posteriors._numpyro_model import Model
+from bal.validation import check_positive
 
 
 def bayesian_network(
@@ -19,8 +20,8 @@ def bayesian_network(
 
     .. math:: W \sim N(0, s^2 / \text{fan-in}), \quad b \sim N(0, s^2), \quad y \sim p(y \mid f_{W, b}(x))
 
-    Weights are the parameters called "kernel", b all others; dividing by the fan-in makes functions of networks of any
-    width vary alike. A site is called by its place, "hidden.0.linear.kernel". The network is used without its noise.
+    Weights are the parameters called "kernel", b all others; dividing by the fan-in keeps the variance of the outputs
+    the same for any width. A site is named by its path, "hidden.0.linear.kernel". The network is used without noise.
 
     Args:
       network: without batch statistics.
@@ -31,17 +32,21 @@ def bayesian_network(
       ``model(inputs, labels)`` with the observation site "labels".
 
     Raises:
-      ValueError: (when traced) the network has batch statistics, which have no prior.
+      ValueError: a scale that is not positive, or (when traced) the network has batch statistics, which have no prior.
 
     References:
       Neal 1996, Bayesian learning for neural networks
     """
 
+    check_positive(prior_scale=prior_scale)
+    if noise is not None:
+        check_positive(noise=noise)
+
     def model(inputs: Array, labels: Array | None = None) -> None:
         import numpyro
         from numpyro import distributions as dist
 
-        # Only shapes are looked at.
+        # Only shapes are used.
         shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), inputs))
         if jax.tree.leaves(shapes.statistics):
             raise ValueError("expected a network without batch statistics for bayesian_network, got one with them")

@@ -25,7 +25,7 @@ class Curvature(NamedTuple):
 class CurvatureMethod(NamedTuple):
     """How curvature is approximated, over which parameters."""
 
-    covered: Callable[[Variables, Array], PyTree]  # (variables, inputs) -> parameters that are uncertain
+    covered: Callable[[Variables, Array], PyTree]  # (variables, inputs) -> the parameters that the Gaussian is over
     compute: Callable[[NetworkState, Batch], Curvature]
     # (rng_key, curvature, prior precision) -> one draw from N(0, (curvature + prior precision)^-1)
     deviate: Callable[[RngKey, Curvature, Array], PyTree]
@@ -69,8 +69,7 @@ def full(network: Network, likelihood: Likelihood) -> CurvatureMethod:
 
     @full_precision
     def deviate(rng_key, curvature, prior_precision):
-        # The symmetric root: the draw then does not depend on how eigenvectors of near eigenvalues are turned, which
-        # rounding decides.
+        # The symmetric root: rounding turns eigenvectors of almost equal eigenvalues, and must not change the draw.
         basis = curvature.basis[0]
         noise = jax.random.normal(rng_key, curvature.eigenvalues.shape)
         turned = (basis.T @ noise.reshape(-1)).reshape(noise.shape)
@@ -87,7 +86,8 @@ def full(network: Network, likelihood: Likelihood) -> CurvatureMethod:
 
 
 def kronecker(network: Network, likelihood: Likelihood) -> CurvatureMethod:
-    r"""Over the last layer, :math:`(\sum_i \phi_i \phi_i^T) \otimes \bar\Lambda`: exact where all Λ are the same."""
+    r"""Over the last layer, :math:`(\sum_i \phi_i \phi_i^T) \otimes \bar\Lambda`: exact where all
+    :math:`\Lambda_i` are equal."""
 
     @full_precision
     def compute(state, batch):
@@ -105,7 +105,7 @@ def kronecker(network: Network, likelihood: Likelihood) -> CurvatureMethod:
 
     @full_precision
     def covariance(curvature, prior_precision, features_a, features_b):
-        # The basis of the outputs is orthogonal: in the sum over outputs it drops out.
+        # The basis of the outputs is orthogonal, so it drops out of the sum over outputs.
         variances = (1 / (curvature.eigenvalues + prior_precision)).sum(axis=1)
         return (features_a @ curvature.basis[0] * variances[None]) @ (features_b @ curvature.basis[0]).T
 
@@ -152,7 +152,7 @@ CURVATURES = {"full": full, "kronecker": kronecker, "diagonal": diagonal}
 
 
 def log_evidence(curvature: Curvature, squared_norm: Array, prior_precision: Array) -> Float[Array, ""]:
-    r"""What the prior adds to the log marginal likelihood of a Laplace approximation, in nats.
+    r"""The part of the log marginal likelihood of a Laplace approximation that depends on the prior, in nats.
 
     .. math:: -\tfrac12 \delta \|\theta\|^2 + \tfrac12 \sum_j \log \frac{\delta}{\lambda_j + \delta}
     """
@@ -163,8 +163,9 @@ def log_evidence(curvature: Curvature, squared_norm: Array, prior_precision: Arr
 def best_prior_precision(curvature: Curvature, squared_norm: Array) -> Float[Array, ""]:
     r"""The prior precision :math:`\delta` of the largest marginal likelihood, between e^-14 and e^14.
 
-    Its derivative by :math:`\log \delta` falls everywhere, so that bisection finds the maximum in a fixed number of
-    steps; its root is MacKay's fixed point :math:`\sum_j \lambda_j / (\lambda_j + \delta) = \delta \|\theta\|^2`.
+    Its derivative with respect to :math:`\log \delta` decreases, so bisection finds the maximum in a fixed number of
+    steps; the root of the derivative is MacKay's fixed point
+    :math:`\sum_j \lambda_j / (\lambda_j + \delta) = \delta \|\theta\|^2`.
     """
 
     def halve(_, bounds):
@@ -192,7 +193,7 @@ def _features_and_curvatures(network: Network, likelihood: Likelihood, state: Ne
 
 def _eigh(matrix: Float[Array, "P P"]) -> tuple[Float[Array, " P"], Float[Array, "P P"]]:
     eigenvalues, basis = jnp.linalg.eigh(matrix)
-    # Rounding leaves small negative ones; the matrix has none.
+    # The matrix is positive semidefinite, but rounding gives small negative eigenvalues.
     return jnp.maximum(eigenvalues, 0.0), basis
 
 

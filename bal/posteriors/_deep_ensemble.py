@@ -3,14 +3,19 @@
 from typing import Unpack
 
 import jax
+import jax.numpy as jnp
 import optax
+from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network
 from bal.posteriors._draws import map_draws, num_at_once, predict_networks
-from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_features import network_gradients
+from bal.posteriors._gradient_fit import fit_or_keep, gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, take_draws
+from bal.posteriors._training_settings import TrainingSettings
+from bal.validation import check_count
 
 
 def deep_ensemble(
@@ -24,13 +29,13 @@ def deep_ensemble(
 ) -> Posterior:
     """Networks that differ in their initial parameters, the order of their data and their training noise.
 
-    A member predicts without noise; if the network has dropout, it is training noise only.
+    Members predict without noise: dropout is noise in training only.
 
     Args:
       network: architecture of each member.
       likelihood: what the outputs mean.
       optimizer: any optax transformation.
-      num_members: networks E; draws are members, without replacement.
+      num_members: number of networks E; draws are members, without replacement.
       members_at_once: members trained in one ``vmap``; None chooses by network and platform.
       **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
 
@@ -38,14 +43,15 @@ def deep_ensemble(
       A posterior whose draws are states of members.
 
     Raises:
-      ValueError: no member, settings that cannot be, or (from ``sample``) more samples than members.
+      ValueError: invalid settings, or (from ``sample``) more samples than members.
 
     References:
       Lakshminarayanan et al. 2017, Simple and scalable predictive uncertainty estimation using deep ensembles,
       arXiv:1612.01474
     """
-    if num_members < 1:
-        raise ValueError(f"expected num_members of at least 1, got {num_members}")
+    check_count("num_members", num_members)
+    if members_at_once is not None:
+        check_count("members_at_once", members_at_once)
     return ensemble(
         network, likelihood, optimizer, "deep_ensemble", num_members=num_members, at_once=members_at_once, **training
     )
@@ -54,29 +60,40 @@ def deep_ensemble(
 def ensemble(
     network: Network,
     likelihood: Likelihood,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | None,
     name: str,
     *,
     num_members: int,
     at_once: int | None = None,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    """Members under the name by which errors call them."""
-    fit_member = gradient_fit(network, likelihood, optimizer, **training)
+    """An ensemble that errors call ``name``."""
+    if optimizer is None and num_members == 1:
+        fit_member = fit_or_keep(name, network, likelihood, optimizer, **training)
+    else:
+        fit_member = gradient_fit(network, likelihood, optimizer, **training)
     at_once = at_once or num_at_once(network, num_members)
 
     def init(rng_key, batch):
+        """Fresh parameters of each member, [E, ...]."""
         keys = jax.random.split(rng_key, num_members)
         return jax.vmap(lambda key: init_network(network, likelihood, key, batch))(keys)
 
     def fit(rng_key, state, batch, validation=None):
+        """Train each member from its state, with its own order of the data."""
+
         def fit_one(member):
-            return fit_member(*member, batch, validation)
+            key, network_state = member
+            return fit_member(key, network_state, batch, validation)
 
         members = (jax.random.split(rng_key, num_members), state)
         if at_once >= num_members:
             return jax.vmap(fit_one)(members)
         return jax.lax.map(fit_one, members, batch_size=at_once)
+
+    def sample(rng_key, state, num_samples):
+        """Members, without replacement."""
+        return take_draws(rng_key, state, num_samples, name)
 
     def embedding(state, inputs):
         """Embeddings of all members, side by side."""
@@ -86,14 +103,22 @@ def ensemble(
             return network.head(member.variables, hidden, None)
 
         embeddings = map_draws(network, embed_one, state)
-        return jax.numpy.moveaxis(embeddings, 0, 1).reshape(embeddings.shape[1], -1)
+        return jnp.moveaxis(embeddings, 0, 1).reshape(embeddings.shape[1], -1)
+
+    def gradient(state, inputs):
+        """Sum of the sketched gradients of all members: its kernel is the sum of their kernels."""
+
+        def of_member(member: tuple[Array, NetworkState]):
+            return network_gradients(network, member[1], inputs, member=member[0])
+
+        return jax.lax.map(of_member, (jnp.arange(num_members), state)).sum(axis=0)
 
     return Posterior(
         init=init,
         fit=fit,
-        sample=lambda rng_key, state, num_samples: take_draws(rng_key, state, num_samples, name),
+        sample=sample,
         predict=predict_networks(network, likelihood),
-        features={"embedding": embedding},
+        features={"gradient": gradient} | ({"embedding": embedding} if network.embeds else {}),
         covariance=None,
         likelihood=likelihood,
         max_samples=num_members,

@@ -7,14 +7,16 @@ from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
+from bal.posteriors._gradient_features import network_gradients
 from bal.posteriors._gradient_steps import NetworkState
+from bal.posteriors._protocols import FeatureFn, PredictFn
 from bal.types import PyTree
 
 
 def num_at_once(network: Network, count: int) -> int:
-    """How many sets of weights one program should run side by side: all, but for convolutions on a CPU one.
+    """How many sets of weights one program should run side by side: all of them, or one for convolutions on a CPU.
 
-    Convolutions with different kernels under one ``vmap`` are slower there than one after the other.
+    There, convolutions with different kernels are slower under one ``vmap`` than one after the other.
     """
     return 1 if network.convolutional and jax.default_backend() == "cpu" else count
 
@@ -28,20 +30,45 @@ def map_draws(network: Network, fn: Callable[[PyTree], PyTree], draws: PyTree) -
     return jax.lax.map(fn, draws, batch_size=at_once)
 
 
-def network_features(network: Network) -> dict[str, Callable[[PyTree, Array], Array]]:
-    """Features of the mean network, for rules that look at distances."""
+def has_noise(network: Network, variables: Variables, inputs: Array) -> bool:
+    """Whether draws of a network differ: whether its head reads the key. Only shapes matter; nothing is computed."""
+    hidden = jax.eval_shape(network.trunk, variables, inputs)
+    rng_key = jax.eval_shape(lambda: jax.random.key(0))
+    jaxpr = jax.make_jaxpr(network.head)(variables, hidden, rng_key).jaxpr
+    # What depends on the key, by way of everything that takes something that does. A call counts as depending on all of
+    # its arguments, so noise is never overlooked.
+    depending = {id(jaxpr.invars[-1])}
+    for equation in jaxpr.eqns:
+        if any(id(variable) in depending for variable in equation.invars):
+            depending |= {id(variable) for variable in equation.outvars}
+    return any(id(variable) in depending for variable in jaxpr.outvars)
+
+
+def network_features(network: Network) -> dict[str, FeatureFn]:
+    """Features of the mean network: its last hidden layer, where it has one, and its gradient.
+
+    "gradient" is :func:`bal.posteriors.gradient_features` of the outputs without noise, 512 numbers a point, with the
+    same sketch for all inputs and all runs.
+    """
 
     def embedding(state, inputs):
+        """What the last linear layer of the mean network sees."""
         hidden = network.trunk(state.variables, inputs)
         return network.head(state.variables, hidden, None)
 
-    return {"embedding": embedding}
+    def gradient(state, inputs):
+        """The sketched gradient of the outputs of the mean network by its parameters."""
+        return network_gradients(network, NetworkState(state.variables, state.noise), inputs)
+
+    return {"gradient": gradient} | ({"embedding": embedding} if network.embeds else {})
 
 
-def predict_networks(network: Network, likelihood: Likelihood) -> Callable[[PyTree, NetworkState, Array], PyTree]:
-    """Predictions of draws each of which is a whole network, without noise."""
+def predict_networks(network: Network, likelihood: Likelihood) -> PredictFn:
+    """The ``predict`` of draws each of which is a whole network, without noise."""
 
     def predict(state, draws, inputs):
+        """Predictions of each network."""
+
         def predict_one(member: NetworkState):
             return likelihood.predictive(member.noise, deterministic_outputs(network, member.variables, inputs))
 
@@ -50,10 +77,11 @@ def predict_networks(network: Network, likelihood: Likelihood) -> Callable[[PyTr
     return predict
 
 
-def predict_with_weights(network: Network, likelihood: Likelihood) -> Callable[[NetworkState, PyTree, Array], PyTree]:
-    """Predictions of draws that hold the parameters behind the trunk, and None for those that all draws share."""
+def predict_with_weights(network: Network, likelihood: Likelihood) -> PredictFn:
+    """The ``predict`` of draws of the parameters behind the trunk, with None for parameters that all draws share."""
 
     def predict(state: NetworkState, draws, inputs):
+        """Predictions of each set of weights; the trunk is evaluated once."""
         hidden = network.trunk(state.variables, inputs)
 
         def predict_one(draw):

@@ -1,4 +1,4 @@
-"""A posterior from draws that came from anywhere: another sampler, or checkpoints of an ensemble."""
+"""A posterior from given draws, such as those of another sampler or the checkpoints of an ensemble."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from bal.likelihoods import Likelihood, check_batch
-from bal.posteriors._posterior import FitInfo, Posterior, take_draws
+from bal.posteriors._fit_info import FitInfo
+from bal.posteriors._posterior import Posterior, take_draws
 from bal.types import Batch, PyTree, RngKey
 
 
@@ -20,13 +21,13 @@ class GivenSamples(NamedTuple):
 
 
 def from_samples(
-    apply: Callable[[PyTree, Array], Array],
+    apply: Callable[[PyTree, PyTree], Array],
     stacked_params: PyTree,
     likelihood: Likelihood,
     *,
     stacked_noise: PyTree | None = None,
 ) -> Posterior:
-    """A posterior that stays as it is: ``fit`` learns nothing from new labels.
+    """A posterior over given draws: ``fit`` learns nothing from new labels.
 
     Args:
       apply: (parameters of one draw, inputs [n, ...]) -> outputs [n, ...], as the likelihood takes them.
@@ -50,14 +51,14 @@ def from_samples(
     num_draws = _num_draws({"stacked_params": stacked_params, "stacked_noise": stacked_noise})
 
     def init(rng_key: RngKey, batch: Batch) -> GivenSamples:
+        """All draws; raises for outputs that do not fit the inputs."""
         first = jax.tree.map(lambda leaf: leaf[0], stacked_params)
         outputs = jax.eval_shape(apply, first, batch.inputs)
         shape = getattr(outputs, "shape", None)
-        if shape is None or len(shape) < 2 or shape[0] != batch.inputs.shape[0]:
+        num_points = batch.weights.shape[0]
+        if shape is None or len(shape) < 2 or shape[0] != num_points:
             got = jax.tree.structure(outputs) if shape is None else list(shape)
-            raise ValueError(
-                f"expected apply to return outputs [n, ...] for inputs {list(batch.inputs.shape)}, got {got}"
-            )
+            raise ValueError(f"expected apply to return outputs [n, ...] for n = {num_points} points, got {got}")
         check_batch(likelihood, batch, outputs)
         noise = stacked_noise
         if noise is None:
@@ -65,15 +66,21 @@ def from_samples(
         return jax.tree.map(jnp.asarray, GivenSamples(stacked_params, noise))
 
     def fit(rng_key: RngKey, state: GivenSamples, batch: Batch, validation: Batch | None = None):
-        return state, FitInfo(jnp.full((), jnp.nan), jnp.full((), jnp.nan), jnp.int32(0))
+        """The same state: the draws are given."""
+        return state, FitInfo()
 
-    def predict(state: GivenSamples, draws: GivenSamples, inputs: Array) -> PyTree:
+    def sample(rng_key: RngKey, state: GivenSamples, num_samples: int | None) -> GivenSamples:
+        """Some of the given draws, without replacement."""
+        return take_draws(rng_key, state, num_samples, "from_samples")
+
+    def predict(state: GivenSamples, draws: GivenSamples, inputs: PyTree) -> PyTree:
+        """Predictions of each draw."""
         return jax.vmap(lambda draw: likelihood.predictive(draw.noise, apply(draw.params, inputs)))(draws)
 
     return Posterior(
         init=init,
         fit=fit,
-        sample=lambda rng_key, state, num_samples: take_draws(rng_key, state, num_samples, "from_samples"),
+        sample=sample,
         predict=predict,
         features={},
         covariance=None,

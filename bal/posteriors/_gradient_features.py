@@ -1,7 +1,6 @@
-"""The gradient of a network's outputs by all its parameters, sketched to a few numbers a point.
+"""The gradient of a network's outputs with respect to all its parameters, sketched to a few numbers a point.
 
-It lies among the posteriors, not among the selection rules: it evaluates a network, and posteriors offer it as
-``features["gradient"]``. The rules see an array.
+Posteriors over networks offer it as ``features["gradient"]``.
 """
 
 from collections.abc import Callable
@@ -11,16 +10,24 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from bal.networks import Network, Variables, deterministic_outputs
+from bal.posteriors._gradient_steps import NetworkState
 from bal.types import PyTree, RngKey
+from bal.validation import check_count
 
-POINTS_AT_ONCE = 16  # whose full gradients exist together
+SKETCH_SIZE = 512  # features that posteriors offer
+# Posteriors do not store keys, and pool and labelled points need the same sketch, so its key is a constant. Runs differ
+# in their parameters: the initial ones are random, so to a network of another seed the same sketch is another one.
+SKETCH_SEED = 0
+POINTS_AT_ONCE = 16  # whose full gradients exist together, but for large networks: these numbers at most
+NUMBERS_AT_ONCE = 2**24
 
 
 def gradient_features(
     rng_key: RngKey,
-    apply_fn: Callable[[PyTree, Array], Array],
+    apply_fn: Callable[[PyTree, PyTree], Array],
     params: PyTree,
-    inputs: Array,
+    inputs: PyTree,
     *,
     num_features: int,
 ) -> Float[Array, "N D"]:
@@ -43,7 +50,7 @@ def gradient_features(
       One row a point, D = ``num_features``.
 
     Raises:
-      ValueError: ``num_features`` is below 1.
+      ValueError: ``num_features`` is not a whole number of at least 1.
 
     Example:
       >>> features = gradient_features(
@@ -55,8 +62,7 @@ def gradient_features(
     References:
       Charikar et al. 2002, Finding frequent items in data streams; Holzmüller et al. 2023, arXiv:2203.09410
     """
-    if num_features < 1:
-        raise ValueError(f"expected num_features of at least 1, got {num_features}")
+    check_count("num_features", num_features)
     key_signs, key_buckets, key_outputs = jax.random.split(rng_key, 3)
     flat, unravel = ravel_pytree(params)
     rows = -(-flat.size // num_features)
@@ -65,9 +71,9 @@ def gradient_features(
     table = jax.random.permutation(key_buckets, rows * num_features).reshape(rows, num_features)
 
     def outputs(flat_params, point):
-        return apply_fn(unravel(flat_params), point[None])[0].reshape(-1)
+        return apply_fn(unravel(flat_params), jax.tree.map(lambda leaf: leaf[None], point))[0].reshape(-1)
 
-    num_outputs = jax.eval_shape(outputs, flat, inputs[0]).size
+    num_outputs = jax.eval_shape(outputs, flat, jax.tree.map(lambda leaf: leaf[0], inputs)).size
     # Each output has its own signs and its own rotation of the buckets, or gradients of two outputs would be compared.
     key_output_signs, key_shifts = jax.random.split(key_outputs)
     output_signs = jax.random.rademacher(key_output_signs, (num_outputs,), flat.dtype)
@@ -83,4 +89,25 @@ def gradient_features(
 
         return jax.lax.map(of_output, jnp.arange(num_outputs)).sum(axis=0)
 
-    return jax.lax.map(sketch, inputs, batch_size=POINTS_AT_ONCE)
+    points_at_once = max(1, min(POINTS_AT_ONCE, NUMBERS_AT_ONCE // flat.size))
+    return jax.lax.map(sketch, inputs, batch_size=points_at_once)
+
+
+def network_gradients(
+    network: Network, state: NetworkState, inputs: PyTree, *, member: int | Array = 0
+) -> Float[Array, "n D"]:
+    """Sketched gradients of the outputs of a network without noise, by all its parameters.
+
+    Args:
+      network: whose outputs [n, ...] start with the axis of points.
+      state: its parameters.
+      inputs: one row a point.
+      member: networks of different numbers are sketched independently, so that the sum of their features has, on
+        average, the sum of their kernels as inner products.
+    """
+
+    def outputs(params: PyTree, points: PyTree) -> Array:
+        return deterministic_outputs(network, Variables(params, state.variables.statistics), points)
+
+    rng_key = jax.random.fold_in(jax.random.key(SKETCH_SEED), member)
+    return gradient_features(rng_key, outputs, state.variables.params, inputs, num_features=SKETCH_SIZE)

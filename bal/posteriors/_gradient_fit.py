@@ -1,7 +1,7 @@
-"""Fitting by gradient steps, with early stopping: what every gradient-trained posterior does to a network."""
+"""Fitting by gradient steps, with early stopping: how every gradient-trained posterior trains a network."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Required, TypedDict, Unpack
+from typing import NamedTuple, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -10,43 +10,11 @@ from jaxtyping import Array, Float, Int
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, deterministic_outputs
+from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._gradient_steps import AuxiliaryLoss, Carry, NetworkState, gradient_steps, keep_if_empty
-from bal.posteriors._posterior import FitInfo
+from bal.posteriors._protocols import FitFn
+from bal.posteriors._training_settings import EarlyStopping, TrainingSettings, split_settings
 from bal.types import Batch, RngKey
-
-
-class EarlyStopping(NamedTuple):
-    """Stop when the validation loss has not improved for ``patience`` evaluations, and restore the best parameters.
-
-    Validation is done without noise, on ``Dataset.validation``, or on a random part of the labelled points that is then
-    not trained on.
-    """
-
-    patience: int
-    evaluate_every: int  # optimiser steps between evaluations
-    held_out_fraction: float | None = None  # None: Dataset.validation
-
-
-class TrainingSettings(TypedDict, total=False):
-    """Settings of ``gradient_fit``, accepted by every gradient-trained posterior."""
-
-    num_steps: Required[int]  # optimiser steps; with early stopping, at most
-    minibatch_size: Required[int]  # examples a step, drawn with replacement among rows of positive weight
-    weight_decay: (
-        float | Array | Callable[[Array], Array]
-    )  # L2 on kernels, added to the loss; or a function of the count
-    early_stopping: EarlyStopping | None
-    augment: Callable[[RngKey, Array], Array] | None  # (rng_key, inputs) -> inputs, in training only
-    micro_batch_size: int | None  # examples a gradient piece; None chooses by network and platform
-
-
-def without_early_stopping(name: str, settings: TrainingSettings) -> tuple[int, dict[str, Any]]:
-    """The number of steps and the settings of ``gradient_steps``, for a posterior that has no best moment to stop."""
-    steps_settings = {key: value for key, value in settings.items() if key not in ("num_steps", "early_stopping")}
-    if settings.get("early_stopping") is not None:
-        raise ValueError(f"expected no early_stopping for {name}, got {settings['early_stopping']}")
-    _check(settings["num_steps"], None)
-    return settings["num_steps"], steps_settings
 
 
 def gradient_fit(
@@ -56,24 +24,28 @@ def gradient_fit(
     penalty_scale: Callable[[Array], Array] | None = None,
     auxiliary_loss: AuxiliaryLoss | None = None,
     **settings: Unpack[TrainingSettings],
-) -> Callable[..., tuple[NetworkState, FitInfo]]:
-    r"""A function ``(rng_key, state, batch, validation=None) -> (state, info)`` that trains from the state it is given.
+) -> FitFn:
+    r"""The ``fit`` of a posterior whose state is a network, see :class:`FitFn`.
 
     The objective is, for a minibatch of b rows with weights w and N labelled points,
 
     .. math:: \tfrac1b \sum_i w_i \ell_i + \tfrac{s_t}N \mathrm{penalty} + \lambda(N) \sum \|\text{kernel}\|^2
 
-    with no factor 1/2 in the last term, as in Gal et al. (2017); decoupled decay is the optimiser's. The factor s of
-    the network's penalty at step t is ``penalty_scale(t)``, 1 without; an ``auxiliary_loss`` is added, see
-    :func:`gradient_steps`. An empty batch returns the state as it was.
+    with no factor 1/2 in the last term, as in Gal et al. (2017); decoupled decay belongs to the optimiser. Training
+    continues from the state, which is returned unchanged for an empty batch.
+
+    Args:
+      network: what is trained.
+      likelihood: what the outputs mean.
+      optimizer: any optax transformation.
+      penalty_scale: step t -> the factor s of the network's penalty, such as a warm-up; None: 1.
+      auxiliary_loss: what else to minimise, see :func:`gradient_steps`.
+      **settings: see :class:`TrainingSettings`.
 
     Raises:
-      ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it,
-        or (when traced) early stopping without validation points.
+      ValueError: missing or invalid settings, or (when traced) early stopping without validation points.
     """
-    early_stopping = settings.pop("early_stopping", None)
-    num_steps, steps_settings = without_early_stopping("gradient_fit", settings)
-    _check(num_steps, early_stopping)
+    num_steps, early_stopping, steps_settings = split_settings(settings)
     steps = gradient_steps(
         network, likelihood, optimizer, penalty_scale=penalty_scale, auxiliary_loss=auxiliary_loss, **steps_settings
     )
@@ -106,11 +78,12 @@ def gradient_fit(
         return end.best, FitInfo(end.value, end.best_loss, end.num_steps)
 
     def fit(rng_key: RngKey, state: NetworkState, batch: Batch, validation: Batch | None = None):
+        """Train by gradient steps, from the state, and stop early where that is set; see ``gradient_fit``."""
         key_steps, key_held_out = jax.random.split(rng_key)
         carry = steps.init(state)
         if early_stopping is None:
             carry, value = steps.run(key_steps, carry, batch, 0, num_steps)
-            fitted, info = carry.state(), FitInfo(value, jnp.full((), jnp.nan), jnp.int32(num_steps))
+            fitted, info = carry.state(), FitInfo(loss=value, num_steps=jnp.int32(num_steps))
             return keep_if_empty(batch, state, fitted), info
         if early_stopping.held_out_fraction is not None:
             trained_on, validation = _hold_out(key_held_out, batch, early_stopping.held_out_fraction)
@@ -127,6 +100,33 @@ def gradient_fit(
     return fit
 
 
+def fit_or_keep(
+    name: str,
+    network: Network,
+    likelihood: Likelihood,
+    optimizer: optax.GradientTransformation | None,
+    **settings: Unpack[TrainingSettings],
+) -> FitFn:
+    """:func:`gradient_fit`, or without an optimiser a function that keeps the weights of the state.
+
+    Raises:
+      ValueError: settings of training without an optimiser, or those that :func:`gradient_fit` refuses.
+    """
+    if optimizer is not None:
+        return gradient_fit(network, likelihood, optimizer, **settings)
+    if settings:
+        raise ValueError(
+            f"expected no {' and no '.join(sorted(settings))} for {name} without an optimizer, which keeps the weights "
+            "of the network: give an optimizer to train it"
+        )
+
+    def keep(rng_key: RngKey, state: NetworkState, batch: Batch, validation: Batch | None = None):
+        """Keep the weights of the state."""
+        return state, FitInfo()
+
+    return keep
+
+
 class _Loop(NamedTuple):
     carry: Carry
     num_steps: Int[Array, ""]
@@ -134,19 +134,6 @@ class _Loop(NamedTuple):
     best: NetworkState
     best_loss: Float[Array, ""]
     value: Float[Array, ""]  # training objective of the last step
-
-
-def _check(num_steps: int, early_stopping: EarlyStopping | None) -> None:
-    if num_steps < 1:
-        raise ValueError(f"expected num_steps of at least 1, got {num_steps}")
-    if early_stopping is not None:
-        fraction = early_stopping.held_out_fraction
-        if early_stopping.patience < 1 or not 1 <= early_stopping.evaluate_every <= num_steps:
-            raise ValueError(
-                f"expected patience of at least 1 and evaluate_every between 1 and num_steps, got {early_stopping}"
-            )
-        if fraction is not None and not 0 < fraction < 1:
-            raise ValueError(f"expected held_out_fraction between 0 and 1, got {fraction}")
 
 
 def _hold_out(rng_key: RngKey, batch: Batch, fraction: float) -> tuple[Batch, Batch]:

@@ -10,9 +10,11 @@ from jaxtyping import Array, Float, Int
 
 from bal.likelihoods import Likelihood, check_batch
 from bal.networks import Network, Training, Variables, deterministic_outputs
+from bal.posteriors._training_settings import check_optimizer
 from bal.types import Batch, PyTree, RngKey
+from bal.validation import check_count, check_nonnegative
 
-# Examples whose gradient is computed at a time on a CPU by networks with convolutions: their activations stay in cache.
+# Examples in a gradient piece of networks with convolutions on a CPU, so that their activations stay in cache.
 CPU_MICRO_BATCH = 32
 
 # (parameters, training, losses [b], weights [b], step) -> nats a point, added to the objective of a minibatch
@@ -39,7 +41,7 @@ class Carry(NamedTuple):
 
 
 class GradientSteps(NamedTuple):
-    """Training as pure functions. A posterior that looks at the trajectory runs it in several pieces."""
+    """Training as pure functions. A posterior that uses the trajectory runs it in several pieces."""
 
     init: Callable[[NetworkState], Carry]
     # (rng_key, carry, batch, first step, number of steps) -> carry, objective of the last step in nats a point
@@ -47,7 +49,7 @@ class GradientSteps(NamedTuple):
 
 
 def init_network(network: Network, likelihood: Likelihood, rng_key: RngKey, batch: Batch) -> NetworkState:
-    """Initial parameters; raises where the labels do not fit the likelihood or the network's outputs."""
+    """Initial parameters; raises for labels that do not fit the likelihood or the network's outputs."""
     key_network, key_noise = jax.random.split(rng_key)
 
     def outputs_of(inputs):
@@ -71,7 +73,7 @@ def gradient_steps(
 ) -> GradientSteps:
     r"""The steps of :func:`gradient_fit`, whose objective they minimise.
 
-    The optimiser is told ``rng_key`` (of the step) and ``num_labelled`` N, should it want them: one that adds noise
+    The optimiser also receives ``rng_key`` (of the step) and ``num_labelled`` N, if it takes them: one that adds noise
     scaled by the number of labels samples from the posterior.
 
     Args:
@@ -84,15 +86,28 @@ def gradient_steps(
       micro_batch_size: examples a gradient piece.
       penalty_scale: step -> factor of the network's penalty, such as a warm-up; None: 1.
       auxiliary_loss: what else to minimise. It may compare the rows of a minibatch, or of its micro-batches, with one
-        another; these have at least two rows then.
+        another; both then need at least two rows.
 
     Raises:
-      ValueError: counts below 1, a micro-batch that does not divide the minibatch or whose gradient would depend on it.
+      ValueError: invalid settings, such as a micro-batch that does not divide the minibatch.
     """
-    if minibatch_size < 1:
-        raise ValueError(f"expected minibatch_size of at least 1, got {minibatch_size}")
-    if micro_batch_size is not None and minibatch_size % micro_batch_size:
-        raise ValueError(f"expected micro_batch_size to divide minibatch_size {minibatch_size}, got {micro_batch_size}")
+    if optimizer is None:
+        raise ValueError(
+            "expected an optax transformation as optimizer, got None: "
+            "laplace, mc_dropout and point_estimate alone keep the weights of a network, with optimizer=None"
+        )
+    check_optimizer(optimizer)
+    check_count("minibatch_size", minibatch_size)
+    if micro_batch_size is not None:
+        check_count("micro_batch_size", micro_batch_size)
+        if minibatch_size % micro_batch_size:
+            raise ValueError(
+                f"expected micro_batch_size to divide minibatch_size {minibatch_size}, got {micro_batch_size}"
+            )
+    if not callable(weight_decay):
+        check_nonnegative(weight_decay=weight_decay)
+    if augment is not None and not callable(augment):
+        raise ValueError(f"expected augment to be a function (rng_key, inputs) -> inputs, got {augment!r}")
     smallest_piece = 1 if auxiliary_loss is None else 2
     if min(minibatch_size, micro_batch_size or minibatch_size) < smallest_piece:
         raise ValueError(
@@ -136,7 +151,7 @@ def gradient_steps(
 
     def train_step(rng_key, rows, step, carry: Carry, batch, num_labelled):
         minibatch = jax.tree.map(lambda leaf: leaf.at[rows].get(mode="clip"), batch)
-        # The key as it came goes to the training noise; an optimiser that draws noise of its own gets another.
+        # The training noise takes the key itself; an optimiser that draws noise gets another one.
         key_optimizer = jax.random.fold_in(rng_key, 1)
         if augment is not None:
             rng_key, key_augment = jax.random.split(rng_key)
@@ -153,7 +168,7 @@ def gradient_steps(
     def run(rng_key, carry, batch, first, count):
         key_rows, key_noise = jax.random.split(rng_key)
         num_labelled = jnp.maximum((batch.weights > 0).sum(), 1)
-        # Drawn for all steps at once: many small calls of the generator would cost as much as a small network.
+        # Drawn for all steps at once: many small calls of the generator cost as much as a small network.
         rows = _draw_rows(key_rows, batch.weights, (count, minibatch_size))
 
         def body(carry, step):
@@ -172,7 +187,7 @@ def gradient_steps(
 
 
 def keep_if_empty(batch: Batch, before: PyTree, after: PyTree) -> PyTree:
-    """The state before where nothing is labelled, else the state after."""
+    """The state ``before`` where nothing is labelled, else the state ``after``."""
     is_empty = ~(batch.weights > 0).any()
     return jax.tree.map(lambda old, new: jnp.where(is_empty, old, new), before, after)
 

@@ -11,13 +11,13 @@ from bal.types import PyTree, RngKey
 
 
 class KernelParams(NamedTuple):
-    """Hyperparameters; logarithms, so that any real number is legal."""
+    """Hyperparameters, as logarithms, so that an optimiser may move them to any real number."""
 
-    log_lengthscale: Float[Array, ""]  # in the unit of the inputs; the linear kernel has none
+    log_lengthscale: Float[Array, ""]  # in the unit of the inputs; the linear kernel does not use it
     log_variance: Float[Array, ""]  # of the function, in the squared unit of the labels
 
 
-class Kernel(NamedTuple):
+class CovarianceFunction(NamedTuple):
     """A covariance function of flat inputs [n, D], and draws from the zero-mean process that has it."""
 
     covariance: Callable[[KernelParams, Array, Array], Float[Array, "a b"]]
@@ -34,7 +34,7 @@ class FourierFunction(NamedTuple):
     amplitudes: Float[Array, " F"]
 
 
-def _stationary(correlation: Callable[[Array], Array], degrees_of_freedom: int | None) -> Kernel:
+def _stationary(correlation: Callable[[Array], Array], degrees_of_freedom: int | None) -> CovarianceFunction:
     r"""A kernel :math:`v\, \rho(\|a - b\|^2 / \ell^2)` whose spectral density is a normal or a Student t.
 
     The random function is :math:`f(x) = \sqrt{2 v / F} \sum_i w_i \cos(\omega_i^\top x + b_i)` with its own
@@ -65,7 +65,10 @@ def _stationary(correlation: Callable[[Array], Array], degrees_of_freedom: int |
     def evaluate(function: FourierFunction, inputs: Float[Array, "n D"]) -> Float[Array, " n"]:
         return jnp.cos(inputs @ function.frequencies.T + function.phases[None]) @ function.amplitudes
 
-    return Kernel(covariance, lambda params, a: jnp.full(a.shape[0], jnp.exp(params.log_variance)), draw, evaluate)
+    def variance(params: KernelParams, a: Float[Array, "a D"]) -> Float[Array, " a"]:
+        return jnp.full(a.shape[0], jnp.exp(params.log_variance))
+
+    return CovarianceFunction(covariance, variance, draw, evaluate)
 
 
 def _distance(squared: Array) -> Array:
@@ -83,13 +86,13 @@ def _matern52(squared: Array) -> Array:
     return (1 + distance + 5 * squared / 3) * jnp.exp(-distance)
 
 
-def _linear() -> Kernel:
+def _linear() -> CovarianceFunction:
     r"""The kernel :math:`v (1 + a^\top b)` of an affine function whose weights have variance v. Its draws are exact."""
 
     def draw(rng_key: RngKey, params: KernelParams, *, num_inputs: int, num_features: int) -> Float[Array, " D1"]:
         return jnp.exp(0.5 * params.log_variance) * jax.random.normal(rng_key, (num_inputs + 1,))
 
-    return Kernel(
+    return CovarianceFunction(
         covariance=lambda params, a, b: jnp.exp(params.log_variance) * (1 + a @ b.T),
         variance=lambda params, a: jnp.exp(params.log_variance) * (1 + (a**2).sum(axis=-1)),
         draw=draw,

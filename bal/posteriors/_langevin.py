@@ -1,4 +1,4 @@
-"""Stochastic-gradient MCMC with a cyclical schedule: draws are networks that a noisy training visits."""
+"""Stochastic-gradient MCMC with a cyclical schedule: draws are networks along a noisy training trajectory."""
 
 from typing import NamedTuple, Required, Unpack
 
@@ -10,25 +10,27 @@ from jaxtyping import Array, Float, Int
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables
 from bal.posteriors._draws import network_features, predict_networks
-from bal.posteriors._gradient_fit import TrainingSettings, without_early_stopping
+from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._gradient_steps import NetworkState, gradient_steps, init_network, keep_if_empty
-from bal.posteriors._posterior import FitInfo, Posterior, take_draws
+from bal.posteriors._posterior import Posterior, take_draws
+from bal.posteriors._training_settings import TrainingSettings, without_early_stopping
 from bal.types import PyTree
+from bal.validation import check_count, check_nonnegative, check_positive, check_probability
 
 
 class ChainSettings(TrainingSettings, total=False):
-    """Settings of :func:`sgld` and :func:`sghmc`, without early stopping; ``num_steps`` is that of all cycles."""
+    """Settings of :func:`sgld` and :func:`sghmc`; ``num_steps`` counts the steps of all cycles. No early stopping."""
 
-    learning_rate: Required[float | Float[Array, ""]]  # at the start of a cycle; the papers' step size is 2 / N of it
+    learning_rate: Required[float | Float[Array, ""]]  # of the start of a cycle; times 2 / N: the papers' step size
     prior_scale: float | Float[Array, ""]  # 1: standard deviation of the Gaussian prior of the network's parameters
     temperature: float | Float[Array, ""]  # 1: Bayes; below, the posterior is sharper
-    num_cycles: int  # 4: cycles; it divides num_steps
-    draws_per_cycle: int  # 5: draws of each cycle; all cycles together are the draws of the posterior
-    exploration: float  # 0.8: share of a cycle without noise
+    num_cycles: int  # 4; it divides num_steps
+    draws_per_cycle: int  # 5; those of all cycles together are the draws of the posterior
+    exploration: float  # 0.8: fraction of a cycle without noise
 
 
 class ChainState(NamedTuple):
-    """The end of the chain, and the networks that it visited."""
+    """The end of the chain, and the networks that were drawn from it."""
 
     variables: Variables
     noise: PyTree  # parameters of the likelihood
@@ -36,7 +38,7 @@ class ChainState(NamedTuple):
 
 
 class Cycles(NamedTuple):
-    """When a chain explores and when it collects. Each cycle starts with a large step that falls to 0 by a cosine."""
+    """When a chain explores and when it collects. In each cycle the step size falls to 0 along a cosine."""
 
     num_cycles: int
     draws_per_cycle: int
@@ -55,7 +57,7 @@ def langevin(
     name: str,
     *,
     friction: float | Float[Array, ""],
-    learning_rate: float | Float[Array, ""],
+    learning_rate: float | Float[Array, ""] | None = None,
     prior_scale: float | Float[Array, ""] = 1.0,
     temperature: float | Float[Array, ""] = 1.0,
     num_cycles: int = 4,
@@ -63,7 +65,12 @@ def langevin(
     exploration: float = 0.8,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    """A chain under the name by which errors call it; see :class:`ChainSettings`."""
+    """A chain that errors call ``name``; see :class:`ChainSettings`."""
+    if learning_rate is None:
+        raise ValueError(f"expected a learning_rate for {name}, got none: pass it by name, such as learning_rate=0.01")
+    check_positive(learning_rate=learning_rate, prior_scale=prior_scale, friction=friction)
+    check_probability(friction=friction)
+    check_nonnegative(temperature=temperature)
     num_steps, settings = without_early_stopping(name, training)
     cycles = _cycles(num_steps, num_cycles, draws_per_cycle, exploration)
 
@@ -77,11 +84,13 @@ def langevin(
     max_samples = num_cycles * draws_per_cycle
 
     def init(rng_key, batch):
+        """A fresh network, which all draws are equal to."""
         start = init_network(network, likelihood, rng_key, batch)
         draws = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], max_samples, axis=0), start)
         return ChainState(start.variables, start.noise, draws)
 
     def fit(rng_key, state: ChainState, batch, validation=None):
+        """Run all cycles from the end of the chain in the state, and keep the draws of each."""
         carry = steps.init(NetworkState(state.variables, state.noise))
 
         def collect(carry, draw):
@@ -102,13 +111,17 @@ def langevin(
         carry, (draws, values) = jax.lax.scan(run_cycle, carry, numbered)
         draws = jax.tree.map(lambda leaf: leaf.reshape(max_samples, *leaf.shape[2:]), draws)
         fitted = ChainState(*carry.state(), draws)
-        info = FitInfo(values[-1, -1], jnp.full((), jnp.nan), jnp.int32(num_steps))
+        info = FitInfo(loss=values[-1, -1], num_steps=jnp.int32(num_steps))
         return keep_if_empty(batch, state, fitted), info
+
+    def sample(rng_key, state: ChainState, num_samples):
+        """Draws of the chain, without replacement."""
+        return take_draws(rng_key, state.draws, num_samples, name)
 
     return Posterior(
         init=init,
         fit=fit,
-        sample=lambda rng_key, state, num_samples: take_draws(rng_key, state.draws, num_samples, name),
+        sample=sample,
         predict=predict_networks(network, likelihood),
         features=network_features(network),
         covariance=None,
@@ -136,8 +149,8 @@ def noisy_momentum(
     .. math:: v \leftarrow (1 - \alpha) v - \eta g + \sqrt{2 \alpha \eta T / N}\, \xi, \qquad
               \theta \leftarrow \theta + v
 
-    With friction 1 it is Langevin dynamics. The objective is the energy divided by the number of labels N, so the
-    learning rate is that of training, and the step size of the papers is :math:`2 \eta / N`.
+    With friction 1 these are Langevin dynamics. The objective is the energy divided by the number of labels N, so
+    :math:`\eta` is an ordinary learning rate, and the step size of the papers is :math:`2 \eta / N`.
     """
 
     def init(params):
@@ -162,18 +175,16 @@ def noisy_momentum(
 
 
 def _cycles(num_steps: int, num_cycles: int, draws_per_cycle: int, exploration: float) -> Cycles:
-    if num_cycles < 1 or draws_per_cycle < 1 or num_steps % num_cycles:
-        raise ValueError(
-            "expected num_cycles that divides num_steps and draws_per_cycle of at least 1, "
-            f"got num_cycles={num_cycles}, num_steps={num_steps}, draws_per_cycle={draws_per_cycle}"
-        )
-    if not 0 <= exploration < 1:
-        raise ValueError(f"expected exploration in [0, 1), got {exploration}")
+    check_count("num_cycles", num_cycles)
+    check_count("draws_per_cycle", draws_per_cycle)
+    check_probability(exploration=exploration)
+    if num_steps % num_cycles:
+        raise ValueError(f"expected num_cycles to divide num_steps, got {num_cycles} and {num_steps}")
     steps_per_cycle = num_steps // num_cycles
     steps_between = int(steps_per_cycle * (1 - exploration)) // draws_per_cycle
     if steps_between < 1:
         raise ValueError(
-            f"expected at least {draws_per_cycle} steps after exploration in each cycle, one a draw, got "
-            f"{steps_per_cycle} steps a cycle with exploration={exploration}"
+            f"expected a step for each of the {draws_per_cycle} draws of a cycle after its exploration, got "
+            f"{steps_per_cycle} steps a cycle with exploration={exploration}: raise num_steps or lower exploration"
         )
     return Cycles(num_cycles, draws_per_cycle, steps_per_cycle, steps_between)

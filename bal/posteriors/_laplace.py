@@ -11,11 +11,13 @@ from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
 from bal.posteriors._curvature import CURVATURES, Curvature, best_prior_precision, extend, log_evidence
 from bal.posteriors._draws import map_draws, network_features
-from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_fit import fit_or_keep
 from bal.posteriors._gradient_steps import NetworkState, init_network, keep_if_empty
-from bal.posteriors._last_layer import embed
+from bal.posteriors._last_layer import check_embeds, embed
 from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.posteriors._training_settings import TrainingSettings
 from bal.types import PyTree
+from bal.validation import check_choice, check_positive
 
 
 class LaplaceState(NamedTuple):
@@ -30,7 +32,7 @@ class LaplaceState(NamedTuple):
 def laplace(
     network: Network,
     likelihood: Likelihood,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | None,
     *,
     curvature: str = "full",
     prior_precision: float | Float[Array, ""] | None = None,
@@ -41,37 +43,44 @@ def laplace(
 
     .. math:: N\Bigl(\theta^*, \bigl(\textstyle\sum_i w_i J_i^T \Lambda_i J_i + \delta I\bigr)^{-1}\Bigr)
 
-    J is the Jacobian of the outputs and :math:`\Lambda` the Hessian of the loss by them; the network is trained first.
-    The log marginal likelihood (nats) is in ``FitInfo.diagnostics``, with the prior precision. ``covariance`` of the
-    curvatures over the last layer is that of the latent functions, summed over the outputs.
+    J is the Jacobian of the outputs and :math:`\Lambda` the Hessian of the loss with respect to them, at the labelled
+    points. The network is trained first, or keeps its weights where there is no optimizer. ``FitInfo.diagnostics`` has
+    the log marginal likelihood in nats, and the prior precision. ``covariance``, of the curvatures over the last layer,
+    is that of the latent functions, summed over the outputs.
 
     Args:
-      network: its dropout is training noise only.
+      network: its dropout is noise in training only.
       likelihood: what the outputs mean.
-      optimizer: any optax transformation.
+      optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
+        likelihood, which scales the curvature: ``gaussian(noise=...)`` says what it is.
       curvature: "full" or "kronecker" over the last layer, memory (F C)^2 and F^2 + C^2 for F features; "diagonal" over
         all weights.
-      prior_precision: :math:`\delta`, which then is part of the training objective too; None: that of the largest
-        marginal likelihood, after training. A classifier that was trained to be certain of few labels has next to no
-        curvature, and the marginal likelihood lets its draws be noise: give a precision, such as the fan-in.
-      linearised: "diagonal" predicts with the network linearised at the mean, one ``jvp`` a draw, to which the
-        curvature belongs (Immer et al.); False with the network at each draw of the weights. Over the last layer, which
-        is linear, both are the same.
-      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+      prior_precision: :math:`\delta`, which then is part of the training objective too; None: the value of the largest
+        marginal likelihood, found after training. A classifier that is certain of few labels has next to no curvature,
+        and the marginal likelihood then gives draws that are mostly noise: set a precision, such as the fan-in.
+      linearised: for "diagonal", whether predictions are those of the network linearised at the mean, one ``jvp`` a
+        draw, for which the curvature is derived (Immer et al.), or of the network at each draw of the weights. Over the
+        last layer, which is linear, both are the same.
+      **training: see :class:`bal.posteriors.TrainingSettings`; an optimizer needs ``num_steps`` and
+        ``minibatch_size``.
 
     Returns:
       A posterior whose draws are deviations of the weights from their mean.
 
     Raises:
-      ValueError: unknown curvature, settings that cannot be, or (from ``init``) a readout that is not one linear layer.
+      ValueError: invalid settings, a curvature over the last layer of a network without an embedding, or (from
+        ``init``) a readout that is not one linear layer.
 
     References:
       MacKay 1992, A practical Bayesian framework for backpropagation networks
       Immer et al. 2021, Improving predictions of Bayesian neural nets via local linearization, arXiv:2008.08400
       Daxberger et al. 2021, Laplace redux, arXiv:2106.14806
     """
-    if curvature not in CURVATURES:
-        raise ValueError(f"expected curvature to be one of {tuple(CURVATURES)}, got {curvature!r}")
+    check_choice("curvature", curvature, CURVATURES)
+    if curvature != "diagonal":
+        check_embeds(f"laplace(curvature={curvature!r})", network)
+    if prior_precision is not None:
+        check_positive(prior_precision=prior_precision)
     method = CURVATURES[curvature](network, likelihood)
 
     def squared_norm(variables: Variables, inputs: Array):
@@ -83,9 +92,10 @@ def laplace(
             return result
         return result._replace(penalty=result.penalty + 0.5 * prior_precision * squared_norm(variables, inputs))
 
-    fit_network = gradient_fit(network._replace(train=train), likelihood, optimizer, **training)
+    fit_network = fit_or_keep("laplace", network._replace(train=train), likelihood, optimizer, **training)
 
     def init(rng_key, batch):
+        """Fresh parameters without curvature: draws are from the prior around them."""
         state = init_network(network, likelihood, rng_key, batch)
         nothing = batch._replace(weights=jnp.zeros_like(batch.weights))
         shapes = jax.eval_shape(method.compute, state, nothing)
@@ -95,6 +105,7 @@ def laplace(
         return LaplaceState(*state, Curvature(zero, identity), precision)
 
     def fit(rng_key, state: LaplaceState, batch, validation=None):
+        """Train from the state, then compute the curvature at the trained weights."""
         trained, info = fit_network(rng_key, NetworkState(state.variables, state.noise), batch, validation)
         computed = method.compute(trained, batch)
         norm = squared_norm(trained.variables, batch.inputs)
@@ -106,20 +117,24 @@ def laplace(
             "log_marginal_likelihood": log_likelihood + log_evidence(computed, norm, precision),
             "prior_precision": precision,
         }
-        fitted = LaplaceState(*trained, computed, precision)
+        fitted = LaplaceState(trained.variables, trained.noise, computed, precision)
         return keep_if_empty(batch, state, fitted), info._replace(diagnostics=diagnostics)
 
     def sample(rng_key, state: LaplaceState, num_samples):
+        """Deviations of the weights from their mean."""
         keys = jax.random.split(rng_key, check_num_samples(num_samples, None, "laplace"))
         return jax.vmap(lambda key: method.deviate(key, state.curvature, state.prior_precision))(keys)
 
     def predict_last_layer(state: LaplaceState, draws, inputs):
+        """Predictions of each draw of the last layer; the body is evaluated once."""
         embeddings = embed(network, state.variables, inputs)
         outputs = network.readout(state.variables, embeddings)
         features = extend(embeddings, draws.shape[1])
         return jax.vmap(lambda draw: likelihood.predictive(state.noise, outputs + features @ draw))(draws)
 
     def predict_all(state: LaplaceState, draws, inputs):
+        """Predictions of each draw of all weights."""
+
         def outputs_of(params):
             return deterministic_outputs(network, Variables(params, state.variables.statistics), inputs)
 
@@ -136,6 +151,7 @@ def laplace(
         )
 
     def covariance(state: LaplaceState, inputs_a, inputs_b):
+        """Posterior covariance of the latent functions, summed over the outputs."""
         num_features = state.curvature.eigenvalues.shape[0]
         features = [extend(embed(network, state.variables, inputs), num_features) for inputs in (inputs_a, inputs_b)]
         assert method.covariance is not None

@@ -1,4 +1,4 @@
-"""Which parameters of a network are its last linear layer: those that the readout reads."""
+"""Which parameters of a network are its last linear layer: those that the readout uses."""
 
 from typing import NamedTuple
 
@@ -12,17 +12,26 @@ from bal.types import PyTree
 class LastLayer(NamedTuple):
     """Kernel and bias of the readout."""
 
-    kernel: Array  # [D, C]
+    kernel: Array  # [D, C], or [C, D] where a foreign library has it so
     bias: Array | None  # [C]
 
 
-def embed(network: Network, variables: Variables, inputs: Array) -> Array:
+def check_embeds(name: str, network: Network) -> None:
+    """Raise unless the network is cut before its last layer."""
+    if not network.embeds:
+        raise ValueError(
+            f"expected a network with an embedding for {name}, got one that is not cut before its last layer: "
+            "name the layer with last_layer=... of from_nnx, from_linen or from_equinox"
+        )
+
+
+def embed(network: Network, variables: Variables, inputs: PyTree) -> Array:
     """What the readout is applied to, without noise: [n, D]."""
     return network.head(variables, network.trunk(variables, inputs), None)
 
 
 def readout_leaves(network: Network, variables: Variables, inputs: Array) -> PyTree:
-    """For each leaf of the parameters, whether the readout reads it. Only shapes matter; nothing is computed."""
+    """For each leaf of the parameters, whether the readout uses it. Only shapes matter; nothing is computed."""
     shapes = jax.eval_shape(lambda *both: both, variables, inputs)
     embeddings = jax.eval_shape(lambda *both: embed(network, *both), *shapes)
     jaxpr = jax.make_jaxpr(network.readout)(shapes[0], embeddings).jaxpr
@@ -32,7 +41,7 @@ def readout_leaves(network: Network, variables: Variables, inputs: Array) -> PyT
     return jax.tree.unflatten(structure, [id(variable) in read for variable in jaxpr.invars[: len(params)]])
 
 
-def last_layer(network: Network, variables: Variables, inputs: Array) -> LastLayer:
+def last_layer(network: Network, variables: Variables, inputs: PyTree) -> LastLayer:
     """Kernel and bias of the readout.
 
     Raises:

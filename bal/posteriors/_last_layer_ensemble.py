@@ -3,16 +3,19 @@
 from typing import Unpack
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables
 from bal.posteriors._draws import network_features
-from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
-from bal.posteriors._last_layer import embed, readout_leaves
+from bal.posteriors._last_layer import check_embeds, embed, readout_leaves
 from bal.posteriors._posterior import Posterior, take_draws
+from bal.posteriors._training_settings import TrainingSettings
 from bal.types import PyTree
+from bal.validation import check_count
 
 
 def last_layer_ensemble(
@@ -26,29 +29,40 @@ def last_layer_ensemble(
     """Last layers that differ in their initial parameters, on a body that is trained by the mean of their losses.
 
     The cheapest ensemble and the least diverse: the body is computed once, in training and in prediction, but members
-    see the same minibatches, and only what they were before training keeps them apart. Under plain gradient descent
-    each member learns ``num_members`` times slower than alone; adaptive optimisers do not mind.
+    see the same minibatches and differ by their initial parameters only. Under plain gradient descent each member
+    learns ``num_members`` times slower than alone; adaptive optimisers rescale this away.
 
     Args:
-      network: its dropout is training noise only, the same for all members.
+      network: its dropout is noise in training only, the same for all members.
       likelihood: what the outputs mean.
       optimizer: any optax transformation.
-      num_members: last layers E; draws are members, without replacement.
+      num_members: number of last layers E; draws are members, without replacement.
       **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
 
     Returns:
       A posterior whose draws are parameters of the readout.
 
     Raises:
-      ValueError: no member, settings that cannot be, or (from ``sample``) more samples than members.
+      ValueError: invalid settings, a network without an embedding or with trained weights, or (from ``sample``) more
+        samples than members.
 
     References:
       Osband et al. 2016, Deep exploration via bootstrapped DQN, arXiv:1602.04621
       Lee et al. 2015, Why M heads are better than one, arXiv:1511.06314
     """
-    if num_members < 1:
-        raise ValueError(f"expected num_members of at least 1, got {num_members}")
+    check_count("num_members", num_members)
+    check_embeds("last_layer_ensemble", network)
+    if network.trained:
+        raise ValueError(
+            "expected a network whose last layers are drawn at random for last_layer_ensemble, got one with trained "
+            "weights, from which all members would start alike: use laplace, or deep_ensemble"
+        )
     network_of_members = _with_members(network, num_members)
+
+    # For features: a point's outputs under all members, [n, E, ...], so that its gradient is that of all of them.
+    points_first = network_of_members._replace(
+        readout=lambda variables, embeddings: jnp.moveaxis(network_of_members.readout(variables, embeddings), 0, 1)
+    )
 
     def member_losses(noise, outputs, labels):
         return jax.vmap(likelihood.loss, in_axes=(None, 0, None))(noise, outputs, labels).mean(axis=0)
@@ -59,21 +73,29 @@ def last_layer_ensemble(
 
     of_members = likelihood._replace(loss=member_losses, check=check_first_member)
 
+    def init(rng_key, batch):
+        """Fresh parameters of the body and of each last layer."""
+        return init_network(network_of_members, of_members, rng_key, batch)
+
+    fit = gradient_fit(network_of_members, of_members, optimizer, **training)
+
     def sample(rng_key, state: NetworkState, num_samples):
+        """Last layers, without replacement."""
         _, members = state.variables.params
         return take_draws(rng_key, members, num_samples, "last_layer_ensemble")
 
     def predict(state: NetworkState, draws, inputs):
+        """Predictions of each last layer; the body is evaluated once."""
         embeddings = embed(network_of_members, state.variables, inputs)
         outputs = _readout(network, state.variables, draws, embeddings)
         return jax.vmap(lambda output: likelihood.predictive(state.noise, output))(outputs)
 
     return Posterior(
-        init=lambda rng_key, batch: init_network(network_of_members, of_members, rng_key, batch),
-        fit=gradient_fit(network_of_members, of_members, optimizer, **training),
+        init=init,
+        fit=fit,
         sample=sample,
         predict=predict,
-        features=network_features(network_of_members),
+        features=network_features(points_first),
         covariance=None,
         likelihood=likelihood,
         max_samples=num_members,
@@ -84,7 +106,7 @@ def last_layer_ensemble(
 def _with_members(network: Network, num_members: int) -> Network:
     """The network with outputs [E, n, ...]. Its parameters are those of one network, and of E readouts.
 
-    The readout of the one network stays as it was initialised, and is not used.
+    The readout of the one network is neither used nor trained.
     """
 
     def init(rng_key, inputs):

@@ -1,4 +1,4 @@
-"""Learning loss: a network that is trained together with a small one that predicts how wrong it will be."""
+"""Learning loss: a network trained together with a small module that predicts its loss."""
 
 from collections.abc import Callable
 from typing import Unpack
@@ -11,10 +11,12 @@ from jaxtyping import Array, Float
 from bal.likelihoods import Likelihood
 from bal.networks import LossPrediction, Network, Training, Variables, loss_prediction
 from bal.posteriors._draws import network_features, predict_networks
-from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._gradient_fit import gradient_fit
 from bal.posteriors._gradient_steps import NetworkState, init_network
-from bal.posteriors._posterior import Posterior, check_num_samples, check_positive
+from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.posteriors._ranking_loss import pairwise_ranking_loss
+from bal.posteriors._training_settings import TrainingSettings
+from bal.validation import check_choice, check_count, check_nonnegative, check_positive
 
 OBJECTIVES = ("ranking", "squared_error")
 
@@ -40,13 +42,13 @@ def learning_loss(
     ``"squared_error"`` are in nats.
 
     Args:
-      network: architecture; it must expose intermediate ``features``. Its dropout is training noise only.
+      network: it must expose intermediate ``features``. Its dropout is noise in training only.
       likelihood: what the outputs mean; its loss is what is predicted.
       optimizer: any optax transformation.
       margin: :math:`\xi` of the ranking loss.
       loss_weight: :math:`\lambda`, weight of the module's objective.
-      detach_after: so many optimiser steps train the network for the module too; after them the gradient of the
-        module's objective reaches the module only. None: never.
+      detach_after: optimiser steps after which the gradient of the module's objective trains the module only, no
+        longer the network. None: never.
       objective: "ranking", or "squared_error" (the ablation of the paper).
       hidden_size: width of the hidden layer of each level in the module.
       **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
@@ -55,7 +57,7 @@ def learning_loss(
       A posterior with one draw, and the feature "predicted_loss" [n, 1].
 
     Raises:
-      ValueError: settings that cannot be, or a network without intermediate features.
+      ValueError: invalid settings, or a network without intermediate features.
 
     References:
       Yoo and Kweon 2019, Learning loss for active learning, arXiv:1905.03677
@@ -66,9 +68,11 @@ def learning_loss(
             "expected a network with intermediate features for learning_loss, got one without: "
             "mlp, cnn and resnet18 have them, and from_functions(features=...) takes them"
         )
-    if objective not in OBJECTIVES:
-        raise ValueError(f"expected objective to be one of {OBJECTIVES}, got {objective!r}")
+    check_choice("objective", objective, OBJECTIVES)
     check_positive(margin=margin, loss_weight=loss_weight)
+    check_count("hidden_size", hidden_size)
+    if detach_after is not None:
+        check_nonnegative(detach_after=detach_after)
     prediction = loss_prediction(hidden_size=hidden_size)
     network_with_prediction = _with_prediction(network, features_of, prediction)
 
@@ -83,17 +87,25 @@ def learning_loss(
         errors = jnp.where(weights > 0, predicted - jax.lax.stop_gradient(losses), 0.0)
         return loss_weight * (errors**2).mean()
 
+    def init(rng_key, batch):
+        """Fresh parameters of the network and of the module."""
+        return init_network(network_with_prediction, likelihood, rng_key, batch)
+
+    fit = gradient_fit(network_with_prediction, likelihood, optimizer, auxiliary_loss=module_loss, **training)
+
     def sample(rng_key, state, num_samples):
+        """The trained network, the only draw."""
         check_num_samples(num_samples, 1, "learning_loss")
         return jax.tree.map(lambda leaf: leaf[None], state)
 
     def predicted_loss(state: NetworkState, inputs: Array) -> Float[Array, "n 1"]:
+        """The loss that the module expects at each point; in nats for the objective "squared_error"."""
         features = features_of(_own(state.variables), inputs)
         return prediction.apply(state.variables.params["loss_prediction"], features)[:, None]
 
     return Posterior(
-        init=lambda rng_key, batch: init_network(network_with_prediction, likelihood, rng_key, batch),
-        fit=gradient_fit(network_with_prediction, likelihood, optimizer, auxiliary_loss=module_loss, **training),
+        init=init,
+        fit=fit,
         sample=sample,
         predict=predict_networks(network_with_prediction, likelihood),
         features={**network_features(network_with_prediction), "predicted_loss": predicted_loss},
@@ -105,12 +117,12 @@ def learning_loss(
 
 
 def _own(variables: Variables) -> Variables:
-    """What the network itself holds."""
+    """The variables of the network itself."""
     return variables._replace(params=variables.params["network"])
 
 
 def _with_prediction(network: Network, features_of: Callable[..., dict[str, Array]], prediction: LossPrediction):
-    """The same network, whose parameters hold those of the module too: one optimiser trains both."""
+    """The same network with the module's parameters beside its own, so that one optimiser trains both."""
 
     def init(rng_key, inputs):
         key_network, key_prediction = jax.random.split(rng_key)

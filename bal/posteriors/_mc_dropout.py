@@ -7,43 +7,60 @@ import optax
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network
-from bal.posteriors._draws import map_draws, network_features
-from bal.posteriors._gradient_fit import TrainingSettings, gradient_fit
+from bal.posteriors._draws import has_noise, map_draws, network_features
+from bal.posteriors._gradient_fit import fit_or_keep
 from bal.posteriors._gradient_steps import NetworkState, init_network
 from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.posteriors._training_settings import TrainingSettings
 
 
 def mc_dropout(
     network: Network,
     likelihood: Likelihood,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | None,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
     r"""Dropout as approximate variational inference: the weights of draw s are :math:`m_s \odot W`.
 
-    In training each example has its own mask; a draw is one mask for all points, so that joint predictions are those of
-    one function.
+    In training each example has its own mask. A draw is one mask for all points, so that joint predictions are those
+    of one function.
 
     Args:
-      network: its ``head`` must draw from a key (dropout with a rate above 0).
+      network: its ``head`` must draw from its key, such as by dropout with a rate above 0.
       likelihood: what the outputs mean.
-      optimizer: any optax transformation.
-      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+      optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
+        likelihood: ``gaussian(noise=...)`` says what it is.
+      **training: see :class:`bal.posteriors.TrainingSettings`; an optimizer needs ``num_steps`` and
+        ``minibatch_size``.
 
     Returns:
       A posterior whose draws are keys.
 
     Raises:
-      ValueError: settings that cannot be.
+      ValueError: invalid settings, or (from ``init``) a network without noise behind its trunk.
 
     References:
       Gal and Ghahramani 2016, Dropout as a Bayesian approximation, arXiv:1506.02142
     """
 
+    def init(rng_key, batch):
+        """Fresh parameters; raises for a network without noise."""
+        shapes = jax.eval_shape(network.init, rng_key, batch.inputs)
+        if not has_noise(network, shapes, batch.inputs):
+            raise ValueError(
+                "expected a network with noise for mc_dropout, got one whose draws are all the same, which makes every "
+                "score 0: give it a dropout rate above 0, or use a posterior such as deep_ensemble"
+            )
+        return init_network(network, likelihood, rng_key, batch)
+
+    fit = fit_or_keep("mc_dropout", network, likelihood, optimizer, **training)
+
     def sample(rng_key, state, num_samples):
+        """Keys of masks."""
         return jax.random.split(rng_key, check_num_samples(num_samples, None, "mc_dropout"))
 
     def predict(state: NetworkState, draws, inputs):
+        """Predictions under each mask; the trunk is evaluated once."""
         hidden = network.trunk(state.variables, inputs)
 
         def predict_one(rng_key):
@@ -53,8 +70,8 @@ def mc_dropout(
         return map_draws(network, predict_one, draws)
 
     return Posterior(
-        init=lambda rng_key, batch: init_network(network, likelihood, rng_key, batch),
-        fit=gradient_fit(network, likelihood, optimizer, **training),
+        init=init,
+        fit=fit,
         sample=sample,
         predict=predict,
         features=network_features(network),

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.likelihoods import Likelihood
+from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._gradient_steps import keep_if_empty
 from bal.posteriors._numpyro_model import (
     Model,
@@ -16,9 +17,10 @@ from bal.posteriors._numpyro_model import (
     weighted_model,
     without_padding,
 )
-from bal.posteriors._posterior import FitInfo, Posterior, take_draws
+from bal.posteriors._posterior import Posterior, take_draws
 from bal.posteriors._r_hat import split_r_hat
 from bal.types import Batch, PyTree, RngKey
+from bal.validation import check_count, check_fraction
 
 
 def numpyro_mcmc(
@@ -34,46 +36,48 @@ def numpyro_mcmc(
     """Latent values of a numpyro model, drawn by the No-U-Turn sampler (NUTS).
 
     The model is called as ``model(inputs, labels)`` and, to predict, as ``model(inputs, None)``. One site has
-    ``obs=labels``: Categorical for classes, Normal for real numbers. Padding is masked out of it, and a row of weight w
-    counts as w observations. Each ``fit`` starts afresh from draws of the prior. Before the first label, draws are from
-    the prior.
+    ``obs=labels``: Categorical for classes, Normal for real numbers. Padding is masked, and a row of weight w counts as
+    w observations. Each ``fit`` starts afresh, from draws of the prior; before the first label, draws are from the
+    prior.
 
     ``FitInfo.loss`` is the energy (negative log of the joint density) of the last draws, in nats a point.
-    ``FitInfo.diagnostics`` holds ``r_hat``, the largest of the predictions at the labelled points (1 is best, above
-    1.05 the chains disagree), ``r_hat_latents``, the largest of the latent values, which networks cannot identify, and
-    ``num_divergences`` after the warm-up (0 is best).
+    ``FitInfo.diagnostics`` holds ``r_hat``, the largest over the predictions at the labelled points (1 is best; above
+    1.05 the chains disagree), ``r_hat_latents``, the largest over the latent values, which the labels do not identify
+    in a network, and ``num_divergences``, the number after the warm-up (0 is best).
 
     Args:
       model: numpyro statements; :func:`bal.posteriors.bayesian_network` makes one of a network.
-      likelihood: categorical or Gaussian; the distribution itself comes from the model.
-      num_warmup: steps of each chain that adapt it and are discarded.
-      num_draws: draws kept of each chain.
+      likelihood: categorical or Gaussian; the model gives the distribution itself.
+      num_warmup: steps that adapt each chain and are discarded.
+      num_draws: draws kept from each chain.
       num_chains: chains, which run in one ``vmap``.
-      target_acceptance: higher means smaller steps: the remedy for divergences.
-      max_tree_depth: a step has at most 2**max_tree_depth evaluations of the gradient.
+      target_acceptance: raise it against divergences: steps are then smaller.
+      max_tree_depth: a step evaluates the gradient at most 2**max_tree_depth times.
 
     Returns:
       A posterior with ``num_chains * num_draws`` draws: dictionaries of latent values.
 
     Raises:
-      ValueError: counts that cannot be, or (from ``init``) a model without exactly one suitable observation site.
+      ValueError: invalid settings, or (from ``init``) a model without exactly one suitable observation site.
 
     References:
       Hoffman and Gelman 2014, The No-U-Turn sampler, arXiv:1111.4246
       Phan et al. 2019, Composable effects for flexible and accelerated probabilistic programming in NumPyro,
       arXiv:1912.11554
     """
-    if min(num_warmup, num_chains) < 1 or num_draws < 4:
-        raise ValueError(
-            f"expected num_warmup and num_chains of at least 1 and num_draws of at least 4, "
-            f"got {num_warmup}, {num_chains} and {num_draws}"
-        )
+    check_count("num_warmup", num_warmup)
+    check_count("num_chains", num_chains)
+    # The two halves of a chain are compared, and a variance needs two draws.
+    check_count("num_draws", num_draws, least=4)
+    check_count("max_tree_depth", max_tree_depth)
+    check_fraction(target_acceptance=target_acceptance)
     max_samples = num_chains * num_draws
     predict = predict_draws(model)
 
-    # Compiled here, because numpyro traces anew each time: outside of jit each call would compile again.
+    # Compiled here: numpyro makes new functions at each trace, so every call outside of jit would compile again.
     @jax.jit
     def init(rng_key: RngKey, batch: Batch) -> dict[str, Array]:
+        """Draws from the prior; raises for an unsuitable model."""
         sites = inspect_model(model, likelihood, batch)
 
         def draw(key):
@@ -83,6 +87,7 @@ def numpyro_mcmc(
 
     @jax.jit
     def fit(rng_key: RngKey, state: dict[str, Array], batch: Batch, validation: Batch | None = None):
+        """Run all chains afresh; the state only gives the names of the latent values."""
         sites = inspect_model(model, likelihood, batch)
         run = nuts(
             weighted_model(model, sites.observation, batch.weights),
@@ -104,12 +109,16 @@ def numpyro_mcmc(
             "num_divergences": diverging.sum(),
         }
         loss = energies.mean() / jnp.maximum((batch.weights > 0).sum(), 1)
-        return fitted, FitInfo(loss, jnp.full((), jnp.nan), jnp.int32(num_warmup + num_draws), diagnostics)
+        return fitted, FitInfo(loss=loss, num_steps=jnp.int32(num_warmup + num_draws), diagnostics=diagnostics)
+
+    def sample(rng_key: RngKey, state: dict[str, Array], num_samples: int | None) -> dict[str, Array]:
+        """Draws of all chains, without replacement."""
+        return take_draws(rng_key, state, num_samples, "numpyro_mcmc")
 
     return Posterior(
         init=init,
         fit=fit,
-        sample=lambda rng_key, state, num_samples: take_draws(rng_key, state, num_samples, "numpyro_mcmc"),
+        sample=sample,
         predict=predict,
         features={},
         covariance=None,
@@ -134,7 +143,7 @@ def nuts(
 
     def run(rng_key: RngKey):
         key_start, key_chain = jax.random.split(rng_key)
-        # The sampler's own start, within 2 of 0, is far outside the prior of a network's weights.
+        # The sampler's default start, uniform within 2 of 0, is far outside the prior of a network's weights.
         start, potential, constrain, _ = initialize_model(
             key_start, model, init_strategy=init_to_sample, model_args=arguments, validate_grad=False
         )
@@ -151,7 +160,7 @@ def nuts(
             chain = step(chain)
             return chain, (chain.z, chain.diverging)
 
-        # One loop for warm-up and draws, because the sampler takes long to compile and knows by itself which it is in.
+        # One loop for warm-up and draws: the sampler takes long to compile, and tells the two apart by its counter.
         end, (positions, diverging) = jax.lax.scan(draw, chain, None, length=num_warmup + num_draws)
         latents = jax.vmap(constrain)(jax.tree.map(lambda leaf: leaf[num_warmup:], positions))
         return latents, diverging[num_warmup:], end.potential_energy

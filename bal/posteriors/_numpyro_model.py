@@ -1,4 +1,4 @@
-"""What bal asks of a numpyro model: one observed label a point, and latent values that do not depend on the points."""
+"""What bal requires of a numpyro model: one observed label a point, and latent values that all points share."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from bal.likelihoods import Likelihood, check_batch
+from bal.posteriors._protocols import PredictFn
 from bal.types import Batch, Gaussian, PyTree, RngKey
 
 # kind of predictions -> distributions at the observation site that give them
@@ -26,8 +27,8 @@ def inspect_model(model: Model, likelihood: Likelihood, batch: Batch) -> ModelSi
     """Trace a model abstractly; nothing is computed.
 
     Raises:
-      ValueError: labels that cannot be of this likelihood; not exactly one observation site; a distribution there that
-        does not give such labels, or not one for each point; a discrete latent site, or one for each point.
+      ValueError: labels that the likelihood does not take; not exactly one observation site; a distribution there that
+        does not give such labels, or not one for each point; a latent site that is discrete or has a value a point.
     """
     if likelihood.predicts not in DISTRIBUTIONS:
         raise ValueError(
@@ -57,7 +58,9 @@ def inspect_model(model: Model, likelihood: Likelihood, batch: Batch) -> ModelSi
     discrete = [latent for latent in latents if sites[latent].is_discrete]
     if discrete:
         raise ValueError(f"expected continuous latent sites, got the discrete {discrete}: sum over them in the model")
-    one_more = jax.ShapeDtypeStruct((batch.inputs.shape[0] + 1, *batch.inputs.shape[1:]), batch.inputs.dtype)
+    one_more = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((leaf.shape[0] + 1, *leaf.shape[1:]), leaf.dtype), batch.inputs
+    )
     for latent, site in _abstract_sites(model, one_more, None).items():
         if latent in latents and site.shape != latents[latent]:
             raise ValueError(
@@ -85,11 +88,14 @@ def weighted_model(model: Model, observation: str, weights: Float[Array, " K"]) 
     return weighted
 
 
-def without_padding(batch: Batch) -> tuple[Array, Array]:
-    """Inputs and labels with zeros in padding: numpyro looks for a start where the whole model is finite."""
+def without_padding(batch: Batch) -> tuple[PyTree, Array]:
+    """Inputs and labels with zeros in padding: numpyro starts only where the whole model is finite."""
     labelled = batch.weights > 0
-    rows = labelled.reshape(-1, *[1] * (batch.inputs.ndim - 1))
-    return jnp.where(rows, batch.inputs, 0), jnp.where(labelled, batch.labels, 0)
+
+    def clear(leaf: Array) -> Array:
+        return jnp.where(labelled.reshape(-1, *[1] * (leaf.ndim - 1)), leaf, 0)
+
+    return jax.tree.map(clear, batch.inputs), clear(batch.labels)
 
 
 def sample_latents(rng_key: RngKey, program: Model, names, inputs: Array, labels: Array | None) -> dict[str, Array]:
@@ -100,22 +106,26 @@ def sample_latents(rng_key: RngKey, program: Model, names, inputs: Array, labels
     return {name: trace[name]["value"] for name in names}
 
 
-def predict_draws(model: Model) -> Callable[[PyTree, dict[str, Array], Array], PyTree]:
-    """What the model says of the labels, given the latent values of each draw."""
+def predict_draws(model: Model) -> PredictFn:
+    """The ``predict`` of latent values: the model's distribution of the labels under each draw."""
 
     def predict_one(latents: dict[str, Array], inputs: Array) -> PyTree:
         from numpyro import handlers
 
-        # Every latent value is given. What is left to the key is the label itself, and it is not looked at.
+        # Every latent value is given. The key only draws the label itself, which is not used.
         filled = handlers.substitute(handlers.seed(model, jax.random.key(0)), data=latents)
         trace = handlers.trace(filled).get_trace(inputs, None)
         (label,) = (site["fn"] for name, site in trace.items() if site["type"] == "sample" and name not in latents)
         if label.is_discrete:
             return jnp.moveaxis(jax.vmap(label.log_prob)(label.enumerate_support(expand=False)), 0, -1)
-        shape = (inputs.shape[0],)
+        shape = (jax.tree.leaves(inputs)[0].shape[0],)
         return Gaussian(jnp.broadcast_to(label.mean, shape), jnp.broadcast_to(label.variance, shape))
 
-    return lambda state, draws, inputs: jax.vmap(predict_one, in_axes=(0, None))(draws, inputs)
+    def predict(state: PyTree, draws: dict[str, Array], inputs: PyTree) -> PyTree:
+        """The distribution of the labels under each draw of the latent values."""
+        return jax.vmap(predict_one, in_axes=(0, None))(draws, inputs)
+
+    return predict
 
 
 class _Site(NamedTuple):
@@ -133,7 +143,7 @@ def _abstract_sites(program: Model, inputs, labels) -> dict[str, _Site]:
     def record(inputs, labels):
         trace = handlers.trace(handlers.seed(program, jax.random.key(0))).get_trace(inputs, labels)
         for name, site in trace.items():
-            # Guides mark what is only a step on the way to a latent value.
+            # Guides mark sites that are only intermediate values.
             if site["type"] == "sample" and not site["infer"].get("is_auxiliary", False):
                 base = _base(site["fn"])
                 discrete = not site["is_observed"] and site["fn"].support.is_discrete
@@ -163,7 +173,7 @@ def check_guide(guide: Model, sites: ModelSites, batch: Batch) -> None:
 
 
 def _base(distribution):
-    """The distribution inside the wrappers that plates, masks and events put around it."""
+    """The distribution inside the wrappers of plates, masks and events."""
     while hasattr(distribution, "base_dist") and type(distribution).__name__ in (
         "ExpandedDistribution",
         "MaskedDistribution",

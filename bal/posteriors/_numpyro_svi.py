@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
+from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._gradient_steps import keep_if_empty
 from bal.posteriors._numpyro_model import (
     Model,
@@ -21,12 +22,14 @@ from bal.posteriors._numpyro_model import (
     weighted_model,
     without_padding,
 )
-from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.posteriors._training_settings import check_optimizer
 from bal.types import Batch, PyTree, RngKey
+from bal.validation import check_count
 
 
 class GuideState(NamedTuple):
-    """Parameters of a guide, and the shape of the points that it is called with."""
+    """Parameters of a guide, and a point of the shape that it is called with."""
 
     params: dict[str, PyTree]
     inputs: Array  # [1, ...], zeros
@@ -45,15 +48,15 @@ def numpyro_svi(
 
     .. math:: \max_q \; E_{q(z)} [\sum_i w_i \log p(y_i \mid x_i, z) + \log p(z) - \log q(z)]
 
-    Each step draws z once and sees all labels. The model is called as ``model(inputs, labels)`` and, to predict, as
-    ``model(inputs, None)``; the guide is called in the same ways, and with one point of zeros to draw from it. Fitting
-    continues from the parameters in the state.
+    Each step draws z once and uses all labels. The model is called as ``model(inputs, labels)`` and, to predict, as
+    ``model(inputs, None)``; so is the guide, and with one point of zeros to draw from it. Fitting continues from the
+    parameters in the state.
 
     Args:
       model: numpyro statements with one Categorical or Normal site that has ``obs=labels``.
       guide: a numpyro guide: ``numpyro.infer.autoguide.AutoNormal(model)``, or a function that samples the same latent
-        sites as the model. It must not be an amortised one: its draws serve all points.
-      likelihood: categorical or Gaussian; the distribution itself comes from the model.
+        sites as the model. It must not be amortised: a draw serves all points.
+      likelihood: categorical or Gaussian; the model gives the distribution itself.
       optimizer: any optax transformation.
       num_steps: optimiser steps.
 
@@ -62,26 +65,27 @@ def numpyro_svi(
       in nats a point.
 
     Raises:
-      ValueError: no step, or (from ``init``) a model without exactly one suitable observation site, or a guide whose
-        sites are not the latent sites of the model.
+      ValueError: invalid settings, or (from ``init``) a model without exactly one suitable observation site, or a guide
+        whose sites are not the latent sites of the model.
 
     References:
       Hoffman et al. 2013, Stochastic variational inference, arXiv:1206.7051
       Kucukelbir et al. 2017, Automatic differentiation variational inference, arXiv:1603.00788
     """
-    if num_steps < 1:
-        raise ValueError(f"expected num_steps of at least 1, got {num_steps}")
+    check_optimizer(optimizer)
+    check_count("num_steps", num_steps)
 
     def inference(observation: str, batch: Batch):
         from numpyro.infer import SVI, Trace_ELBO
 
         weighted = weighted_model(model, observation, batch.weights)
-        # An automatic guide remembers its first call. A copy for each trace keeps tracers out of the caller's object.
+        # An automatic guide stores its first call. A copy for each trace keeps tracers out of the caller's object.
         return SVI(weighted, copy.deepcopy(guide), optimizer, Trace_ELBO())
 
-    # Compiled here, because numpyro traces anew each time: outside of jit each call would compile again.
+    # Compiled here: numpyro makes new functions at each trace, so every call outside of jit would compile again.
     @jax.jit
     def init(rng_key: RngKey, batch: Batch) -> GuideState:
+        """Fresh parameters of the guide; raises for an unsuitable model or guide."""
         sites = inspect_model(model, likelihood, batch)
         check_guide(copy.deepcopy(guide), sites, batch)
         svi = inference(sites.observation, batch)
@@ -90,16 +94,18 @@ def numpyro_svi(
 
     @jax.jit
     def fit(rng_key: RngKey, state: GuideState, batch: Batch, validation: Batch | None = None):
+        """Maximise the evidence lower bound, from the parameters in the state."""
         points = without_padding(batch)
         svi = inference(inspect_model(model, likelihood, batch).observation, batch)
         start = svi.init(rng_key, *points, init_params=state.params)
         end, losses = jax.lax.scan(lambda svi_state, _: svi.update(svi_state, *points), start, None, length=num_steps)
         params = keep_if_empty(batch, state.params, svi.get_params(end))
         loss = losses[-1] / jnp.maximum((batch.weights > 0).sum(), 1)
-        return state._replace(params=params), FitInfo(loss, jnp.full((), jnp.nan), jnp.int32(num_steps))
+        return state._replace(params=params), FitInfo(loss=loss, num_steps=jnp.int32(num_steps))
 
     @partial(jax.jit, static_argnums=2)
     def sample(rng_key: RngKey, state: GuideState, num_samples: int | None) -> dict[str, Array]:
+        """Latent values drawn from the guide."""
         from numpyro import handlers
 
         num_samples = check_num_samples(num_samples, None, "numpyro_svi")

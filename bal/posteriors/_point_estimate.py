@@ -1,4 +1,4 @@
-"""One deterministic network: what is left of a Bayesian network without its uncertainty about itself."""
+"""One deterministic network: a model without epistemic uncertainty."""
 
 from typing import Unpack
 
@@ -7,29 +7,31 @@ import optax
 from bal.likelihoods import Likelihood
 from bal.networks import Network
 from bal.posteriors._deep_ensemble import ensemble
-from bal.posteriors._gradient_fit import TrainingSettings
 from bal.posteriors._posterior import Posterior
+from bal.posteriors._training_settings import TrainingSettings
 
 
 def point_estimate(
     network: Network,
     likelihood: Likelihood,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | None,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
     """A posterior of one draw, the trained network: the ablation of Gal et al., where BALD is exactly 0.
 
     Args:
-      network: architecture; its dropout is training noise only.
+      network: its dropout is noise in training only.
       likelihood: what the outputs mean.
-      optimizer: any optax transformation.
-      **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.
+      optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
+        likelihood: ``gaussian(noise=...)`` says what it is.
+      **training: see :class:`bal.posteriors.TrainingSettings`; an optimizer needs ``num_steps`` and
+        ``minibatch_size``.
 
     Returns:
       A posterior with one draw.
 
     Raises:
-      ValueError: settings that cannot be, or (from ``sample``) more than one sample.
+      ValueError: invalid settings, or (from ``sample``) more than one sample.
 
     References:
       Gal et al. 2017, Deep Bayesian active learning with image data, arXiv:1703.02910, section 5.2

@@ -1,74 +1,68 @@
 """The contract of a posterior: what do we believe after these labels?"""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-from jaxtyping import Array, Float, Int
 
 from bal.likelihoods import Likelihood
-from bal.types import Batch, Gaussian, PyTree, RngKey
-
-
-class FitInfo(NamedTuple):
-    """What a person wants to see of a fit. Fields that a method does not have are nan or empty."""
-
-    loss: Float[Array, "*E"]  # training objective of the last step, in nats a point
-    validation_loss: Float[Array, "*E"]  # of the parameters that were kept; nan without early stopping
-    num_steps: Int[Array, "*E"]  # optimiser steps taken
-    diagnostics: dict[str, Array] = {}  # noqa: RUF012 - never mutated; convergence figures such as "r_hat"
+from bal.posteriors._protocols import (
+    CovarianceFn,
+    ExtendFn,
+    FeatureFn,
+    FitFn,
+    InitFn,
+    MomentsFn,
+    PredictFn,
+    SampleFn,
+)
+from bal.types import PyTree, RngKey
+from bal.validation import check_count
 
 
 class Posterior(NamedTuple):
     """Pure functions from labelled points to functions that can be evaluated anywhere.
 
     Randomness is drawn once, by ``sample``; ``predict`` takes no key, so the same S functions see the pool, the targets
-    and the test set.
+    and the test set. The protocols of the functions say what each is given and returns.
     """
 
-    init: Callable[[RngKey, Batch], PyTree]  # (rng_key, batch) -> state; the batch gives shapes, its weights may be 0
-    fit: Callable[..., tuple[PyTree, FitInfo]]  # (rng_key, state, batch, validation=None); continues from the state
-    sample: Callable[[RngKey, PyTree, int | None], PyTree]  # (rng_key, state, num_samples) -> draws, leading axis S
-    predict: Callable[[PyTree, PyTree, Array], PyTree]  # (state, draws, inputs) -> predictions [S, n, ...]
-    features: dict[str, Callable[[PyTree, Array], Array]]  # name -> (state, inputs) -> [n, D]
-    covariance: Callable[[PyTree, Array, Array], Array] | None  # (state, inputs_a, inputs_b) -> [a, b] where closed
+    init: InitFn  # (rng_key, batch) -> state
+    fit: FitFn  # (rng_key, state, batch, validation=None) -> state, info
+    sample: SampleFn  # (rng_key, state, num_samples) -> draws
+    predict: PredictFn  # (state, draws, inputs) -> predictions [S, n, ...]
+    # By name: "embedding", the last hidden layer; "gradient" of the outputs by all parameters; "predicted_loss" [n, 1].
+    features: dict[str, FeatureFn]
+    covariance: CovarianceFn | None  # of the latent function; None: not in closed form
     likelihood: Likelihood
-    max_samples: int | None = None  # draws that exist; None: as many as wanted
-    convolutional: bool = False  # see Network: decides how many seeds run at once on a CPU
-    moments: Callable[[PyTree, Array], Gaussian] | None = None  # (state, inputs) -> exact predictive [n] where closed
-    extend: Callable[[PyTree, int], PyTree] | None = None  # (state, budget) -> state, where its size is the budget's
+    max_samples: int | None = None  # the number of draws where it is fixed; None: any number can be drawn
+    # Whether convolutions dominate, which on a CPU run faster one set of weights after the other: a study then does not
+    # put several seeds under one vmap.
+    convolutional: bool = False
+    # The exact predictive distribution, which metrics prefer to that of draws; None: not in closed form.
+    moments: MomentsFn | None = None
+    extend: ExtendFn | None = None  # None: no state has the size of the label buffer
 
 
 def check_num_samples(num_samples: int | None, max_samples: int | None, name: str = "this posterior") -> int:
-    """The number of draws to take; None means all, where a posterior has only so many."""
-    if max_samples is None:
-        if num_samples is None or num_samples < 1:
-            raise ValueError(
-                f"expected num_samples of at least 1, got {num_samples}: {name} has as many draws as wanted"
-            )
-        return num_samples
+    """The number of draws to take; None means all of them, where their number is fixed."""
     if num_samples is None:
+        if max_samples is None:
+            raise ValueError(f"expected num_samples for {name}, which has no fixed number of draws, got None")
         return max_samples
-    if not 1 <= num_samples <= max_samples:
+    check_count("num_samples", num_samples)
+    if max_samples is not None and num_samples > max_samples:
         raise ValueError(
-            f"expected num_samples between 1 and {max_samples}, the draws that {name} has, got {num_samples}; "
-            "leave num_samples out to take all"
+            f"expected num_samples between 1 and {max_samples}, the number of draws of {name}, got {num_samples}: "
+            "leave num_samples out to take all of them"
         )
     return num_samples
 
 
 def take_draws(rng_key: RngKey, draws: PyTree, num_samples: int | None, name: str) -> PyTree:
-    """Some of the draws that there are, [S, ...], without replacement; all in their order where None are named."""
+    """Some of the given draws [S, ...], without replacement; all of them, in their order, for None or their number."""
     max_samples = jax.tree.leaves(draws)[0].shape[0]
     num_samples = check_num_samples(num_samples, max_samples, name)
     if num_samples == max_samples:
         return draws
     chosen = jax.random.permutation(rng_key, max_samples)[:num_samples]
     return jax.tree.map(lambda leaf: leaf[chosen], draws)
-
-
-def check_positive(**settings) -> None:
-    """Raise where a setting of that name is a number, not traced, and not above 0."""
-    for name, value in settings.items():
-        if isinstance(value, int | float) and value <= 0:
-            raise ValueError(f"expected {name} above 0, got {value}")

@@ -1,11 +1,11 @@
-"""Have the chains of a Markov chain Monte Carlo run found the same distribution?"""
+"""Do the chains of a Markov chain Monte Carlo run agree on one distribution?"""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
 def split_r_hat(values: Float[Array, "chains draws *quantities"]) -> Float[Array, "*quantities"]:
-    r"""Potential scale reduction: how much wider the chains are together than each half chain alone.
+    r"""Potential scale reduction: the spread of all chains together over the spread within half a chain.
 
     .. math:: \hat R = \sqrt{\frac{(n - 1) W / n + B / n}{W}}
 
@@ -15,7 +15,7 @@ def split_r_hat(values: Float[Array, "chains draws *quantities"]) -> Float[Array
       values: draws of each quantity; an odd last draw is left out.
 
     Returns:
-      1 for chains that agree; above 1.05 they should not be trusted. 1 for a quantity that is constant up to rounding.
+      1 for chains that agree, and for a quantity that is constant up to rounding; do not trust chains above 1.05.
 
     Example:
       >>> stuck = jnp.stack([jnp.arange(8.0) % 2, 5 + jnp.arange(8.0) % 2])

@@ -1,8 +1,10 @@
-"""How well predicted losses order true ones: the objective of a loss-prediction module."""
+"""How well predicted losses rank true ones: the objective of a loss-prediction module."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from bal.validation import check_nonnegative
 
 
 def pairwise_ranking_loss(
@@ -16,9 +18,9 @@ def pairwise_ranking_loss(
 
     .. math:: \max\bigl(0, -\mathrm{sign}(l_i - l_j)\,(\hat l_i - \hat l_j) + \xi\bigr), \qquad j = b - 1 - i
 
-    The scale of losses, which falls as a network is trained, does not matter: only their order does. Each row is in one
-    pair; of an odd number the middle row is in none. A pair counts if both weights are positive and the losses differ:
-    equal losses have no order to learn. No gradient goes into ``losses``.
+    Only the order of the losses matters, not their scale, which falls as a network is trained. Each row is in one pair,
+    except the middle one of an odd number. A pair counts if both weights are positive and the losses differ: equal
+    losses have no order to learn. No gradient flows into ``losses``.
 
     Args:
       predicted: predicted losses, in any unit.
@@ -29,6 +31,9 @@ def pairwise_ranking_loss(
     Returns:
       The loss, in the unit of ``predicted``; 0 if no pair counts.
 
+    Raises:
+      ValueError: a negative margin.
+
     Example:
       >>> ordered = pairwise_ranking_loss(jnp.array([0.0, 1.0]), jnp.array([0.2, 0.3]), jnp.ones(2))
       >>> swapped = pairwise_ranking_loss(jnp.array([1.0, 0.0]), jnp.array([0.2, 0.3]), jnp.ones(2))
@@ -38,8 +43,9 @@ def pairwise_ranking_loss(
     References:
       Yoo and Kweon 2019, Learning loss for active learning, arXiv:1905.03677, section 3.3
     """
+    check_nonnegative(margin=margin)
     num_pairs = predicted.shape[0] // 2
-    # What padding holds, which may be nan, enters no difference.
+    # Padding may hold nan, which must not enter a difference.
     predicted = jnp.where(weights > 0, predicted, 0.0)
     losses = jnp.where(weights > 0, jax.lax.stop_gradient(losses), 0.0)
     order = jnp.sign(losses - losses[::-1])[:num_pairs]

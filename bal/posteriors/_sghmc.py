@@ -17,17 +17,17 @@ def sghmc(
     friction: float | Float[Array, ""] = 0.1,
     **settings: Unpack[ChainSettings],
 ) -> Posterior:
-    r"""Langevin dynamics with momentum, as :func:`bal.posteriors.sgld` otherwise.
+    r"""Langevin dynamics with momentum; otherwise the same as :func:`bal.posteriors.sgld`.
 
     .. math:: v \leftarrow (1 - \alpha) v - \eta g + \sqrt{2 \alpha \eta T / N}\, \xi, \qquad
               \theta \leftarrow \theta + v
 
-    The noise of the minibatches is not subtracted from the injected one (the estimate of it is 0 in the paper's terms).
+    The noise of the minibatches is not subtracted from the injected noise: in the paper's terms its estimate is 0.
 
     Args:
-      network: its dropout is training noise only.
+      network: its dropout is noise in training only.
       likelihood: what the outputs mean.
-      friction: :math:`\alpha`, one less the factor of the momentum.
+      friction: :math:`\alpha`, one minus the momentum, in (0, 1].
       **settings: see :class:`bal.posteriors.ChainSettings`; ``learning_rate``, ``num_steps`` and ``minibatch_size``
         are required.
 
@@ -35,7 +35,7 @@ def sghmc(
       A posterior whose draws are networks.
 
     Raises:
-      ValueError: settings that cannot be, or (from ``sample``) more samples than draws.
+      ValueError: invalid settings, or (from ``sample``) more samples than draws.
 
     References:
       Chen et al. 2014, Stochastic gradient Hamiltonian Monte Carlo, arXiv:1402.4102

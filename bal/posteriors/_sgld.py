@@ -13,17 +13,17 @@ def sgld(
     likelihood: Likelihood,
     **settings: Unpack[ChainSettings],
 ) -> Posterior:
-    r"""Gradient steps with so much noise that they sample from the posterior.
+    r"""Gradient steps with noise scaled so that they sample from the posterior.
 
     .. math:: \theta \leftarrow \theta - \eta g + \sqrt{2 \eta T / N}\, \xi
 
-    with g the gradient of the minibatch objective in nats a point and N the number of labels. The learning rate falls
-    from :math:`\eta` to 0 in each cycle, by a cosine; the first part of a cycle has no noise and looks for another
-    mode, in the second draws are taken at equal distances. Parameters of the
-    likelihood are sampled too, under a flat prior.
+    with g the gradient of the minibatch objective in nats a point and N the number of labels. In each cycle the
+    learning rate falls from :math:`\eta` to 0 along a cosine. The first part of a cycle has no noise and looks for
+    another mode; in the second part draws are taken at equal distances. Parameters of the likelihood are sampled too,
+    under a flat prior.
 
     Args:
-      network: its dropout is training noise only.
+      network: its dropout is noise in training only.
       likelihood: what the outputs mean.
       **settings: see :class:`bal.posteriors.ChainSettings`; ``learning_rate``, ``num_steps`` and ``minibatch_size``
         are required.
@@ -32,7 +32,7 @@ def sgld(
       A posterior whose draws are networks.
 
     Raises:
-      ValueError: settings that cannot be, or (from ``sample``) more samples than draws.
+      ValueError: invalid settings, or (from ``sample``) more samples than draws.
 
     References:
       Welling and Teh 2011, Bayesian learning via stochastic gradient Langevin dynamics

@@ -10,10 +10,12 @@ from jaxtyping import Array, Int
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables
 from bal.posteriors._draws import network_features, predict_networks
-from bal.posteriors._gradient_fit import TrainingSettings, without_early_stopping
+from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._gradient_steps import NetworkState, gradient_steps, init_network, keep_if_empty
-from bal.posteriors._posterior import FitInfo, Posterior, check_num_samples
+from bal.posteriors._posterior import Posterior, check_num_samples
+from bal.posteriors._training_settings import TrainingSettings, without_early_stopping
 from bal.types import PyTree
+from bal.validation import check_count
 
 
 class SWAGState(NamedTuple):
@@ -37,43 +39,47 @@ def swag(
 ) -> Posterior:
     r"""Weights :math:`N(\bar\theta, \tfrac12 (\Sigma_\mathrm{diag} + \tfrac{1}{K-1} D D^T))` from the end of training.
 
-    After ``num_steps`` the same optimiser goes on, and a snapshot is taken after each ``steps_between`` steps; D holds
-    the deviations of the last K = ``rank`` of them from the running mean. How wide the Gaussian is follows from the
-    learning rate: constant and rather large, as in the paper. Running statistics of normalisation are those of the last
-    step for all draws.
+    After ``num_steps`` the same optimiser continues, and a snapshot is taken every ``steps_between`` steps; D holds the
+    deviations of the last K = ``rank`` snapshots from the running mean. The learning rate sets the width of the
+    Gaussian: keep it constant and fairly large, as in the paper. All draws use the running statistics of normalisation
+    of the last step.
 
     Args:
-      network: its dropout is training noise only.
+      network: its dropout is noise in training only.
       likelihood: what the outputs mean.
-      optimizer: any optax transformation that does not stop to move: plain SGD, with or without momentum.
-      num_snapshots: snapshots after training.
+      optimizer: one that keeps moving the weights, that is, with a constant learning rate: plain SGD, with or without
+        momentum. Under a schedule that falls to 0 all snapshots, and so all draws, are the same.
+      num_snapshots: snapshots taken after training.
       steps_between: optimiser steps between snapshots; an epoch in the paper.
-      rank: K, snapshots whose deviations are kept.
+      rank: K, the number of snapshots whose deviations are kept.
       **training: see :class:`bal.posteriors.TrainingSettings`, without early stopping.
 
     Returns:
       A posterior whose draws are networks.
 
     Raises:
-      ValueError: fewer than 2 snapshots, a rank outside 2 to ``num_snapshots``, or settings that cannot be.
+      ValueError: invalid settings, such as a rank outside 2 to ``num_snapshots``.
 
     References:
       Maddox et al. 2019, A simple baseline for Bayesian uncertainty in deep learning, arXiv:1902.02476
     """
-    if not 2 <= rank <= num_snapshots:
-        raise ValueError(f"expected 2 <= rank <= num_snapshots, got rank {rank} and num_snapshots {num_snapshots}")
-    if steps_between < 1:
-        raise ValueError(f"expected steps_between of at least 1, got {steps_between}")
+    check_count("num_snapshots", num_snapshots, least=2)
+    check_count("steps_between", steps_between)
+    check_count("rank", rank, least=2)
+    if rank > num_snapshots:
+        raise ValueError(f"expected rank of at most num_snapshots, got {rank} and {num_snapshots}")
     num_steps, settings = without_early_stopping("swag", training)
     steps = gradient_steps(network, likelihood, optimizer, **settings)
 
     def init(rng_key, batch):
+        """Fresh parameters as the mean, without any spread."""
         start = init_network(network, likelihood, rng_key, batch)
         trained = (start.variables.params, start.noise)
         deviations = jax.tree.map(lambda leaf: jnp.zeros((rank, *leaf.shape), leaf.dtype), trained)
         return SWAGState(start.variables, start.noise, jax.tree.map(jnp.zeros_like, trained), deviations)
 
     def fit(rng_key, state: SWAGState, batch, validation=None):
+        """Train from the mean in the state, then collect the moments of the snapshots."""
         key_train, key_collect = jax.random.split(rng_key)
         carry = steps.init(NetworkState(state.variables, state.noise))
         carry, _ = steps.run(key_train, carry, batch, 0, num_steps)
@@ -91,10 +97,11 @@ def swag(
         variance = jax.tree.map(lambda total: total / num_snapshots, moments.squares)
         params, noise = moments.mean
         fitted = SWAGState(Variables(params, carry.statistics), noise, variance, moments.deviations)
-        info = FitInfo(values[-1], jnp.full((), jnp.nan), jnp.int32(num_steps + num_snapshots * steps_between))
+        info = FitInfo(loss=values[-1], num_steps=jnp.int32(num_steps + num_snapshots * steps_between))
         return keep_if_empty(batch, state, fitted), info
 
     def sample(rng_key, state: SWAGState, num_samples):
+        """Networks whose weights are draws of the Gaussian."""
         mean = (state.variables.params, state.noise)
 
         def draw(key):
@@ -131,7 +138,7 @@ class _Moments(NamedTuple):
 
 
 def _add_snapshot(moments: _Moments, snapshot: tuple[PyTree, PyTree], number: Int[Array, ""]) -> _Moments:
-    """Welford's update: the difference of two large moments would leave nothing of a small variance in float32."""
+    """Welford's update: in float32 a small variance is lost in the difference of two large moments."""
     mean = jax.tree.map(lambda old, new: old + (new - old) / (number + 1), moments.mean, snapshot)
     squares = jax.tree.map(
         lambda total, new, before, after: total + (new - before) * (new - after),

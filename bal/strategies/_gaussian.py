@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from bal import acquisition, selection
 from bal.selection import Selection
 from bal.strategies._strategy import GAUSSIAN, Strategy, predict
-from bal.types import Gaussian, RngKey
+from bal.types import Gaussian, PyTree, RngKey
 from bal.view import PoolView
 
 
@@ -30,7 +30,7 @@ def gaussian_epig(*, batch_size: int) -> Strategy:
         if view.covariance is not None:
             target_variance = _variances(view.covariance, view.target_inputs) + targets.variance.mean(axis=0)
 
-        def score(inputs: Array) -> Array:
+        def score(inputs: PyTree) -> Array:
             predictions = view.predict(inputs)
             if view.covariance is None:
                 return acquisition.gaussian_epig(predictions, targets, view.target_weights)
@@ -52,7 +52,7 @@ def _of_variances(
     """The best by a score of draws; where the covariance is closed, by one of latent variance and noise variance."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
-        def score(inputs: Array) -> Array:
+        def score(inputs: PyTree) -> Array:
             predictions = view.predict(inputs)
             if view.covariance is None:
                 return of_draws(predictions)
@@ -63,6 +63,6 @@ def _of_variances(
     return Strategy(batch_size, select, takes=GAUSSIAN)
 
 
-def _variances(covariance: Callable[[Array, Array], Array], inputs: Array) -> Float[Array, " n"]:
+def _variances(covariance: Callable[[Array, Array], Array], inputs: PyTree) -> Float[Array, " n"]:
     # Rounding can leave a variance that is all but 0 below it.
     return jnp.maximum(selection.covariance_kernel(covariance).diagonal(inputs), 0.0)

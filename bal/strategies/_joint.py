@@ -10,7 +10,7 @@ from bal import acquisition, selection
 from bal.information import log_mean_exp
 from bal.selection import Selection
 from bal.strategies._strategy import Strategy, predict, predict_pool
-from bal.types import RngKey
+from bal.types import PyTree, RngKey
 from bal.validation import check_count
 from bal.view import PoolView
 
@@ -99,7 +99,7 @@ def class_balanced(*, batch_size: int) -> Strategy:
     """BALD, but equally many labels of each class, by the predicted one; see :func:`bal.selection.class_balanced`."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
-        def score(inputs: Array) -> tuple[Array, Array]:
+        def score(inputs: PyTree) -> tuple[Array, Array]:
             log_probs = view.predict(inputs)
             return acquisition.bald(log_probs), log_mean_exp(log_probs)
 
@@ -127,7 +127,7 @@ def _among_candidates(
         chosen = rule(key_rule, predict_pool(view), view.available)
         return chosen._replace(certified=jnp.ones((), bool))
 
-    def score(inputs: Array) -> tuple[Array, Array]:
+    def score(inputs: PyTree) -> tuple[Array, Array]:
         log_probs = view.predict(inputs)
         return rank(log_probs), acquisition.bald(log_probs)
 

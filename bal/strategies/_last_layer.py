@@ -18,7 +18,7 @@ def badge(*, batch_size: int) -> Strategy:
     """A sample of points whose gradients are large and different; see :func:`bal.selection.badge`."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
-        def describe(inputs: Array) -> tuple[Array, Array]:
+        def describe(inputs: PyTree) -> tuple[Array, Array]:
             return log_mean_exp(view.predict(inputs)), view.features["embedding"](inputs)
 
         log_probs, embeddings = view.map(describe)

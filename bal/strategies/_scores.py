@@ -8,7 +8,7 @@ from jaxtyping import Array
 from bal import acquisition, selection
 from bal.selection import Selection
 from bal.strategies._strategy import Strategy, predict, score_strategy
-from bal.types import RngKey
+from bal.types import PyTree, RngKey
 from bal.view import PoolView
 
 
@@ -29,7 +29,7 @@ def _best_for_targets(score: Callable[[Array, Array, Array | None], Array], batc
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         targets = predict(view, view.target_inputs)
 
-        def score_chunk(inputs: Array) -> Array:
+        def score_chunk(inputs: PyTree) -> Array:
             return score(view.predict(inputs), targets, view.target_weights)
 
         return selection.top_k(rng_key, view.map(score_chunk), view.available, batch_size=batch_size)

@@ -194,7 +194,7 @@ def _load(settings: Settings) -> bal.Dataset:
         return build_plugin("dataset", data.dataset, factory, bal.Dataset)
     if is_table(data.dataset):
         test = data.test_column if data.test_column is not None else data.test_fraction
-        given = {} if test is None else {"test": test}
+        given: dict[str, Any] = {} if test is None else {"test": test}
         return bal.datasets.from_table(data.dataset, target=data.target, seed=settings.run.seed, **given)
     return bal.datasets.load(data.dataset, data_dir=data.data_dir, download=data.data_dir is None)
 

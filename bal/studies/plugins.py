@@ -1,4 +1,4 @@
-"""Strategies, posteriors, networks and data sets by name: registered ones, and ``module:function`` of one's own."""
+"""Strategies, posteriors, networks and data sets by name: registered ones, and plugins called ``module:function``."""
 
 import ast
 import importlib

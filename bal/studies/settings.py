@@ -23,14 +23,13 @@ class DataSettings:
     """The data set and its variants."""
 
     dataset: str = "digits"
-    """A data set of `bal list datasets`, a TFDS classification set such as fashion_mnist, a table (.csv, .parquet or
-    .npz), or module:function."""
+    """A name of `bal list datasets` or of TFDS, a table (.csv, .parquet or .npz), or module:function."""
     data_dir: Path | None = None
     """Folder of prepared TFDS sets; nothing is downloaded if it is given."""
     target: str | None = None
     """Column of a table that holds the labels."""
     test_fraction: float | None = None
-    """Share of the rows of a table, drawn by the seed, that is the test set; 0.2 by default."""
+    """Share of a table's rows in the test set, drawn by the seed; 0.3 by default."""
     test_column: str | None = None
     """Column of a table that is true (or 1) for the rows of the test set."""
     num_pool: int | None = None
@@ -54,14 +53,13 @@ class ModelSettings:
     """The network, the posterior and its training."""
 
     network: str = "mlp"
-    """A network of `bal list networks`, or module:function. cnn_gal and cnn_batchbald are those of Gal et al. 2017 and
-    Kirsch et al. 2019."""
+    """A name of `bal list networks`, or module:function; cnn_gal is that of Gal et al. 2017, cnn_batchbald Kirsch's."""
     hidden_sizes: tuple[int, ...] = (128, 128)
     """Widths of the mlp."""
     dropout_rate: float = 0.5
     """Dropout of the mlp."""
     posterior: str = "mc_dropout"
-    """A posterior of `bal list posteriors`, or module:function."""
+    """A name of `bal list posteriors`, or module:function."""
     evaluation_posterior: str | None = None
     """Report the metrics of this posterior, fitted to the same labels; by default those of the acquiring one."""
     num_members: int = 5
@@ -103,7 +101,7 @@ class RunSettings:
     """The strategies, their seeds and the label budget."""
 
     strategies: tuple[str, ...] = ("random", "bald")
-    """Strategies of `bal list strategies`, or module:function."""
+    """Names of `bal list strategies`, or module:function."""
     num_seeds: int = 10
     """Paired runs of each strategy."""
     num_initial: int = 20
@@ -119,8 +117,7 @@ class RunSettings:
     seed: int = 0
     """Changes everything that is random."""
     seeds_at_once: int | None = None
-    """Seeds in one program, the unit of work: a last group that is not full is filled with further seeds, which are
-    kept but not shown. By default 10, or 1 for convolutions on a CPU."""
+    """Seeds in one program; the last group is filled up. By default 10, or 1 for convolutions on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -148,11 +145,9 @@ class Settings:
     run: Flat[RunSettings] = field(default_factory=RunSettings)
     labelling: Flat[AutomaticSettings] = field(default_factory=AutomaticSettings)
     targets: tuple[float, ...] | None = None
-    """Values of the main metric for which the table gives the number of labels; 0.8 0.9 0.95 for accuracy by
-    default."""
+    """Values of the main metric whose label counts the table gives; by default 0.8 0.9 0.95 for accuracy."""
     output: Path = Path("results/compare")
-    """Folder for all results; the same command continues an interrupted run, and more seeds, rounds or strategies
-    extend it."""
+    """Folder for results; the same command continues them, and more seeds, rounds or strategies extend them."""
     allow_changed_code: bool = False
     """Use checkpoints of other versions of bal, its dependencies, or a plugin, and continue them."""
 

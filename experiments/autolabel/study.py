@@ -14,10 +14,12 @@ from typing import Literal
 
 import pandas as pd
 
+from bal.autolabel import risk_controlled
 from bal.studies import automatic_frame, metrics_frame, plot_curves, save_picture, show, summary_table, write_parquet
 from bal.studies.grid import prepare_grid
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
+from bal.validation import check_count
 from experiments.autolabel.pictures import draw_page
 from experiments.autolabel.promises import keep_promises, promises_table, sentences
 
@@ -61,11 +63,11 @@ class Study:
     rate: float = 0.005
     """By how much that threshold falls in each round."""
     max_automatic: int = 300
-    """Labels of its own that a model learns from, at most."""
+    """Automatic labels that a model learns from, at most."""
     num_steps: int = 400
     """Optimiser steps a round."""
     output: Path = Path("results/autolabel")
-    """Folder for everything that is written; a second run continues what it holds."""
+    """Folder for all results; the same command continues them."""
 
 
 def main(study: Study) -> None:
@@ -95,6 +97,9 @@ def main(study: Study) -> None:
         max_automatic=study.max_automatic,
     )
     # Every mistake is met before anything is written.
+    check_count("--num-calibration", study.num_calibration)
+    for error in study.promised:
+        risk_controlled(error, confidence=study.confidence)
     run_together, run_alone = prepare_grid(together), prepare_grid(alone)
     with sole_writer(study.output):
         more_units, units = run_together(), run_alone()

@@ -66,6 +66,7 @@ def main(settings: Settings) -> pd.DataFrame:
     for name in settings.posteriors:
         check_choice("posterior", name, POSTERIORS)
     check_count("--num-samples", settings.num_samples)
+    check_count("--seed", settings.seed, least=0)
     if settings.num_steps is not None:
         check_count("--num-steps", settings.num_steps)
     with sole_writer(settings.output):

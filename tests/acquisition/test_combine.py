@@ -47,16 +47,35 @@ def test_a_rare_class_of_large_weight_draws_the_choice():
     np.testing.assert_allclose(per_class(SECOND[:2], log_probs, jnp.ones(2)), SECOND[:2], rtol=1e-6)
 
 
+def test_combined_scores_of_dense_maps_are_those_of_their_positions(rng_key):
+    log_probs = jax.nn.log_softmax(jax.random.normal(rng_key, (3, 2, 4, 5)))
+    maps, weights = jnp.arange(8.0).reshape(2, 4), jnp.arange(5.0)
+    flat = per_class(maps.ravel(), log_probs.reshape(3, 8, 5), weights)
+    np.testing.assert_allclose(per_class(maps, log_probs, weights).ravel(), flat, rtol=1e-6)
+    np.testing.assert_allclose(weighted_sum([maps, maps], [1.0, 2.0]), 3 * maps)
+    np.testing.assert_allclose(per_cost(maps, jnp.full((2, 4), 2.0)), maps / 2)
+
+
 def test_a_costly_point_is_chosen_only_for_more():
     np.testing.assert_allclose(per_cost(FIRST, jnp.array([1.0, 2.0, 3.0, 4.0])), [0.0, 0.5, 1.0, 0.5])
     assert jnp.isnan(per_cost(FIRST, jnp.array([1.0, 0.0, -1.0, 4.0]))).tolist() == [False, True, True, False]
 
 
 def test_parts_that_do_not_fit_together_are_refused():
-    with pytest.raises(ValueError, match="got 1 for 2"):
+    with pytest.raises(ValueError, match="one weight for each of 2 scores, got 1"):
         weighted_sum([FIRST, SECOND], [1.0])
-    with pytest.raises(ValueError, match="got none"):
-        product([])
+    with pytest.raises(ValueError, match="finite weights, got"):
+        weighted_sum([FIRST, SECOND], [1.0, jnp.nan])
+    for combine in (product, lambda scores: weighted_sum(scores, [1.0] * len(scores))):
+        with pytest.raises(ValueError, match="got none"):
+            combine([])
+        for other in (SECOND[:1], SECOND[:, None]):
+            with pytest.raises(ValueError, match=r"expected scores\[1\] of shape \[4\]"):
+                combine([FIRST, other])
+    with pytest.raises(ValueError, match=r"available of shape \[4\]"):
+        normalise(FIRST, ALL[:1])
+    with pytest.raises(ValueError, match="expected scores of shape"):
+        per_class(FIRST[:1], jnp.zeros((1, 4, 3)), jnp.ones(3))
     with pytest.raises(ValueError, match="class_weights"):
         per_class(FIRST, jnp.zeros((1, 4, 3)), jnp.ones(2))
     with pytest.raises(ValueError, match="costs"):

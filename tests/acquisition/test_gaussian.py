@@ -110,13 +110,46 @@ def test_gaussian_epig_is_symmetric_and_below_both_informations():
     assert 0 < score <= min(gaussian_bald(same_noise[0])[0], gaussian_bald(same_noise[1])[0])
 
 
+def epig_in_double_precision(gaussian, target_gaussian):
+    """From the same single-precision predictions."""
+    points, targets = (jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), g) for g in (gaussian, target_gaussian))
+    deviations, target_deviations = (g.mean - g.mean.mean(axis=0) for g in (points, targets))
+    covariance = deviations.T @ target_deviations / len(deviations)
+    variance, target_variance = (g.mean.var(axis=0) + g.variance.mean(axis=0) for g in (points, targets))
+    return np.mean(-0.5 * np.log1p(-(covariance**2) / (variance[:, None] * target_variance)), axis=1)
+
+
+def test_epig_keeps_its_digits_however_little_noise_there_is():
+    """Points among the targets, and one feature only: every correlation is that of the noise alone."""
+    rng = np.random.default_rng(0)
+    weights, points = rng.normal(size=(50, 2)), rng.normal(size=(6, 2))
+    for features in (1, 2):
+        mean = jnp.asarray(weights[:, :features] @ points[:, :features].T + 3, jnp.float32)
+        for noise in (1e-2, 1e-6, 1e-7, 1e-8, 1e-10):
+            gaussian = Gaussian(mean, jnp.full_like(mean, noise))
+            targets = jax.tree.map(lambda leaf: leaf[:, :4], gaussian)
+            scores = acquisition.gaussian_epig(gaussian, targets)
+            np.testing.assert_allclose(scores, epig_in_double_precision(gaussian, targets), rtol=1e-3)
+    noiseless = Gaussian(mean, jnp.zeros_like(mean))
+    assert jnp.isfinite(acquisition.gaussian_epig(noiseless, noiseless)).all()
+
+
+def test_epig_from_a_covariance_that_rounds_beyond_one_is_finite():
+    scores = covariance_epig(jnp.array([[1.0000001, 0.5]]), jnp.ones(1), jnp.ones(2))
+    assert 0.5 * (7.5 - 0.5 * jnp.log(0.75)) < scores[0] < 0.5 * (8.5 - 0.5 * jnp.log(0.75))
+
+
 def test_bad_targets_and_weights_are_refused():
     gaussian, targets = random_gaussian(0), random_gaussian(1, (7, 3))
     with pytest.raises(ValueError, match="target_gaussian under 7 samples, got 6"):
         acquisition.gaussian_epig(gaussian, random_gaussian(1, (6, 3)))
-    with pytest.raises(ValueError, match="at least one target"):
+    with pytest.raises(ValueError, match="target_gaussian.mean without an empty axis"):
         acquisition.gaussian_epig(gaussian, random_gaussian(1, (7, 0)))
     with pytest.raises(ValueError, match="target_weights"):
         acquisition.gaussian_epig(gaussian, targets, -jnp.ones(3))
     with pytest.raises(ValueError, match="at least one target"):
         covariance_epig(jnp.zeros((2, 0)), jnp.ones(2), jnp.ones(0))
+    with pytest.raises(ValueError, match=r"target_label_variance of shape \[3\]"):
+        covariance_epig(jnp.zeros((2, 3)), jnp.ones(2), jnp.ones(1))
+    with pytest.raises(ValueError, match=r"noise_variance of shape \[2\]"):
+        covariance_bald(jnp.ones(2), jnp.ones(1))

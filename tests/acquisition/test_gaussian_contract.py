@@ -7,6 +7,7 @@ import pytest
 
 from bal import acquisition
 from bal.acquisition import GAUSSIAN_SCORES
+from bal.streaming import stream
 from bal.types import Gaussian
 
 # name -> (gaussian [S, N], target gaussian [S, M]) -> scores [N]
@@ -68,6 +69,38 @@ def test_a_points_score_does_not_depend_on_the_other_points(score, predictions):
     gaussian, targets = predictions
     parts = [score(jax.tree.map(lambda leaf, i=i: leaf[:, i : i + 4], gaussian), targets) for i in range(0, 11, 4)]
     np.testing.assert_allclose(jnp.concatenate(parts), score(gaussian, targets), rtol=1e-5)
+
+
+@cases
+def test_a_map_of_one_position_scores_as_regression_does(score, predictions):
+    dense = score(*jax.tree.map(lambda leaf: leaf[:, :, None, None], predictions))
+    assert dense.shape == (11, 1, 1)
+    np.testing.assert_allclose(dense[:, 0, 0], score(*predictions), rtol=1e-6)
+
+
+@cases
+def test_points_may_be_divided_over_devices(score, predictions):
+    mesh = jax.make_mesh((len(jax.devices()),), ("points",))
+    gaussian, targets = predictions
+    # Targets among the points, and little noise: all branches are taken.
+    gaussian = Gaussian(gaussian.mean.at[:, :3].set(targets.mean), 1e-6 * gaussian.variance)
+    targets = targets._replace(variance=1e-6 * targets.variance)
+    select = lambda indices: jax.tree.map(lambda leaf: jnp.take(leaf, indices, axis=1), gaussian)
+    divided = stream(lambda indices: score(select(indices), targets), jnp.arange(11), mesh=mesh)
+    np.testing.assert_allclose(divided, score(gaussian, targets), rtol=1e-4)
+
+
+@cases
+def test_leaves_that_are_no_predictions_are_refused(score):
+    good = Gaussian(jnp.ones((2, 3)), jnp.ones((2, 3)))
+    for mean, variance, message in (
+        (jnp.ones(3), jnp.ones(3), r"two leaves of shape \[S, N\]"),
+        (jnp.ones((2, 3)), jnp.ones((2, 1)), r"two leaves of shape \[S, N\], got \[2, 3\] and \[2, 1\]"),
+        (jnp.ones((2, 3), jnp.int32), jnp.ones((2, 3)), "gaussian.mean of a floating dtype, got int32"),
+        (jnp.ones((0, 3)), jnp.ones((0, 3)), "without an empty axis"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            score(Gaussian(mean, variance), good)
 
 
 @cases

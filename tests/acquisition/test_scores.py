@@ -96,6 +96,11 @@ def test_scores_keep_the_space_of_dense_predictions(rng_key):
         np.testing.assert_allclose(whole[:, 1, 1], score(log_probs[:, :, 1, 1]), rtol=1e-5, atol=1e-6)
 
 
+def test_one_class_leaves_nothing_uncertain():
+    for score in acquisition.SCORES.values():
+        assert score(jnp.zeros((3, 2, 1))).tolist() == [0, 0]
+
+
 def test_scores_take_numpy_arrays_in_double_precision():
     log_probs = np.log(np.random.default_rng(0).dirichlet(np.ones(3), size=(4, 5)))
     for score in acquisition.SCORES.values():

@@ -1,5 +1,7 @@
 """What every score promises. A new score is tested by a row in ``CASES``."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from bal import acquisition
 from bal.acquisition import SCORES, TARGET_SCORES
+from bal.streaming import stream
 
 
 def without_targets(score):
@@ -86,6 +89,49 @@ def test_float32_is_near_float64(score, rng_key):
     with jax.enable_x64(True):
         exact = score(*(jax.nn.log_softmax(jnp.asarray(np.asarray(part), jnp.float64)) for part in log_probs))
     np.testing.assert_allclose(score(*log_probs), exact, rtol=1e-4, atol=1e-5)
+
+
+@cases
+def test_a_map_of_one_position_scores_as_classification_does(score, rng_key):
+    log_probs, targets = random_log_probs(rng_key, num_points=5, num_classes=3)
+    dense = score(log_probs[:, :, None, None], targets[:, :, None, None])
+    assert dense.shape == (5, 1, 1)
+    np.testing.assert_allclose(dense[:, 0, 0], score(log_probs, targets), rtol=1e-6)
+
+
+@cases
+def test_positions_score_as_points_do(score, rng_key):
+    log_probs, targets = random_log_probs(rng_key, num_points=6, num_classes=3)
+    dense = score(log_probs.reshape(7, 1, 2, 3, 3), targets.reshape(7, 1, 2, 1, 3))
+    np.testing.assert_allclose(dense.ravel(), score(log_probs, targets), rtol=1e-6)
+
+
+@cases
+def test_points_may_be_divided_over_devices(score, rng_key):
+    mesh = jax.make_mesh((len(jax.devices()),), ("points",))
+    log_probs, targets = random_log_probs(rng_key, num_points=5, num_classes=3)
+    predict = lambda indices: jnp.take(log_probs, indices, axis=1)
+    divided = stream(lambda indices: score(predict(indices), targets), jnp.arange(5), mesh=mesh)
+    np.testing.assert_allclose(divided, score(log_probs, targets), rtol=1e-5, atol=1e-6)
+
+
+INVALID = {
+    "rank": (jnp.zeros((5, 3)), r"log_probs of shape \[S, N, C\], got \[5, 3\].*pass log_probs\[None\]"),
+    "dtype": (jnp.zeros((2, 5, 3), jnp.int32), "log_probs of a floating dtype, got int32"),
+    "no draw": (jnp.zeros((0, 5, 3)), "without an empty axis"),
+    "no point": (jnp.zeros((2, 0, 3)), "without an empty axis"),
+    "no class": (jnp.zeros((2, 5, 0)), "without an empty axis"),
+}
+
+
+@pytest.mark.parametrize(("log_probs", "message"), INVALID.values(), ids=INVALID.keys())
+def test_arrays_that_are_no_predictions_are_refused(log_probs, message):
+    for name, score in {**SCORES, **TARGET_SCORES}.items():
+        # Without the shape checks of the tests.
+        score = inspect.unwrap(score)
+        arguments = (log_probs,) if name in SCORES else (log_probs, log_probs)
+        with pytest.raises(ValueError, match=message):
+            score(*arguments)
 
 
 @cases

@@ -97,8 +97,54 @@ def test_a_risk_controlled_decision_says_in_words_where_no_threshold_is_satisfie
     assert summary(bad).endswith("leave: 5; no threshold satisfies the rule")
 
 
-def test_decisions_that_cannot_be_are_refused():
-    with pytest.raises(ValueError, match="at least 299 calibration points"):
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"asked": jnp.array([-1])}, r"asked between 0 and 5 \(or 6, absent\), got -1"),
+        ({"asked": jnp.array([7])}, "asked between 0 and 5"),
+        ({"asked": jnp.array([1.0])}, "asked to be integers"),
+        ({"asked": EVERYTHING}, r"use jnp.flatnonzero\(mask\)"),
+        ({"asked": jnp.array(1)}, "asked to be integers of shape"),
+        ({"max_automatic": 0}, "max_automatic between 1 and the number of points 6, got 0"),
+        ({"max_automatic": 7}, "max_automatic between 1 and the number of points 6, got 7"),
+        ({"max_automatic": True}, "max_automatic to be a whole number"),
+    ],
+)
+def test_invalid_settings_of_a_decision_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        kinds(**settings)
+
+
+def test_rules_without_their_calibration_or_a_threshold_are_refused():
+    with pytest.raises(ValueError, match="at least 299 calibration points.*got none"):
         decide(jax.random.key(0), LOG_PROBS, risk_controlled(0.01), available=EVERYTHING)
-    with pytest.raises(ValueError, match="max_automatic between 1 and the number of points 6, got 0"):
-        kinds(max_automatic=0)
+    broken = RULE._replace(threshold=lambda *_: jnp.array(jnp.nan))
+    with pytest.raises(ValueError, match="threshold of the rule to be a number"):
+        decide(jax.random.key(0), LOG_PROBS, broken, available=EVERYTHING)
+
+
+def test_a_negative_index_is_absent_in_compiled_code():
+    assert jax.jit(lambda asked: decide(jax.random.key(0), LOG_PROBS, RULE, available=EVERYTHING, asked=asked).kind)(
+        jnp.array([-1, 0])
+    ).tolist() == [ASK, *kinds()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights", "message"),
+    [
+        (jnp.full(6, 2), None, "labels between 0 and 1, got 2"),
+        (jnp.full(6, -1), None, "labels between 0 and 1, got -1"),
+        (jnp.ones(6), None, r"integer labels of shape \[6\].*got float32"),
+        (jnp.ones(5, int), None, r"integer labels of shape \[6\].*\[5\]"),
+        (jnp.ones(6, int), jnp.ones(1), r"weights of shape \[6\]"),
+        (jnp.ones(6, int), -jnp.ones(6), "weights of at least 0"),
+    ],
+)
+def test_labels_that_calibrate_nothing_are_refused(labels, weights, message):
+    with pytest.raises(ValueError, match=message):
+        calibrate(RULE, LOG_PROBS, labels, weights)
+
+
+def test_padding_may_hold_any_label():
+    padded = calibrate(RULE, LOG_PROBS, jnp.array([0, 1, 1, 1, 1, 9]), jnp.ones(6).at[5].set(0))
+    assert padded.wrong[:5].tolist() == [True, False, False, False, False]

@@ -175,9 +175,15 @@ def test_rules_order_points_by_the_uncertainty_that_they_name(rng_key):
         (lambda: confidence_above(1.5), "level"),
         (lambda: risk_controlled(0.0), "max_error"),
         (lambda: risk_controlled(0.1, confidence=1.0), "confidence"),
+        (lambda: entropy_below(jnp.nan), "delta_0"),
+        (lambda: entropy_below(0.1, rate=jnp.array(jnp.nan)), "rate"),
+        (lambda: confidence_above(jnp.array(-0.1)), "level"),
+        (lambda: confidence_above(float("nan")), "level"),
+        (lambda: risk_controlled(float("nan")), "max_error"),
+        (lambda: risk_controlled(0.1, confidence=jnp.array(2.0)), "confidence"),
         (lambda: RULE.threshold(0, jnp.ones(3), jnp.ones(3, bool), None), "calibration points"),
     ],
 )
-def test_rules_that_cannot_be_are_refused(make, message):
+def test_invalid_rules_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()

@@ -114,7 +114,16 @@ def test_a_grid_with_automatic_labels_can_be_extended_by_rounds(tmp_path):
     assert pd.read_parquet(tmp_path / "whole" / "automatic.parquet")["num_automatic"].sum() > 0
 
 
-def test_invalid_settings_are_refused_before_a_folder_is_written(tmp_path):
-    with pytest.raises(ValueError, match="max_automatic between 1 and the number of points 140"):
-        study.main(replace(STUDY, output=tmp_path / "new", max_automatic=141))
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"max_automatic": 141}, "max_automatic"),
+        ({"num_calibration": 0}, "--num-calibration .* at least 1, got 0"),
+        ({"promised": (1.5,)}, "1.5"),
+        ({"strategy": "random"}, "each strategy once, got 'random'"),
+    ],
+)
+def test_invalid_settings_are_refused_before_a_folder_is_written(change, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        study.main(replace(STUDY, output=tmp_path / "new", **change))
     assert not (tmp_path / "new").exists()

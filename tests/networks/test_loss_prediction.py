@@ -55,7 +55,7 @@ def test_a_network_from_functions_may_have_features(rng_key):
     assert network.train(rng_key, variables, inputs).features["outputs"].shape == (2, 3)
 
 
-def test_sizes_and_features_that_cannot_be_are_refused(rng_key):
+def test_invalid_sizes_and_features_are_refused(rng_key):
     with pytest.raises(ValueError, match="hidden_size"):
         loss_prediction(hidden_size=0)
     for features in ({}, {"scalar": jnp.zeros(3)}):

@@ -194,12 +194,13 @@ def test_parameter_counts_are_those_of_the_papers():
     [
         (lambda: mlp(num_outputs=0), "num_outputs"),
         (lambda: mlp(num_outputs=2, hidden_sizes=()), "hidden_sizes"),
+        (lambda: mlp(num_outputs=2, hidden_sizes=(8, 0)), "every number in hidden_sizes"),
         (lambda: mlp(num_outputs=2, dropout_rate=1.0), "dropout_rate"),
         (lambda: cnn(num_outputs=2, variant="resnet"), "batchbald"),
         (lambda: cnn(num_outputs=2).init(jax.random.key(0), jnp.zeros((1, 4, 4, 1))), "at least 8x8"),
         (lambda: cnn(num_outputs=2).init(jax.random.key(0), jnp.zeros((1, 64))), "height, width, channels"),
     ],
 )
-def test_networks_that_cannot_be_are_refused(make, message):
+def test_invalid_settings_and_images_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()

@@ -122,7 +122,7 @@ def test_an_epinet_sends_no_gradient_into_the_base_and_keeps_its_prior(rng_key):
     assert len(jax.tree.leaves(variables.statistics)) == 3
 
 
-def test_sizes_and_rates_that_cannot_be_are_refused():
+def test_invalid_sizes_and_rates_are_refused():
     for factory in (networks.dropconnect_mlp, networks.concrete_dropout_mlp, networks.epinet_mlp):
         with pytest.raises(ValueError, match="sizes"):
             factory(num_outputs=2, hidden_sizes=())

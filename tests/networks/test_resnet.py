@@ -83,8 +83,8 @@ def test_both_forms_of_a_strided_padded_convolution_are_equal(size, stride, rng_
     np.testing.assert_allclose(*gradients, rtol=1e-3, atol=1e-4)
 
 
-def test_images_that_are_too_small_and_sizes_that_cannot_be_are_named(rng_key):
+def test_images_that_are_too_small_and_invalid_sizes_are_refused(rng_key):
     with pytest.raises(ValueError, match=r"at least 8x8, got inputs of shape \[n, 4, 4, 1\]"):
         networks.resnet18(num_outputs=2).init(rng_key, jnp.zeros((1, 4, 4, 1)))
-    with pytest.raises(ValueError, match="width of at least 1"):
+    with pytest.raises(ValueError, match="expected width to be a whole number of at least 1"):
         networks.resnet18(num_outputs=2, width=0)

@@ -60,5 +60,5 @@ def test_params_whose_leading_axes_differ_are_named(params, message):
 
 def test_outputs_that_do_not_fit_the_inputs_are_refused(rng_key):
     posterior = from_samples(lambda params, x: apply(params, x)[0], stacked(rng_key), likelihoods.categorical())
-    with pytest.raises(ValueError, match=r"apply to return outputs \[n, ...\] for inputs \[6, 4\], got \[3\]"):
+    with pytest.raises(ValueError, match=r"apply to return outputs \[n, ...\] for n = 6 points, got \[3\]"):
         posterior.init(rng_key, BATCH)

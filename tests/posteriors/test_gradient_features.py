@@ -3,9 +3,20 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
-from bal.posteriors import gradient_features
+from bal import likelihoods, networks
+from bal.posteriors import deep_ensemble, gradient_features, last_layer_ensemble, mc_dropout
+from bal.types import Batch
+
+NETWORK = networks.mlp(num_outputs=1, hidden_sizes=(32, 16), dropout_rate=0.5)  # 705 parameters
+SETTINGS = {"num_steps": 1, "minibatch_size": 2}
+FACTORIES = {
+    "deep_ensemble": lambda *args: deep_ensemble(*args, num_members=3, **SETTINGS),
+    "last_layer_ensemble": lambda *args: last_layer_ensemble(*args, num_members=3, **SETTINGS),
+    "mc_dropout": lambda *args: mc_dropout(*args, **SETTINGS),
+}
 
 
 def mlp(params, inputs):
@@ -64,3 +75,54 @@ def test_outputs_without_an_axis_are_one_output_and_pieces_make_the_whole(rng_ke
 def test_a_sketch_of_no_features_is_refused(rng_key):
     with pytest.raises(ValueError, match="num_features"):
         gradient_features(rng_key, mlp, *problem(rng_key, 1), num_features=0)
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_the_gradients_of_posteriors_have_the_tangent_kernel_of_all_their_members(name, rng_key):
+    posterior = FACTORIES[name](NETWORK, likelihoods.gaussian(), optax.sgd(0.1))
+    batch = Batch(jax.random.normal(rng_key, (12, 3)), jnp.zeros(12), jnp.ones(12))
+    state = posterior.init(rng_key, batch)
+    features = jax.jit(posterior.features["gradient"])(state, batch.inputs)
+
+    def outputs(params, number):
+        variables = networks.Variables(params)
+        if name == "last_layer_ensemble":
+            body, members = params
+            own = jax.tree.map(lambda leaf: leaf[number], members)
+            variables = networks.Variables({**body, "last": own["last"]})
+        elif name == "deep_ensemble":
+            variables = jax.tree.map(lambda leaf: leaf[number], variables)
+        return networks.deterministic_outputs(NETWORK, variables, batch.inputs)[:, 0]
+
+    kernel = np.zeros((12, 12))
+    for number in range(1 if name == "mc_dropout" else 3):
+        jacobian = jax.jacrev(outputs)(state.variables.params, number)
+        rows = np.concatenate([np.reshape(leaf, (12, -1)) for leaf in jax.tree.leaves(jacobian)], axis=1)
+        kernel += rows.astype(np.float64) @ rows.T
+    # The error of a sketch of 512 numbers is about 1/sqrt(512) of the trace of the kernel, here over entries.
+    error = np.linalg.norm(features @ features.T - kernel) / np.linalg.norm(kernel)
+    assert error < 0.15
+
+
+def test_the_sketch_is_the_same_for_all_inputs_and_differs_between_members(rng_key):
+    posterior = FACTORIES["deep_ensemble"](NETWORK, likelihoods.gaussian(), optax.sgd(0.1))
+    batch = Batch(jax.random.normal(rng_key, (6, 3)), jnp.zeros(6), jnp.ones(6))
+    state = posterior.init(rng_key, batch)
+    same = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[:1], leaf.shape), state)
+    gradient = jax.jit(posterior.features["gradient"])
+    features = gradient(same, batch.inputs)
+    np.testing.assert_allclose(gradient(same, batch.inputs[::-1])[::-1], features, rtol=1e-5, atol=1e-6)
+    # Three times the same sketch would have nine times the kernel of one member, not three times.
+    one = FACTORIES["mc_dropout"](NETWORK, likelihoods.gaussian(), optax.sgd(0.1)).features["gradient"]
+    alone = jax.jit(one)(jax.tree.map(lambda leaf: leaf[0], same), batch.inputs)
+    ratio = jnp.square(features).sum() / jnp.square(alone).sum()
+    assert 2.5 < ratio < 3.5
+
+
+def test_large_networks_have_fewer_full_gradients_at_a_time(rng_key):
+    size = 2**23 + 1
+    jaxpr = jax.make_jaxpr(
+        lambda params, inputs: gradient_features(rng_key, lambda w, x: x @ w, params, inputs, num_features=4)
+    )(jax.ShapeDtypeStruct((size,), jnp.float32), jax.ShapeDtypeStruct((3, size), jnp.float32))
+    (loop,) = [equation for equation in jaxpr.eqns if equation.primitive.name == "scan"]
+    assert loop.params["length"] == 3

@@ -68,7 +68,7 @@ def test_settings_that_cannot_be_are_refused():
         build(num_cycles=3)
     with pytest.raises(ValueError, match="exploration"):
         build(exploration=1.0)
-    with pytest.raises(ValueError, match="one a draw"):
+    with pytest.raises(ValueError, match="a step for each of the"):
         build(draws_per_cycle=24)
     with pytest.raises(ValueError, match="early_stopping"):
         build(early_stopping=object())

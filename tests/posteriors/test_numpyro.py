@@ -213,7 +213,7 @@ def test_a_guide_that_does_not_fit_is_refused_before_it_is_compiled(guide, messa
 
 
 def test_counts_that_cannot_be_are_named():
-    with pytest.raises(ValueError, match="num_draws of at least 4"):
+    with pytest.raises(ValueError, match="num_draws to be a whole number of at least 4"):
         numpyro_mcmc(linear_regression, likelihoods.gaussian(), num_warmup=1, num_draws=3)
-    with pytest.raises(ValueError, match="num_steps of at least 1"):
+    with pytest.raises(ValueError, match="num_steps to be a whole number of at least 1"):
         numpyro_svi(linear_regression, without_observation, likelihoods.gaussian(), optax.sgd(0.1), num_steps=0)

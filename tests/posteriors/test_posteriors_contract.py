@@ -1,5 +1,7 @@
 """What every posterior promises. A new posterior is tested by a row in ``CASES``."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import optax
 import pytest
 from numpyro.infer.autoguide import AutoNormal
 
-from bal import likelihoods, networks
+from bal import likelihoods, networks, posteriors
 from bal.posteriors import (
     POSTERIORS,
     bayesian_linear,
@@ -27,6 +29,16 @@ from bal.posteriors import (
 )
 from bal.types import Batch, Gaussian
 
+PROTOCOLS = {
+    "init": posteriors.InitFn,
+    "fit": posteriors.FitFn,
+    "sample": posteriors.SampleFn,
+    "predict": posteriors.PredictFn,
+    "features": posteriors.FeatureFn,
+    "covariance": posteriors.CovarianceFn,
+    "moments": posteriors.MomentsFn,
+    "extend": posteriors.ExtendFn,
+}
 TRAINING = {"num_steps": 20, "minibatch_size": 8}
 CLASSIFIER = networks.mlp(num_outputs=3, hidden_sizes=(16, 8), dropout_rate=0.3)
 VARIATIONAL = networks.variational_mlp(num_outputs=3, hidden_sizes=(8,))
@@ -121,6 +133,17 @@ def test_every_registered_posterior_has_a_case():
     assert set(CASES) | set(REGRESSION_ONLY) == set(POSTERIORS)
 
 
+@cases
+def test_functions_take_the_parameters_of_their_protocols_and_say_what_they_do(posterior):
+    for name, protocol in PROTOCOLS.items():
+        functions = posterior.features if name == "features" else {name: getattr(posterior, name)}
+        for function in functions.values():
+            if function is not None:
+                expected = list(inspect.signature(protocol.__call__).parameters)[1:]
+                assert list(inspect.signature(function).parameters) == expected, name
+                assert inspect.getdoc(function), name
+
+
 @classifiers
 def test_predictions_are_normalised_for_each_draw_and_point(posterior, rng_key):
     state, _ = fit(posterior, rng_key, labelled_batch(rng_key, posterior))
@@ -212,11 +235,40 @@ def test_jit_and_vmap_over_seeds_agree_with_eager(posterior, rng_key):
 
 
 @cases
+def test_states_whose_size_is_that_of_the_label_buffer_can_be_extended(posterior, rng_key):
+    short, long = (
+        jax.eval_shape(posterior.init, rng_key, labelled_batch(rng_key, posterior, size=size)) for size in (12, 15)
+    )
+    extended = short if posterior.extend is None else jax.eval_shape(lambda state: posterior.extend(state, 15), short)
+    assert jax.tree.map(jnp.shape, extended) == jax.tree.map(jnp.shape, long)
+
+
+@cases
 def test_features_have_one_row_a_point(posterior, rng_key):
     state = posterior.init(rng_key, labelled_batch(rng_key, posterior))
     for feature in posterior.features.values():
-        assert feature(state, jnp.ones((6, 4))).shape[0] == 6
-        assert feature(state, jnp.ones((6, 4))).ndim == 2
+        rows = jax.jit(feature)(state, jnp.ones((6, 4)))
+        assert rows.shape[0] == 6
+        assert rows.ndim == 2
+
+
+def test_every_posterior_over_a_network_offers_gradients():
+    without = set(REGRESSION_ONLY) | {"numpyro_mcmc", "numpyro_svi"}
+    assert {name for name, case in ALL_CASES.items() if "gradient" in case.features} == set(ALL_CASES) - without
+
+
+@cases
+def test_gradients_have_the_tangent_kernel_and_do_not_depend_on_the_chunk(posterior, rng_key):
+    if "gradient" not in posterior.features:
+        pytest.skip("not a network")
+    state = posterior.init(rng_key, labelled_batch(rng_key, posterior))
+    gradient = jax.jit(posterior.features["gradient"])
+    inputs = jax.random.normal(rng_key, (6, 4))
+    features = gradient(state, inputs)
+    assert features.shape == (6, 512)
+    np.testing.assert_allclose(gradient(state, inputs[::-1])[::-1], features, rtol=1e-5, atol=1e-6)
+    # The kernel of a member and class is at least that of its bias, which is 1: of all classes, the number of outputs.
+    assert (jnp.square(features).sum(axis=1) > 1.5).all()
 
 
 @cases

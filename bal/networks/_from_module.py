@@ -1,0 +1,86 @@
+"""How the networks of this library are made: from a Flax NNX module to pure functions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array
+
+from bal.networks._network import Network, Training, Variables
+from bal.types import PyTree
+
+# Images that a convolutional trunk takes at a time on a CPU.
+CPU_PIECE = 32
+
+
+def network_from_module(
+    create: Callable[[tuple[int, ...], nnx.Rngs], Any], *, template_shape: tuple[int, ...], convolutional: bool = False
+) -> Network:
+    """Pure functions from an NNX module with the methods ``trunk``, ``head``, ``readout`` and ``training_pass``.
+
+    Where the module has the method ``features``, ``training_pass`` returns features of the same names, with noise.
+    Inputs are one array. Integers are cast to float32 without being scaled.
+
+    Args:
+      create: (shape of one input, rngs) -> module.
+      template_shape: a small legal shape of one input. A graph definition records how a module is put together, not the
+        shapes of its arrays, so that of the template serves every input.
+      convolutional: see :class:`Network`.
+
+    Raises:
+      ValueError: (from the network's functions) inputs that are not one array.
+    """
+    template = nnx.eval_shape(lambda: create(template_shape, nnx.Rngs(params=jax.random.key(0))))
+    graph = nnx.graphdef(template)
+
+    def split(module) -> Variables:
+        _, params, statistics = nnx.split(module, nnx.Param, ...)
+        return Variables(nnx.to_pure_dict(params), nnx.to_pure_dict(statistics) or ())
+
+    def merge(variables: Variables):
+        return nnx.merge(graph, variables.params, variables.statistics or {})
+
+    def init(rng_key, inputs):
+        return split(create(_one_array(inputs).shape[1:], nnx.Rngs(params=rng_key)))
+
+    def train(rng_key, variables, inputs):
+        module = merge(variables)
+        outputs, features = module.training_pass(rng_key, _as_floats(inputs))
+        return Training(outputs, split(module).statistics, jnp.zeros(()), features)
+
+    def trunk(variables, inputs):
+        module, inputs = merge(variables), _one_array(inputs)
+        if not convolutional or jax.default_backend() != "cpu" or inputs.shape[0] <= CPU_PIECE:
+            return module.trunk(_as_floats(inputs))
+        # Feature maps are much wider than what a trunk returns: on a CPU they stay in cache, whatever the chunk.
+        return jax.lax.map(lambda image: module.trunk(_as_floats(image[None]))[0], inputs, batch_size=CPU_PIECE)
+
+    def features(variables, inputs):
+        return merge(variables).features(_as_floats(inputs))
+
+    return Network(
+        init=init,
+        trunk=trunk,
+        head=lambda variables, hidden, rng_key: merge(variables).head(hidden, rng_key),
+        readout=lambda variables, embeddings: merge(variables).readout(embeddings),
+        train=train,
+        convolutional=convolutional,
+        features=features if hasattr(template, "features") else None,
+    )
+
+
+def _one_array(inputs: PyTree) -> Array:
+    if jax.tree_util.all_leaves([inputs]):
+        return inputs
+    raise ValueError(
+        f"expected inputs that are one array, got {jax.tree.structure(inputs)}: "
+        "make them one with bal.networks.preprocessed(network, transform)"
+    )
+
+
+def _as_floats(inputs: PyTree) -> Array:
+    """Data sets keep the dtype of their inputs, such as uint8 of images; layers multiply floats."""
+    array = _one_array(inputs)
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.float32)

@@ -56,6 +56,7 @@ def two_moons_round(*, num_labelled: int = 8, resolution: int = 120) -> Round:
         num_initial=num_labelled,
         num_rounds=1,
     )
+    assert dataset.pool_labels is not None
     state = learner.init(key_run, dataset, initial=(indices, dataset.pool_labels[indices]))
     state, _ = jax.jit(learner.ask)(key_run, state, dataset)
     view = learner.view(key_run, state, dataset)

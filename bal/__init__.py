@@ -69,7 +69,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load what few programs need when it is first used: the studies and their packages, the version."""
+    """Load the studies, with the packages that they need, and the version on first use."""
     import importlib
     import importlib.metadata
 

@@ -1,4 +1,4 @@
-"""The console script ``bal``, which is ``python -m bal`` too."""
+"""The console script ``bal``, also ``python -m bal``."""
 
 import sys
 

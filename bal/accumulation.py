@@ -1,4 +1,4 @@
-"""Sums over points, accumulated chunk by chunk, so that what they are sums of never exists for all points."""
+"""Sums over points, accumulated chunk by chunk, so that the summands never exist for all points at once."""
 
 from collections.abc import Callable
 
@@ -21,16 +21,16 @@ def accumulate(
     memory_budget: int | None = None,
     mesh: Mesh | None = None,
 ) -> tuple[PyTree, PyTree]:
-    """Add up what a function of points and weights returns for each chunk of them, and join what it keeps a point.
+    """Apply a function of points and weights to each chunk of points, add up its sums and join its per-point results.
 
     Args:
       fn: (points [n, ...], weights [n]) -> sums over these points, and leaves [n, ...]. A point of weight 0 adds
         nothing to the sums.
       points: a pytree with leaves [N, ...], such as inputs and labels.
       weights: of the points.
-      chunk_size: points at a time, at most; None follows from the memory budget, by tracing ``fn``.
+      chunk_size: largest number of points at a time; None follows from the memory budget, by tracing ``fn``.
       memory_budget: bytes that the largest intermediate array of a chunk may take; None suits the platform.
-      mesh: devices over all of which the points are divided; None keeps them where they are.
+      mesh: devices over which the points are divided; None keeps them where they are.
 
     Returns:
       Sums over all points, and leaves [N, ...]. Chunks and devices change them by rounding only.
@@ -67,7 +67,7 @@ def accumulate(
         sums, kept = accumulate_here(block)
         return jax.tree.map(lambda leaf: leaf[None], sums), kept
 
-    # Without tracking of what varies over devices, which refuses a scan that starts from a constant; see ``stream``.
+    # Tracking what varies over devices would reject a scan that starts from a constant; see ``stream``.
     sharded = jax.shard_map(on_one_device, mesh=mesh, in_specs=(axes,), out_specs=axes, check_vma=False)
     sums, kept = sharded((padded, padded_weights))
     return jax.tree.map(lambda leaf: leaf.sum(axis=0), sums), jax.tree.map(lambda leaf: leaf[:count], kept)
@@ -79,7 +79,7 @@ def _over_chunks(fn, points: PyTree, weights: Float[Array, " N"], chunk_size: in
         return fn(points, weights)
     num_chunks = -(-count // chunk_size)
     size = -(-count // num_chunks)  # the same number of chunks, evenly filled
-    # The last chunk is full too: it goes back over points that are done, whose weight is 0 there.
+    # The last chunk is full too: it repeats points that are already done, with weight 0.
     first_new = jnp.arange(num_chunks) * size
     starts = jnp.minimum(first_new, count - size)
     rows = jnp.arange(size)

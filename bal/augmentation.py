@@ -13,7 +13,7 @@ from bal.validation import check_count
 def crop_and_flip(*, padding: int) -> Callable[[RngKey, Array], Array]:
     """Images shifted by up to ``padding`` pixels in each direction, and mirrored with probability 1/2.
 
-    Pixels from beyond the border are 0: black, or the mean colour of normalised inputs.
+    Pixels beyond the border are 0: black, or the mean colour of normalised inputs.
 
     Args:
       padding: pixels added on each side before a part of the original size is cut out.

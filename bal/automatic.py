@@ -1,4 +1,4 @@
-"""Automatic labels in the loop: kept apart from a person's, chosen afresh in each round, never in the budget."""
+"""Automatic labels in the loop: kept apart from a person's labels, chosen anew in each round, never in the budget."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,12 +14,12 @@ from bal.view import PoolView, in_pool
 
 
 class Automatic(NamedTuple):
-    """How the loop labels by itself, for :func:`bal.build`."""
+    """How the loop assigns labels automatically, for :func:`bal.build`."""
 
     rule: Rule
-    max_automatic: int  # labels in a round at most, the most certain first
+    max_automatic: int  # largest number of labels in a round, the most certain first
     weight: float | Float[Array, ""] = (
-        1.0  # in the fit, beside 1 of a person's label; 0 labels without learning from it
+        1.0  # in the fit, where a person's label has 1; with 0 the model does not learn from them
     )
 
 
@@ -32,25 +32,26 @@ class AutomaticState(NamedTuple):
 
 
 class AutomaticInfo(NamedTuple):
-    """What a person wants to see of a round's automatic labels.
+    """The report on a round's automatic labels.
 
-    How right they are is known where the data set holds the pool's labels, and None elsewhere.
+    Their correctness is known only if the data set holds the pool's labels; otherwise it is None.
     """
 
     num_automatic: Int[Array, ""]
-    coverage: Float[Array, ""]  # share of the points that nobody has labelled or is asked about now
+    coverage: Float[Array, ""]  # share of the points that are neither labelled by a person nor asked for now
     threshold: Float[Array, ""]
     is_satisfied: Bool[Array, ""]  # False where no threshold satisfies the rule
-    num_calibration: Int[Array, ""]  # labels beside num_labelled that a person gave for the rule
-    precision: Float[Array, ""] | None  # share of right ones; nan where there are none
+    num_calibration: Int[Array, ""]  # labels given by a person for the rule, not counted in num_labelled
+    precision: Float[Array, ""] | None  # share of correct ones; nan if there are none
     wrong_by_class: Int[Array, " C"] | None  # wrong ones by their true class
 
 
 def no_automatic_labels(automatic: Automatic | None, dataset: Dataset, pool_subset_size: int | None) -> PyTree:
-    """The empty buffer, () where labels are not given automatically.
+    """The empty buffer, or () without automatic labelling.
 
     Raises:
-      ValueError: room for no label or for more labels than points, or fewer calibration points than the rule needs.
+      ValueError: ``max_automatic`` below 1 or above the number of points, or fewer calibration points than the rule
+        needs.
     """
     if automatic is None:
         return ()
@@ -63,7 +64,7 @@ def no_automatic_labels(automatic: Automatic | None, dataset: Dataset, pool_subs
 
 
 def add_automatic(labelled: Batch, automatic: Automatic | None, state: PyTree, pool_inputs: PyTree) -> Batch:
-    """What a round is fitted on: a person's labels, and behind them the automatic ones with their weight."""
+    """The training set of a round: a person's labels, followed by the automatic ones with their weight."""
     if automatic is None:
         return labelled
     weights = jnp.where(state.indices < num_points(pool_inputs), automatic.weight, 0.0)
@@ -73,7 +74,7 @@ def add_automatic(labelled: Batch, automatic: Automatic | None, state: PyTree, p
 
 
 def without(state: PyTree, available: Bool[Array, " N"]) -> PyTree:
-    """The automatic labels of points that are still available: about the others a person has spoken."""
+    """The automatic labels of points that are still available; a person has labelled or skipped the others."""
     if not isinstance(state, AutomaticState):
         return ()
     kept = available.at[state.indices].get(mode="fill", fill_value=False)
@@ -88,17 +89,17 @@ def assess_along(view: PoolView, automatic: Automatic | None) -> tuple[PoolView,
 
     Args:
       view: what the strategy will see.
-      automatic: the rule; the view is returned unchanged where None.
+      automatic: the rule; if None, the view is returned unchanged.
 
     Returns:
-      The view for the strategy, and a function to call afterwards: uncertainty [n] and class [n] of each point. It
-      makes a pass itself where the strategy made none.
+      The view for the strategy, and a function to call afterwards that returns the uncertainty [n] and class [n] of
+      each point. It makes a pass itself if the strategy made none.
     """
     if automatic is None:
         return view, lambda: ()
     rule = automatic.rule
     assessed: list[PyTree] = []
-    # What was predicted of the chunk at hand; the inputs are kept with it, so that no other object takes their place.
+    # The prediction for the current chunk. Its inputs are kept too, so that no other object can take over their id.
     latest: list[tuple[PyTree, PyTree]] = []
 
     def predict_once(inputs: PyTree) -> PyTree:
@@ -137,16 +138,16 @@ def label_automatically(
     assessed: PyTree,
     asked: Int[Array, " B"],
 ) -> tuple[PyTree, AutomaticInfo | None]:
-    """Choose the automatic labels of a round among the points that nobody has labelled or is asked about.
+    """Choose the automatic labels of a round among the points that are neither labelled by a person nor asked for.
 
     Args:
-      rng_key: that of the strategy; another one is derived, which breaks ties.
-      automatic: the rule, and room for how many; nothing is done where None.
+      rng_key: that of the strategy; the key that breaks ties is derived from it.
+      automatic: the rule and the largest number of labels; None does nothing.
       rounds_done: for thresholds that change.
-      dataset: calibration points. The pool's labels are read for the info only.
+      dataset: holds the calibration points. The pool's labels are read for the info only.
       view: what the strategy saw.
       assessed: uncertainty and class of its points, see :func:`assess_along`.
-      asked: places in the view of the points that a person is asked about.
+      asked: places in the view of the points that a person is asked to label.
     """
     if automatic is None:
         return (), None

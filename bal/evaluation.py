@@ -1,4 +1,4 @@
-"""How good is a posterior? Figures of its predictions on the test set, and the loss at any points."""
+"""How good is a posterior? Metrics of its predictions on the test set, and the loss at any points."""
 
 from collections.abc import Callable
 
@@ -25,19 +25,19 @@ def evaluate(
     memory_budget: int | None = None,
     mesh: Mesh | None = None,
 ) -> dict[str, Array]:
-    """The likelihood's metrics on the test set; ``{}`` without one.
+    """The likelihood's metrics on the test set; ``{}`` without a test set.
 
-    They are added up over chunks, so that the predictions of all test points never exist together. Where the predictive
-    distribution is known exactly (``Posterior.moments``), it is evaluated in the place of the mean over draws.
+    They are accumulated over chunks, so that the predictions of all test points never exist together. If the predictive
+    distribution is known exactly (``Posterior.moments``), it is evaluated instead of the mean over draws.
 
-    Where the posterior predicts its own loss, ``loss_rank_correlation`` says how well that orders the test points by
-    their true loss, see :func:`bal.metrics.spearman`.
+    If the posterior predicts its own loss, ``loss_rank_correlation`` is the rank correlation of the predicted and the
+    true losses of the test points, see :func:`bal.metrics.spearman`.
 
     Args:
-      posterior: gives likelihood, exact moments and features.
-      state: fitted.
+      posterior: provides likelihood, exact moments and features.
+      state: a fitted state.
       predict: inputs -> predictions [S, n, ...] of the draws.
-      dataset: has the test set.
+      dataset: provides the test set.
       chunk_size: points predicted at a time; None follows from the memory budget.
       memory_budget: bytes that the largest intermediate array of a chunk may take; None suits the platform.
       mesh: devices over which the test set is divided.
@@ -80,10 +80,10 @@ def evaluate(
 def check_test_set(
     likelihood: Likelihood, predictive_of: Callable[[PyTree], PyTree], inputs: PyTree, labels: PyTree
 ) -> None:
-    """Raise where a test set is empty, or its labels do not fit its points or what is predicted of them.
+    """Raise if a test set is empty, or its labels do not match its points or their predictions.
 
     Args:
-      likelihood: has the check of the labels.
+      likelihood: checks the labels.
       predictive_of: inputs -> predictive distribution; only traced.
       inputs: of the test set.
       labels: of the test set.
@@ -92,12 +92,12 @@ def check_test_set(
     if num_inputs != num_labels:
         raise ValueError(f"expected one label for each test point, got {num_labels} labels for {num_inputs} points")
     if num_inputs == 0:
-        raise ValueError("expected a test set with at least one point, got none: leave it out to evaluate nothing")
+        raise ValueError("expected a test set with at least one point, got none: leave it out to skip evaluation")
     likelihood.check(labels, predictive=jax.eval_shape(predictive_of, inputs))
 
 
 def predictive_loss(
     likelihood: Likelihood, predict: Callable[[PyTree], PyTree], inputs: PyTree, labels: PyTree
 ) -> Float[Array, " n"]:
-    """How wrong the prediction of all draws together is at each point, in nats."""
+    """Loss of the predictive distribution of all draws at each point, in nats."""
     return likelihood.nll(likelihood.reduce(predict(inputs)), labels)

@@ -18,12 +18,12 @@ from bal.streaming import map_chunks
 LOG_ZERO = -1e4
 
 # Probabilities a side of the tiles in which pairs of predictions are joined: large enough for a fast matrix product,
-# small enough that the product is still near the core when its logarithm is taken.
+# small enough that the product is still in cache when its logarithm is taken.
 TILE = 2048
 
 
 def finite_log(log_probs: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Raise -inf to ``LOG_ZERO``. NaN stays NaN, so that an invalid prediction is noticed."""
+    """Raise -inf to ``LOG_ZERO``. NaN stays NaN, so that an invalid prediction is detected."""
     return jnp.maximum(log_probs, LOG_ZERO)
 
 
@@ -141,7 +141,7 @@ def mean_over_pairs(
     num_tiles = -(-num_others // others_per_tile)
     padding = num_tiles * others_per_tile - num_others
     padded = jnp.pad(other_probs, ((0, 0), (0, padding), (0, 0))).reshape(num_draws, num_tiles, others_per_tile, -1)
-    # Others last: what is done for each of their labels then runs along rows.
+    # Others last, so that operations on each of their labels run along rows.
     tiles = padded.transpose(1, 0, 3, 2)
     weights = jnp.pad(other_weights, (0, padding)).reshape(num_tiles, -1)
 
@@ -154,8 +154,8 @@ def mean_over_pairs(
             joint = jnp.einsum("sa,sb->ab", labels, others.reshape(num_draws, -1))
             return fn(joint.reshape(-1, num_other_classes, others_per_tile), tile_weights)
 
-        # Terms of all tiles, a few rows, instead of a total that is carried along: inside shard_map a carry must start
-        # out as divided over the devices as what is added to it.
+        # The terms of all tiles (a few rows) are returned instead of carrying a total: inside shard_map, a carry must
+        # start with the same division over devices as the values added to it.
         return jax.lax.map(tile_terms, (tiles, weights)).sum(axis=0).reshape(chunk.shape[1:]).sum(-1)
 
     return map_points(chunk_sums, probs)
@@ -180,7 +180,7 @@ def mutual_information(log_probs: Float[Array, "S *n C"]) -> Float[Array, "*n"]:
     r"""Mutual information of label and draw, :math:`\frac1S \sum_s KL(p_s \| \bar p)`.
 
     The divergence form equals the entropy of the mean less the mean entropy, but nothing cancels: equal draws give
-    exactly 0 in float32, too.
+    exactly 0, also in float32.
 
     Args:
       log_probs: normalised log-probabilities under S draws; -inf is allowed.

@@ -25,14 +25,14 @@ def initial_labels(
     """Indices and labels of the first labelled set.
 
     Args:
-      rng_key: the draw.
-      dataset: where ``initial`` is None, its labels are read for the points drawn.
+      rng_key: draws the points.
+      dataset: if ``initial`` is None, the labels of the drawn points are read from it.
       initial: indices and labels from a person, ``num_initial`` of each.
       num_initial: size of the set.
       initial_set: "uniform" or "balanced".
 
     Raises:
-      ValueError: no labels to begin with, or given indices that are not ``num_initial`` different pool points.
+      ValueError: no labels to start from, or ``initial`` does not hold ``num_initial`` different pool points.
     """
     size = num_points(dataset.pool_inputs)
     if initial is not None:
@@ -56,7 +56,7 @@ def initial_labels(
             )
         if dataset.test_labels is None:
             raise ValueError(
-                "expected pool_labels or test_labels, which tell the shape and dtype of a label, got neither"
+                "expected pool_labels or test_labels, which give the shape and dtype of a label, got neither"
             )
         return jnp.zeros(0, jnp.int32), jax.tree.map(lambda leaf: leaf[:0], dataset.test_labels)
     if initial_set == "balanced":
@@ -73,15 +73,15 @@ def uniform_start(rng_key: RngKey, num_points: int, num_initial: int) -> Int[Arr
 
 
 def balanced_start(rng_key: RngKey, labels: Int[Array, " N"], num_initial: int) -> Int[Array, " I"]:
-    """Indices of an initial set with as equal numbers of each class as the pool allows, else random.
+    """Indices of a random initial set whose classes are as balanced as the pool allows.
 
-    It reads labels that nobody has paid for: for simulations that follow a paper, not for use.
+    It reads labels that have not been paid for, so it is for simulations that follow a paper only.
     """
     order = jax.random.permutation(rng_key, labels.shape[0])
     shuffled = labels[order]
     by_class = jnp.argsort(shuffled, stable=True)
     ordered = shuffled[by_class]
-    # The turn of a point: how many of its class come before it in the random order. Round-robin over classes.
+    # Round-robin over classes: the turn of a point is the number of points of its class before it in the random order.
     turn = jnp.arange(labels.shape[0]) - jnp.searchsorted(ordered, ordered, side="left")
     turns = jnp.zeros_like(turn).at[by_class].set(turn)
     return order[jnp.argsort(turns, stable=True)][:num_initial].astype(jnp.int32)

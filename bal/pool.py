@@ -13,7 +13,7 @@ from bal.validation import as_array, check_indices, is_concrete
 
 
 class PoolState(NamedTuple):
-    """The labelled set in the order of labelling, and what may still be asked for."""
+    """The labelled set in the order of labelling, and the points that may still be asked for."""
 
     indices: Int[Array, " K"]  # N where the buffer is empty
     labels: PyTree  # leaves [K, ...]
@@ -22,12 +22,12 @@ class PoolState(NamedTuple):
 
 
 def empty_pool(size: int, budget: int, labels: PyTree) -> PoolState:
-    """A pool of which nothing is labelled.
+    """A pool without labels.
 
     Args:
       size: points N.
-      budget: room for so many labels, K.
-      labels: arrays or their shapes, leaves [n, ...]: only the shape and dtype of one label matter.
+      budget: label budget K, the size of the buffer.
+      labels: arrays or their shapes, leaves [n, ...]: only the shape and dtype of a label matter.
     """
     return PoolState(
         indices=jnp.full(budget, size, jnp.int32),
@@ -40,13 +40,13 @@ def empty_pool(size: int, budget: int, labels: PyTree) -> PoolState:
 def add_labels(
     pool: PoolState, indices: Int[Array, " B"], labels: PyTree, weights: Float[Array, " B"] | None = None
 ) -> PoolState:
-    """Record labels, one after the other. A point that is held already gets the new label in its old place.
+    """Record labels, one after the other. If a point already has a label, the new one replaces it.
 
     Args:
       pool: the state before.
-      indices: pool indices; N, the absent index, is passed over. In compiled code a negative one is absent too.
+      indices: pool indices; the absent index N is ignored. In compiled code negative ones are ignored too.
       labels: leaves [B, ...], one label for each index.
-      weights: 0 where the oracle gave no answer: such a point is left alone.
+      weights: 0 where the oracle gave no answer; such a point is ignored.
 
     Raises:
       ValueError: indices that are not integers [B], labels or weights of another length, shape or kind of dtype than
@@ -66,7 +66,7 @@ def add_labels(
         held = pool.indices == index
         is_held = held.any()
         position = jnp.where(is_held, held.argmax(), pool.num_labelled)
-        # Position K is outside the buffer: a write there is dropped, and counts for nothing.
+        # Position K is outside the buffer, so a write there is dropped.
         position = jnp.where(is_given, position, budget)
         is_added = is_given & ~is_held & (position < budget)
         added = PoolState(
@@ -82,7 +82,7 @@ def add_labels(
 
 
 def skip(pool: PoolState, indices: Int[Array, " B"]) -> PoolState:
-    """Never ask for these points. Labels that are held are kept.
+    """Never ask for these points. Existing labels are kept.
 
     Raises:
       ValueError: indices that are not integers [B], or (outside compiled code) one outside 0 to N.
@@ -103,7 +103,7 @@ def extend_budget(pool: PoolState, budget: int) -> PoolState:
     """The same pool with room for more labels.
 
     Raises:
-      ValueError: a budget smaller than the present one.
+      ValueError: a budget below the current one.
     """
     more = budget - pool.indices.shape[0]
     if more < 0:
@@ -116,10 +116,10 @@ def extend_budget(pool: PoolState, budget: int) -> PoolState:
 
 
 def as_labels(labels: PyTree, like: PyTree) -> PyTree:
-    """Labels, given as arrays or lists, as JAX arrays of the structure of others.
+    """Convert labels, given as arrays or lists, to JAX arrays with the structure of ``like``.
 
     Raises:
-      ValueError: another structure, or numbers that JAX's integers cannot hold.
+      ValueError: another structure, or numbers that do not fit in JAX's integers.
     """
     try:
         return jax.tree.map(lambda _, leaf: as_array("labels", leaf), like, labels)
@@ -131,14 +131,14 @@ def as_labels(labels: PyTree, like: PyTree) -> PyTree:
 def check_answers(
     pool: PoolState, indices: Array, labels: PyTree, weights: Array | None, *, absent: bool = True
 ) -> None:
-    """Raise unless these are indices of the pool, with one label (and one weight) for each, as the buffer holds them.
+    """Raise unless these are pool indices with one label (and one weight) each, of the buffer's shape and dtype.
 
     Args:
       pool: whose buffer will hold them.
       indices: must be integers [B].
-      labels: must have leaves [B, ...] as the buffer has.
+      labels: must have leaves [B, ...], as in the buffer.
       weights: must be [B], or None.
-      absent: whether the absent index N is let through.
+      absent: whether the absent index N is allowed.
     """
     check_indices("indices", indices, pool.available.shape[0], absent=absent)
     held_structure, structure = (str(jax.tree.structure(tree)) for tree in (pool.labels, labels))
@@ -168,10 +168,10 @@ def _check_room(pool: PoolState, indices: Array, given: Array) -> None:
     answered, counts = np.unique(np.asarray(indices)[np.asarray(given)], return_counts=True)
     if (counts > 1).any():
         repeated = answered[counts > 1].tolist()
-        raise ValueError(f"expected one label a point, got several for {repeated}: keep the one that is right")
+        raise ValueError(f"expected one label a point, got several for {repeated}: keep the correct one")
     room, num_new = budget - int(pool.num_labelled), len(np.setdiff1d(answered, np.asarray(pool.indices)))
     if num_new > room:
         raise ValueError(
-            f"expected at most {room} new labels, the room that is left of the label budget {budget}, got {num_new}: "
+            f"expected at most {room} new labels, which is what remains of the label budget {budget}, got {num_new}: "
             "make room with learner.extend, or build the learner with more rounds"
         )

@@ -1,4 +1,4 @@
-"""Full single precision where the rounding that networks tolerate does harm: covariances, distances, information."""
+"""Full single precision for covariances, distances and information, which need more digits than networks."""
 
 import functools
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def full_precision(fn: Callable[Arguments, Result]) -> Callable[Arguments, Resul
     and rule whose result is such a difference.
 
     Args:
-      fn: any function of arrays. Where it is to be compiled as well, ``jit`` goes outside.
+      fn: any function of arrays. To compile it as well, apply ``jit`` outside.
 
     Returns:
       The same function at full precision.

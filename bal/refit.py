@@ -38,7 +38,7 @@ def shrink_and_perturb(
     check_nonnegative(shrink=shrink, perturb=perturb)
 
     def mix(previous: Array, fresh: Array) -> Array:
-        # Only real numbers can be mixed; integers and keys are the fresh ones.
+        # Only real numbers can be mixed; integers and keys come from the fresh state.
         return shrink * previous + perturb * fresh if jnp.issubdtype(fresh.dtype, jnp.floating) else fresh
 
     return lambda previous, fresh: jax.tree.map(mix, previous, fresh)

@@ -12,8 +12,8 @@ from jaxtyping import Array, Int
 from bal.types import PyTree
 from bal.validation import check_count
 
-# Bytes that the largest intermediate array of one chunk may take; a handful of such arrays live at once. Caches decide
-# on a CPU, where larger chunks are slower; an accelerator wants enough work for all its cores.
+# Bytes that the largest intermediate array of one chunk may take; several such arrays live at once. On a CPU, larger
+# chunks no longer fit in cache and are slower; an accelerator needs enough work for all its cores.
 CPU_MEMORY_BUDGET = 2**24
 ACCELERATOR_MEMORY_BUDGET = 2**28
 
@@ -31,9 +31,9 @@ def stream(
     Args:
       fn: inputs [n, ...] -> pytree with leaves [n, ...]; a point's result must not depend on the other points.
       inputs: all points, a pytree with leaves [N, ...].
-      chunk_size: points at a time, at most; None follows from the memory budget, by tracing ``fn``.
+      chunk_size: largest number of points at a time; None follows from the memory budget, by tracing ``fn``.
       memory_budget: bytes that the largest intermediate array of a chunk may take; None suits the platform.
-      mesh: devices over all of which the points are divided; None keeps them where they are.
+      mesh: devices over which the points are divided; None keeps them where they are.
 
     Returns:
       Pytree with leaves [N, ...]. Chunking changes results by rounding only.
@@ -56,14 +56,14 @@ def stream(
 
     if mesh is None:
         return stream_here(inputs)
-    # One axis over all devices, of the kind whose shardings the compiler fills in, whatever kind the mesh was made of.
+    # One axis over all devices, of the kind whose shardings the compiler infers, whatever the kind of the given mesh.
     mesh = Mesh(mesh.devices.reshape(-1), ("points",))
     axes = PartitionSpec("points")
     # Every device takes the same number of points; the surplus repeats the last point and is cut off again.
     surplus = -count % mesh.size
     padded = jax.tree.map(lambda leaf: jnp.concatenate([leaf, jnp.repeat(leaf[-1:], surplus, axis=0)]), inputs)
-    # Nothing passes between devices, so nothing is gained by tracking what varies over them; and the tracking refuses
-    # a scan in ``fn`` that starts from a constant.
+    # Devices do not communicate, so tracking what varies over them has no benefit, and it rejects a scan in ``fn`` that
+    # starts from a constant.
     sharded = jax.shard_map(stream_here, mesh=mesh, in_specs=axes, out_specs=axes, check_vma=False)
     return jax.tree.map(lambda leaf: leaf[:count], sharded(padded if surplus else inputs))
 
@@ -92,8 +92,8 @@ def map_chunks(fn: Callable[[PyTree], PyTree], inputs: PyTree, chunk_size: int, 
     Args:
       fn: a chunk of the inputs -> pytree with leaves [n, ...], whatever the axis of the inputs.
       inputs: all points.
-      chunk_size: points at a time, at most.
-      axis: of the inputs, along which the points lie.
+      chunk_size: largest number of points at a time.
+      axis: axis of the inputs along which the points lie.
 
     Returns:
       Pytree with leaves [N, ...].
@@ -103,7 +103,7 @@ def map_chunks(fn: Callable[[PyTree], PyTree], inputs: PyTree, chunk_size: int, 
         return fn(inputs)
     num_chunks = -(-count // chunk_size)
     size = -(-count // num_chunks)  # the same number of chunks, evenly filled
-    # The last chunk is full too: it goes back over points that are done, so that no padded copy of the pool is made.
+    # The last chunk is full too: it repeats points that are already done, so that no padded copy of the pool is made.
     starts = jnp.minimum(jnp.arange(num_chunks) * size, count - size)
 
     def chunk(start: Array) -> PyTree:
@@ -126,7 +126,7 @@ def platform_memory_budget() -> int:
 def bytes_a_point(fn: Callable[[PyTree], PyTree], inputs: PyTree) -> int:
     """Bytes by which the largest array in the computation of ``fn`` grows with each point; at least 1.
 
-    Two traces differ in the arrays that grow with the points only: those of the size of the parameters cancel.
+    Two traces differ only in the arrays that grow with the points; arrays of the size of the parameters cancel.
     """
     few, many = 64, 128
 

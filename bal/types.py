@@ -2,7 +2,7 @@
 
 S posterior samples (draws), N pool points (n: a chunk of them), M target points, T test points, C classes,
 B points asked for in a round, K label budget, D feature width. ``*n`` stands for points and, in dense tasks, their
-space.
+space axes.
 """
 
 import dataclasses
@@ -12,11 +12,11 @@ import jax
 from jaxtyping import Array, Float, Key
 
 RngKey = Key[Array, ""]
-PyTree = Any  # a nested structure of arrays whose shape the sender decides
+PyTree = Any  # a nested structure of arrays, such as a dict or a tuple of them
 
 
 class Batch(NamedTuple):
-    """Labelled points in a buffer of fixed size; rows of weight 0 are padding, and what they hold changes nothing.
+    """Labelled points in a buffer of fixed size; rows of weight 0 are padding, and their content is ignored.
 
     Inputs and labels are pytrees of arrays whose first axis is the point.
     """
@@ -41,8 +41,8 @@ class Description:
 class Dataset(NamedTuple):
     """A pool to choose from and a test set to report on. It is passed to a run as an argument, never kept in a state.
 
-    Inputs and labels are pytrees of arrays whose first axis is the point. Where ``pool_labels`` is None a person is
-    the oracle: see :func:`bal.build`, ``ask`` and ``tell``.
+    Inputs and labels are pytrees of arrays whose first axis is the point. If ``pool_labels`` is None, a person is the
+    oracle: see :func:`bal.build`, ``ask`` and ``tell``.
     """
 
     pool_inputs: PyTree  # leaves [N, ...]
@@ -50,7 +50,7 @@ class Dataset(NamedTuple):
     test_inputs: PyTree | None = None  # leaves [T, ...]
     test_labels: PyTree | None = None  # leaves [T, ...]
     validation: Batch | None = None  # read by early stopping only, and reported beside the number of labels
-    target_inputs: PyTree | None = None  # leaves [M, ...]: where predictions will be wanted (EPIG)
+    target_inputs: PyTree | None = None  # leaves [M, ...]: where predictions will be needed (EPIG)
     target_weights: Float[Array, " M"] | None = None
     calibration: Batch | None = None  # read by automatic labelling only, and reported beside the number of labels
     about: Description = Description()

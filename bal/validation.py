@@ -1,6 +1,6 @@
-"""What bad input is told: one sentence that says what was expected, what came, and what to do.
+"""Input checks. Each raises one sentence that says what was expected, what was given, and what to do.
 
-Values are looked at where they can be read. In compiled code, where they are being traced, only types and shapes are.
+Values are checked where they can be read; in compiled code, where they are traced, only types and shapes are.
 """
 
 import difflib
@@ -14,12 +14,12 @@ from jaxtyping import Array
 
 
 def is_concrete(*arrays: Any) -> bool:
-    """Whether the values of all these arrays can be read: False in compiled code, where they are being traced."""
+    """Whether the values of all these arrays can be read: False in compiled code, where they are traced."""
     return not any(isinstance(array, jax.core.Tracer) for array in arrays)
 
 
 def as_array(name: str, value: Any) -> Array:
-    """The value as a JAX array; numbers that its integers cannot hold are refused, where JAX would let them wrap."""
+    """The value as a JAX array; raises for numbers that do not fit in its integers, where JAX would let them wrap."""
     if isinstance(value, jax.Array):
         return value
     array = np.asarray(value)
@@ -48,27 +48,27 @@ def check_counts(name: str, values: Any, *, least: int = 1, empty: bool = False)
 
 
 def check_positive(**settings: Any) -> None:
-    """Raise where a setting of that name is not above 0. NaN is not; a traced one is let through."""
+    """Raise if a setting is not above 0, or NaN. Traced values are not checked."""
     _check_numbers(settings, lambda value: value > 0, "above 0")
 
 
 def check_nonnegative(**settings: Any) -> None:
-    """Raise where a setting of that name is below 0 or NaN. A traced one is let through."""
+    """Raise if a setting is below 0, or NaN. Traced values are not checked."""
     _check_numbers(settings, lambda value: value >= 0, "of at least 0")
 
 
 def check_probability(**settings: Any) -> None:
-    """Raise where a setting of that name is outside [0, 1] or NaN. A traced one is let through."""
+    """Raise if a setting is outside [0, 1], or NaN. Traced values are not checked."""
     _check_numbers(settings, lambda value: (value >= 0) & (value <= 1), "between 0 and 1")
 
 
 def check_fraction(**settings: Any) -> None:
-    """Raise where a setting is not strictly between 0 and 1, or NaN. A traced one is let through."""
+    """Raise if a setting is not strictly between 0 and 1, or NaN. Traced values are not checked."""
     _check_numbers(settings, lambda value: (value > 0) & (value < 1), "strictly between 0 and 1")
 
 
 def check_choice(name: str, value: Any, known: Collection[str]) -> None:
-    """Raise unless the value is one of the known names; the message has those that are nearest."""
+    """Raise unless the value is one of the known names; the message lists the nearest ones."""
     if value not in known:
         nearest = difflib.get_close_matches(str(value), list(known), n=3) or sorted(known)
         raise ValueError(f"expected {name} to be one of {', '.join(map(repr, nearest))}, got {value!r}")
@@ -84,13 +84,13 @@ def check_key(rng_key: Any) -> None:
 
 
 def check_indices(name: str, indices: Array | np.ndarray, num_points: int, *, absent: bool = True) -> None:
-    """Raise unless these are whole numbers [n] that name points; a mask is not, and neither is a negative index.
+    """Raise unless these are valid indices [n] of points; a mask and negative indices are invalid.
 
     Args:
-      name: what the message calls them.
+      name: their name in the message.
       indices: an array.
       num_points: N, one more than the largest index.
-      absent: whether N itself, the absent index, is let through.
+      absent: whether N itself, the absent index, is allowed.
     """
     if not jnp.issubdtype(indices.dtype, jnp.integer) or indices.ndim != 1:
         hint = ": use jnp.flatnonzero(mask)" if indices.dtype == bool else ""

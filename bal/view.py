@@ -1,4 +1,4 @@
-"""What a strategy sees of a round: the pool, what is known, and the posterior as plain functions of inputs."""
+"""What a strategy sees in a round: the pool, the known labels, and the posterior as plain functions of inputs."""
 
 from collections.abc import Callable
 from functools import partial
@@ -33,10 +33,10 @@ class MapFn(Protocol):
 
 @runtime_checkable
 class StreamFn(Protocol):
-    """A pass over other points than the pool."""
+    """A pass over points other than the pool."""
 
     def __call__(self, fn: Callable[[PyTree], PyTree], inputs: PyTree) -> PyTree:
-        """As ``map``, over the points given: targets, labelled points, or indices for ``take``."""
+        """Like ``map``, over the given points: targets, labelled points, or indices for ``take``."""
 
 
 @runtime_checkable
@@ -48,14 +48,13 @@ class PredictionsFn(Protocol):
 
 
 class PoolView(NamedTuple):
-    """What a strategy sees of a round. A pytree: its functions are ``jax.tree_util.Partial``.
+    """What a strategy sees in a round. A pytree: its functions are ``jax.tree_util.Partial``.
 
-    A point has a place in the view, 0 to ``size - 1``; a strategy chooses places, and ``pool_indices`` says which
-    points of the pool these are. Labels of the pool are not in the view, except those that are known, ``labelled``,
-    and for privileged strategies.
+    A point has a place in the view, 0 to ``size - 1``. A strategy chooses places; ``pool_indices`` maps them to points
+    of the pool. The view holds the known labels (``labelled``); only privileged strategies see the pool's other labels.
     """
 
-    pool_indices: Int[Array, " n"]  # N where a subset of the pool has run out of points
+    pool_indices: Int[Array, " n"]  # N if fewer points are available than the subset has places
     available: Bool[Array, " n"]
     take: TakeFn
     map: MapFn
@@ -65,11 +64,11 @@ class PoolView(NamedTuple):
     target_weights: Float[Array, " M"]
     predict: PredictionsFn
     information: Callable[[PyTree], Array]  # predictions -> Fisher information of a label about the outputs [n]
-    noise: Callable[[PyTree], Array] | None  # predictions -> variance of a label's noise [n], where labels are real
+    noise: Callable[[PyTree], Array] | None  # predictions -> variance of a label's noise [n], for real labels
     features: dict[str, Callable[[PyTree], Array]]  # name -> inputs [n, ...] -> [n, D]
-    covariance: Callable[[PyTree, PyTree], Array] | None  # (inputs_a, inputs_b) -> [a, b], where it is closed
+    covariance: Callable[[PyTree, PyTree], Array] | None  # (inputs_a, inputs_b) -> [a, b], if it has a closed form
     labels: PyTree | None = None  # leaves [n, ...] of the pool, for privileged strategies only
-    loss: Callable[[PyTree, PyTree], Array] | None = None  # (inputs, labels) -> nats [n], for them too
+    loss: Callable[[PyTree, PyTree], Array] | None = None  # (inputs, labels) -> nats [n], for the same ones
 
     @property
     def size(self) -> int:
@@ -95,8 +94,8 @@ def pool_view(
 ) -> PoolView:
     """The view of one round: of the whole pool, or of a random subset of the available points.
 
-    Targets that the data set does not give are drawn from the original pool; never from the test set. Labels of the
-    pool are in the view only where the loss that needs them is given.
+    If the data set has no targets, they are drawn from the original pool, never from the test set. The view holds the
+    pool's labels only if the loss that needs them is given.
     """
     key_subset, key_targets = jax.random.split(rng_key)
     size = num_points(dataset.pool_inputs)
@@ -137,7 +136,7 @@ def in_pool(view: PoolView, places: Int[Array, " B"], absent: int) -> Int[Array,
 
 
 def mean_noise(predictions: Gaussian) -> Float[Array, " n"]:
-    """Variance of a label's noise (aleatoric), on average over the draws, in the labels' unit squared."""
+    """Variance of a label's noise (aleatoric), averaged over the draws, in squared units of the labels."""
     return predictions.variance.mean(axis=0)
 
 

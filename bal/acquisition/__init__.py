@@ -1,6 +1,6 @@
 """How useful is one point? Predictions in, one score for each point out; higher is more useful.
 
-Plain functions of arrays: they take predictions from anywhere, need no key and see no label.
+Plain functions of arrays: they take predictions from any source, need no key and see no label.
 """
 
 from bal.acquisition._combine import normalise, per_class, per_cost, product, weighted_sum
@@ -12,7 +12,7 @@ from bal.acquisition._gaussian import covariance_bald, epistemic_variance, gauss
 from bal.acquisition._gaussian_epig import covariance_epig, gaussian_epig
 from bal.acquisition._predictive import least_confidence, margin, max_entropy
 
-# Scores of log_probs [S, *N, C]: classes are the last axis, and any axes between are points and their positions.
+# Scores of log_probs [S, *N, C]: classes are the last axis; the axes in between are points and their positions.
 SCORES = {
     "bald": bald,
     "consensus_kl": consensus_kl,

@@ -1,4 +1,4 @@
-"""What scores take, checked by shape and dtype alone: it costs nothing and works in compiled code."""
+"""Checks of the inputs of scores, by shape and dtype alone: they cost nothing and work in compiled code."""
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -7,7 +7,7 @@ from bal.types import Gaussian
 
 
 def check_predictions(log_probs: Array, *, name: str = "log_probs") -> None:
-    """Raise unless these may be log-probabilities [S, *n, C]; :func:`bal.check_log_probs` reads their values, too."""
+    """Raise unless these may be log-probabilities [S, *n, C]; :func:`bal.check_log_probs` also checks their values."""
     if log_probs.ndim < 3:
         raise ValueError(
             f"expected {name} of shape [S, N, C], got {list(log_probs.shape)}: for one model, pass {name}[None]"
@@ -27,7 +27,7 @@ def check_gaussian(gaussian: Gaussian, *, name: str = "gaussian") -> None:
 
 
 def check_same_shape(name: str, array: Array, other_name: str, other: Array) -> None:
-    """Raise where two arrays would be broadcast against each other."""
+    """Raise if two arrays would be broadcast against each other."""
     if array.shape != other.shape:
         raise ValueError(f"expected {name} of shape {list(other.shape)}, as {other_name}, got {list(array.shape)}")
 

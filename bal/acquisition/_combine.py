@@ -1,4 +1,4 @@
-"""Scores made of scores: weighted, multiplied, brought to one scale, divided by what a label costs."""
+"""Combined scores: weighted sums, products, normalised scores, scores per cost of a label."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from bal.validation import is_concrete
 def weighted_sum(
     scores: Sequence[Float[Array, "*_"]], weights: Sequence[float] | Float[Array, " K"]
 ) -> Float[Array, "*N"]:
-    r"""Sum of several scores :math:`\sum_k w_k s_k`. Scores of different units want ``normalise`` first.
+    r"""Sum of several scores :math:`\sum_k w_k s_k`. Apply ``normalise`` first to scores of different units.
 
     Args:
       scores: one array for each score, all of one shape.
@@ -40,7 +40,7 @@ def weighted_sum(
 
 
 def product(scores: Sequence[Float[Array, "*_"]]) -> Float[Array, "*N"]:
-    r"""Product of several scores :math:`\prod_k s_k` that are at least 0: useful only where every one of them is.
+    r"""Product of several scores :math:`\prod_k s_k`, each at least 0: high only where all of them are high.
 
     Args:
       scores: one array for each score, all of one shape.
@@ -66,17 +66,17 @@ def product(scores: Sequence[Float[Array, "*_"]]) -> Float[Array, "*N"]:
 
 
 def normalise(scores: Float[Array, " N"], available: Bool[Array, " N2"]) -> Float[Array, " N"]:
-    """Scores shifted and scaled so that those of the available points reach from 0 to 1; all 0 where they are equal.
+    """Scores shifted and scaled so that those of the available points range from 0 to 1; all 0 if they are equal.
 
     Args:
       scores: NaN stays NaN and does not change the scale.
-      available: the points that set the scale. Others may lie outside 0 and 1.
+      available: the points that set the scale. Scores of the others may lie outside [0, 1].
 
     Returns:
-      Score of each point, without a unit.
+      Score of each point, dimensionless.
 
     Raises:
-      ValueError: another number of points in ``available``.
+      ValueError: ``available`` has another number of points.
 
     Example:
       >>> normalise(jnp.array([2.0, 4.0, 3.0]), jnp.ones(3, bool))
@@ -94,9 +94,9 @@ def normalise(scores: Float[Array, " N"], available: Bool[Array, " N2"]) -> Floa
 def per_class(
     scores: Float[Array, "*N"], log_probs: Float[Array, "S *N2 C"], class_weights: Float[Array, " C2"]
 ) -> Float[Array, "*N"]:
-    r"""A score times the importance that a point's label is expected to have, :math:`s \sum_c w_c\, \bar p_c`.
+    r"""A score times the expected importance of the point's label, :math:`s \sum_c w_c\, \bar p_c`.
 
-    Larger weights draw the choice towards classes that are rare, or that matter more.
+    Larger weights favour classes that are rare or important.
 
     Args:
       scores: at least 0.
@@ -125,14 +125,14 @@ def per_class(
 
 
 def per_cost(scores: Float[Array, "*N"], costs: Float[Array, "*N2"]) -> Float[Array, "*N"]:
-    r"""Score for each unit that a label costs, :math:`s / c`.
+    r"""Score per unit of labelling cost, :math:`s / c`.
 
     Args:
       scores: at least 0.
-      costs: what a label of each point costs, above 0; NaN is returned where it is not.
+      costs: cost of labelling each point, above 0; the result is NaN where it is not.
 
     Returns:
-      Score of each point for each unit of cost.
+      Score of each point per unit of cost.
 
     Raises:
       ValueError: another number of points.
@@ -149,7 +149,7 @@ def per_cost(scores: Float[Array, "*N"], costs: Float[Array, "*N2"]) -> Float[Ar
 
 
 def _check_scores(scores: Sequence[Array]) -> None:
-    """Raise where there is nothing to combine, or where scores would be broadcast against one another."""
+    """Raise if there is nothing to combine, or if scores would be broadcast against one another."""
     if len(scores) == 0:
         raise ValueError("expected one or more scores, got none")
     for number, score in enumerate(scores[1:], start=1):

@@ -35,7 +35,7 @@ def vote_entropy(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     check_predictions(log_probs)
     finite = finite_log(log_probs)
     votes = jax.nn.one_hot(finite.argmax(axis=-1), finite.shape[-1], dtype=finite.dtype)
-    # argmax of a prediction with NaN is a class like any other: the score must say NaN instead.
+    # argmax of a prediction with NaN is still a class, so the score is set to NaN.
     invalid = jnp.isnan(finite).any(axis=(0, -1))
     return jnp.where(invalid, jnp.nan, entropy_terms(votes.mean(axis=0)).sum(axis=-1))
 
@@ -45,7 +45,7 @@ def consensus_kl(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
 
     .. math:: \tfrac1S \sum_s KL(p_s \,\|\, \bar p)
 
-    The same number as :func:`bal.acquisition.bald`, under the name and the definition of the committee literature.
+    Equal to :func:`bal.acquisition.bald`; this is the name and the definition of the committee literature.
 
     Args:
       log_probs: normalised log-probabilities under S posterior samples.

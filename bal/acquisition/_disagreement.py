@@ -1,4 +1,4 @@
-"""Scores of the disagreement between posterior samples: how much of the uncertainty would data remove?"""
+"""Scores of the disagreement between posterior samples: how much uncertainty would more data remove?"""
 
 import jax
 import jax.numpy as jnp
@@ -63,7 +63,7 @@ def variation_ratio(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
     check_predictions(log_probs)
     finite = finite_log(log_probs)
     votes = jax.nn.one_hot(finite.argmax(axis=-1), finite.shape[-1], dtype=finite.dtype)
-    # argmax of a prediction with NaN is a class like any other: the score must say NaN instead.
+    # argmax of a prediction with NaN is still a class, so the score is set to NaN.
     invalid = jnp.isnan(finite).any(axis=(0, -1))
     return jnp.where(invalid, jnp.nan, 1 - votes.mean(axis=0).max(axis=-1))
 

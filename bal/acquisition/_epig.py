@@ -30,11 +30,11 @@ def epig(
     .. math:: E_{x^*}[I(y; y^* \mid x, x^*)],\quad
               p(y, y^* \mid x, x^*) = \tfrac1S \sum_s p_s(y \mid x)\, p_s(y^* \mid x^*)
 
-    Unlike :func:`bal.acquisition.bald` it ignores what a label would say about parameters that no target depends on.
+    Unlike :func:`bal.acquisition.bald`, it ignores information about parameters that no target depends on.
 
     Args:
       log_probs: normalised log-probabilities under S posterior samples.
-      target_log_probs: the same at the points where predictions will be wanted, under the same S samples.
+      target_log_probs: the same at the points where predictions will be needed, under the same S samples.
       target_weights: importance of each target, at least 0; equal where None. Only their ratios matter. Positions of
         a dense target share its weight.
 
@@ -98,7 +98,7 @@ def joint_epig(log_probs: Float[Array, "S *N C"], target_log_probs: Float[Array,
     joint = targets[:, 0]
     for target in range(1, num_targets):
         joint = (joint[:, :, None] + targets[:, target, None, :]).reshape(num_draws, -1)
-    # All the targets together are one target with many labels.
+    # The targets are treated jointly, as one target with many labels.
     joint = joint[:, None]
     return _information(log_probs, joint, jnp.ones(1, log_probs.dtype), entropy(log_mean_exp(joint))[0])
 
@@ -108,8 +108,8 @@ def _information(all_log_probs, target_log_probs, target_weights, target_entropy
     probs = jnp.exp(finite_log(log_probs))
     joint_entropy = mean_pair_entropy(probs / probs.shape[0], jnp.exp(target_log_probs), target_weights)
     information = entropy_terms(probs.mean(axis=0)).sum(axis=-1) + target_entropy - joint_entropy
-    # By the data-processing inequality both bounds hold for the exact value. They take away what rounding leaves where
-    # the samples agree, so that a deterministic network ties everywhere.
+    # By the data-processing inequality both bounds hold for the exact value. They remove the rounding error where the
+    # samples agree, so that all points tie under a deterministic network.
     bald, target_bald = (map_points(mutual_information, part) for part in (log_probs, target_log_probs))
     bound = jnp.minimum(bald, target_bald @ target_weights)
     return jnp.clip(information, 0.0, bound).reshape(all_log_probs.shape[1:-1])

@@ -13,7 +13,7 @@ from bal.types import Gaussian
 
 
 def epistemic_variance(gaussian: Gaussian) -> Float[Array, "*N"]:
-    r"""Variance of the predicted mean over posterior samples, the part that data can remove.
+    r"""Variance of the predicted mean over posterior samples, the part that more data can remove.
 
     .. math:: \mathrm{Var}_s[\mu_s]
 
@@ -39,7 +39,7 @@ def epistemic_variance(gaussian: Gaussian) -> Float[Array, "*N"]:
 
 
 def total_variance(gaussian: Gaussian) -> Float[Array, "*N"]:
-    r"""Variance of the predicted label: of the mean over posterior samples, and the noise on average.
+    r"""Variance of the predicted label: variance of the mean over posterior samples, plus the average noise.
 
     .. math:: \mathrm{Var}_s[\mu_s] + E_s[\sigma_s^2]
 
@@ -64,12 +64,12 @@ def total_variance(gaussian: Gaussian) -> Float[Array, "*N"]:
 
 
 def gaussian_bald(gaussian: Gaussian) -> Float[Array, "*N"]:
-    r"""Mutual information between a point's label and the parameters, were the mixture of the samples Gaussian.
+    r"""Mutual information between a point's label and the parameters, if the mixture of the samples were Gaussian.
 
     .. math:: \tfrac12 \log(\mathrm{Var}_s[\mu_s] + E_s[\sigma_s^2]) - \tfrac12 E_s[\log \sigma_s^2]
 
-    It is half the log of 1 + epistemic/noise variance where the noise is the same in all samples. In any case it is an
-    upper bound of the information in the mixture, whose entropy is at most that of a Gaussian of its variance.
+    If the noise is the same in all samples, it is half the log of 1 + epistemic/noise variance. In any case it is an
+    upper bound on the information of the mixture, whose entropy is at most that of a Gaussian of the same variance.
 
     Args:
       gaussian: predictions with leaves [S, N] and variances above 0.

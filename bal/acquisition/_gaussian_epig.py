@@ -9,7 +9,7 @@ from bal.acquisition._targets import normalise_weights, weights_of_positions
 from bal.precision import full_precision
 from bal.types import Gaussian
 
-# Squared correlations above this one are so near to 1 that their difference from it would lose digits.
+# Squared correlations above this are so close to 1 that 1 minus them would lose digits.
 HIGH = 0.99
 
 
@@ -22,8 +22,8 @@ def gaussian_epig(
     .. math:: -\tfrac12 E_{x^*}[\log(1 - \rho^2)],\quad
               \rho = \mathrm{Cov}_s[\mu_s, \mu^*_s] / \sqrt{V V^*}
 
-    with V the total variances: the joint prediction is taken to be Gaussian with the moments of the samples. However
-    little noise there is, :math:`1 - \rho^2` does not cancel: where it is small, it is summed up from its parts.
+    with V the total variances: the joint prediction is taken to be Gaussian with the moments of the samples. Where
+    :math:`1 - \rho^2` is small, it is summed from its parts, so that it loses no digits even with very little noise.
 
     Args:
       gaussian: predictions with leaves [S, N] and variances above 0.
@@ -60,32 +60,32 @@ def gaussian_epig(
     is_high = squared_correlation > HIGH
 
     def log_missing_from_1() -> Float[Array, "N M"]:
-        # The noise, as shares of both variances, and the part of the means that does not move together.
+        # The noise, as shares of both variances, and the uncorrelated part of the means.
         share, noise_share = (variance / total)[:, None], (noise / total)[:, None]
         target_share, target_noise_share = (target_variance / target_total)[None], (target_noise / target_total)[None]
         apart = _squared_sine(deviations, target_deviations) * share * target_share
         missing = apart + share * target_noise_share + noise_share * target_share + noise_share * target_noise_share
-        # Without noise the information is infinite; the smallest number keeps it finite, and its gradient, too.
+        # Without noise the information is infinite; the smallest number keeps it and its gradient finite.
         return jnp.log(jnp.maximum(missing, jnp.finfo(missing.dtype).tiny))
 
-    # Several times the work of a matrix product, and mostly there is nothing to do.
+    # Several times the work of a matrix product, and rarely needed.
     high = jax.lax.cond(is_high.any(), log_missing_from_1, lambda: jnp.zeros_like(squared_correlation))
-    # Either branch is finite where the other one is taken, so that gradients are.
+    # Each branch is finite where the other one is used, so that gradients are finite.
     low = jnp.log1p(-jnp.where(is_high, 0.0, squared_correlation))
     information = -0.5 * jnp.where(is_high, high, low)
     return (information @ weights).reshape(gaussian.mean.shape[1:])
 
 
 def _moments(gaussian: Gaussian) -> tuple[Float[Array, "S N"], Float[Array, " N"], Float[Array, " N"]]:
-    """Deviations of the means from their mean over the draws, their variance, and the mean noise; positions in line."""
+    """Deviations of the means from their mean over the draws, their variance, and the mean noise; positions flattened."""
     mean, noise = (leaf.reshape(leaf.shape[0], -1) for leaf in gaussian)
     return mean - mean.mean(axis=0)[None], mean.var(axis=0), noise.mean(axis=0)
 
 
 def _squared_sine(first: Float[Array, "S N"], second: Float[Array, "S M"]) -> Float[Array, "N M"]:
-    r"""One less the squared cosine of the angle between vectors of draws, :math:`|u - v|^2 |u + v|^2 / 4`.
+    r"""One minus the squared cosine of the angle between vectors of draws, :math:`|u - v|^2 |u + v|^2 / 4`.
 
-    From sums and differences of unit vectors, since in a product of nearly equal ones the difference rounds away.
+    Computed from sums and differences of unit vectors: the product of nearly equal ones would lose the difference.
     """
     first, second = _unit(first), _unit(second)
 
@@ -97,8 +97,8 @@ def _squared_sine(first: Float[Array, "S N"], second: Float[Array, "S M"]) -> Fl
     def add(total, draw):
         return jax.tree.map(jnp.add, total, squares(draw)), None
 
-    # One draw after another, so that no array of S x N x M exists. The first is what the total starts from: inside
-    # shard_map it must be divided over the devices as the others are.
+    # One draw after another, so that no array of S x N x M exists. The total starts from the first draw: inside
+    # shard_map, it must be divided over the devices like the others.
     start = squares((first[0], second[0]))
     (difference, together), _ = jax.lax.scan(add, start, (first[1:], second[1:]))
     return jnp.minimum(difference * together / 4, 1.0)
@@ -106,7 +106,7 @@ def _squared_sine(first: Float[Array, "S N"], second: Float[Array, "S M"]) -> Fl
 
 def _unit(deviations: Float[Array, "S N"]) -> Float[Array, "S N"]:
     squared_norm = (deviations**2).sum(axis=0)
-    # Draws that agree have no direction; their share of the variance, by which the sine is multiplied, is 0.
+    # Draws that agree have no direction, but the sine is then multiplied by a variance of 0.
     return deviations / jnp.sqrt(jnp.where(squared_norm > 0, squared_norm, 1.0))[None]
 
 
@@ -128,8 +128,8 @@ def covariance_epig(
       target_weights: importance of each target, at least 0; equal where None. Only their ratios matter.
 
     Returns:
-      Score of each point in nats, at least 0, and at most 8 in single precision: a correlation nearer to 1 than that
-      is a matter of rounding. Higher is more useful.
+      Score of each point in nats, at least 0, and at most 8 in single precision, which cannot resolve correlations
+      closer to 1. Higher is more useful.
 
     Raises:
       ValueError: variances that are not of shapes [N] and [M], no targets, or invalid weights.
@@ -154,6 +154,6 @@ def covariance_epig(
             raise ValueError(f"expected {name} of shape [{size}], as covariance, got {list(variance.shape)}")
     weights = normalise_weights(target_weights, covariance.shape[1], covariance.dtype)
     squared_correlation = covariance**2 / (label_variance[:, None] * target_label_variance[None])
-    # Beyond 1, where rounding takes it, the logarithm would be NaN.
+    # Rounding can push it beyond 1, where the logarithm would be NaN.
     largest = 1 - jnp.finfo(squared_correlation.dtype).eps
     return -0.5 * jnp.log1p(-jnp.minimum(squared_correlation, largest)) @ weights

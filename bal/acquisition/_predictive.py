@@ -1,4 +1,4 @@
-"""Scores of the mean prediction: how uncertain is the label, for whatever reason?"""
+"""Scores of the mean prediction: how uncertain is the label in total?"""
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +34,7 @@ def max_entropy(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
 
 
 def least_confidence(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
-    r"""One less the largest mean probability.
+    r"""One minus the largest mean probability.
 
     .. math:: 1 - \max_c \bar p_c
 
@@ -62,7 +62,7 @@ def least_confidence(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
 
 
 def margin(log_probs: Float[Array, "S *N C"]) -> Float[Array, "*N"]:
-    r"""One less the gap between the two largest mean probabilities.
+    r"""One minus the gap between the two largest mean probabilities.
 
     .. math:: 1 - (\bar p_{(1)} - \bar p_{(2)})
 

@@ -1,7 +1,7 @@
-"""What EPIG in all its forms asks of its targets.
+"""Checks of the targets of all forms of EPIG.
 
-Signatures write the axes of targets as S2, C2 and M2 where they must equal S, C and M, so that what does not fit meets
-these messages, also where shapes are checked.
+Signatures write the axes of targets as S2, C2 and M2 where they must equal S, C and M, so that a mismatch raises these
+messages even where shapes are checked.
 """
 
 import math
@@ -15,7 +15,7 @@ from bal.validation import is_concrete
 
 
 def check_targets(log_probs: Array, target_log_probs: Array) -> None:
-    """Raise where the targets are not predictions of the same classes, under the same draws, as those of the points."""
+    """Raise unless the targets are predictions of the same classes, under the same draws, as those of the points."""
     check_predictions(log_probs)
     num_draws, num_classes = log_probs.shape[0], log_probs.shape[-1]
     fits = target_log_probs.ndim > 2 and target_log_probs.shape[0] == num_draws
@@ -28,13 +28,13 @@ def check_targets(log_probs: Array, target_log_probs: Array) -> None:
 
 
 def normalise_weights(target_weights: Array | None, num_targets: int, dtype: jnp.dtype) -> Float[Array, " M"]:
-    """Weights that sum to 1. Their values are checked where they are known: under a transformation they are not."""
+    """Weights that sum to 1. Their values are checked unless they are traced."""
     if target_weights is None:
         return jnp.full(num_targets, 1 / num_targets, dtype)
     if target_weights.shape != (num_targets,):
         raise ValueError(f"expected target_weights of shape [{num_targets}], got {list(target_weights.shape)}")
     if is_concrete(target_weights):
-        # In NumPy: where something else is being traced, JAX would trace the comparison of known values too.
+        # In NumPy: while anything is being traced, JAX would trace the comparison of known values too.
         known = np.asarray(target_weights)
         invalid = known[~((known >= 0) & np.isfinite(known))]
         if invalid.size:

@@ -1,4 +1,4 @@
-"""For each point: is it labelled automatically, is a person asked, or is it left?"""
+"""Decide for each point: label it automatically, ask a person, or leave it."""
 
 from enum import IntEnum
 from typing import NamedTuple
@@ -22,12 +22,12 @@ class Kind(IntEnum):
 
 
 class Decision(NamedTuple):
-    """What is done with each point. ``labels`` has the model's for all points; they count where kind is automatic."""
+    """What is done with each point. ``labels`` holds the model's label of every point; use it where kind is automatic."""
 
     kind: Int[Array, " N"]  # values of Kind
     labels: Int[Array, " N"]
     uncertainty: Float[Array, " N"]
-    threshold: Float[Array, ""]  # strictly below it a label may be given; -inf: no threshold satisfies the rule
+    threshold: Float[Array, ""]  # points strictly below it may be labelled; -inf: no threshold satisfies the rule
     is_satisfied: Bool[Array, ""]
 
 
@@ -42,17 +42,17 @@ def decide(
     calibration: Calibration | None = None,
     rounds_done: int | Int[Array, ""] = 0,
 ) -> Decision:
-    """Decide for each point, from predictions of any model; for a large pool see :func:`decide_assessed`.
+    """Decide for each point, from the predictions of any model; for a large pool see :func:`decide_assessed`.
 
     Args:
-      rng_key: breaks ties between equally certain points where ``max_automatic`` leaves no room for all.
+      rng_key: breaks ties between equally certain points if ``max_automatic`` does not allow all of them.
       log_probs: normalised log-probabilities under S posterior samples; S = 1 for a single model.
       rule: which points may be labelled automatically.
       available: True where a point has no label yet; the others are left.
-      asked: indices [B] of the points that a person will label, such as ``Selection.indices``; N stands for no point,
-        and None for no points.
+      asked: indices [B] of the points that a person will label, such as ``Selection.indices``; N is ignored, and None
+        means no points.
       max_automatic: largest number of automatic labels, the most certain first; no limit where None.
-      calibration: what ``risk_controlled`` reads; see :func:`calibrate`.
+      calibration: for ``risk_controlled``; see :func:`calibrate`.
       rounds_done: for a threshold that changes from round to round.
 
     Returns:
@@ -96,7 +96,7 @@ def decide_assessed(
     calibration: Calibration | None = None,
     rounds_done: int | Int[Array, ""] = 0,
 ) -> Decision:
-    """:func:`decide` from what :func:`assess` says about each point: for a pool that is never predicted whole.
+    """:func:`decide` from the results of :func:`assess`, for a pool that is never predicted whole.
 
     Args:
       rng_key: breaks ties.
@@ -106,7 +106,7 @@ def decide_assessed(
       available: see :func:`decide`, also for the arguments below.
       asked: indices of the points that a person will label.
       max_automatic: largest number of automatic labels.
-      calibration: what ``risk_controlled`` reads.
+      calibration: for ``risk_controlled``.
       rounds_done: for a threshold that changes from round to round.
 
     Returns:
@@ -125,7 +125,7 @@ def decide_assessed(
     """
     check_calibration(rule, None if calibration is None else calibration.wrong.shape[0])
     num_points = uncertainty.shape[0]
-    # The signature writes N2 and N3, so that these messages say what does not fit, also where shapes are checked.
+    # The signature writes N2 and N3, so that a mismatch raises these messages even where shapes are checked.
     for name, array in (("labels", labels), ("available", available)):
         if array.shape != (num_points,):
             raise ValueError(f"expected {name} of shape [{num_points}], as uncertainty, got {list(array.shape)}")
@@ -133,7 +133,7 @@ def decide_assessed(
     kind = jnp.full(num_points, int(Kind.LEAVE), jnp.int32)
     if asked is not None:
         check_indices("asked", asked, num_points)
-        # In compiled code values cannot be checked: a negative index is absent, and does not wrap.
+        # In compiled code values cannot be checked: a negative index is ignored instead of wrapping around.
         kind = kind.at[jnp.where(asked < 0, num_points, asked)].set(int(Kind.ASK), mode="drop")
     candidates = available & (kind == Kind.LEAVE)
     threshold = rule.threshold(jnp.asarray(rounds_done), uncertainty, candidates, calibration)
@@ -150,7 +150,7 @@ def choose(
     *,
     max_automatic: int,
 ) -> Selection:
-    """The candidates that are labelled automatically, the most certain first; scores are the negative uncertainty.
+    """Choose the candidates to label automatically, the most certain first; scores are the negative uncertainty.
 
     Args:
       rng_key: breaks ties.
@@ -172,7 +172,7 @@ def choose(
 
 
 def check_max_automatic(max_automatic: int, num_points: int) -> None:
-    """Raise where there is no room for a label, or room for more labels than there are points to choose from."""
+    """Raise unless ``max_automatic`` is between 1 and the number of points."""
     if not 1 <= max_automatic <= num_points:
         raise ValueError(f"expected max_automatic between 1 and the number of points {num_points}, got {max_automatic}")
     check_count("max_automatic", max_automatic)

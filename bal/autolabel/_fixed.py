@@ -1,4 +1,4 @@
-"""Rules with a threshold that a person sets. They promise nothing about the error rate."""
+"""Rules with a fixed threshold. They give no guarantee on the error rate."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

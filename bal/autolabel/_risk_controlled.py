@@ -1,4 +1,4 @@
-"""The rule that promises an error rate: calibration points show up to which uncertainty the model is right."""
+"""The rule that guarantees an error rate, with a threshold found on calibration points."""
 
 import math
 
@@ -32,9 +32,9 @@ def risk_controlled(
     first round, and where the model does not learn from automatic labels (weight 0). In later rounds, labels that an
     earlier threshold chose carry information about the calibration points into the model.
 
-    R is an expectation: the error rate among the labels of a finite pool scatters around it. After active selection,
-    the rest of the pool does not quite follow that distribution, and ``max_automatic`` takes only the most certain of
-    the points below t: measure the effect of both.
+    R is an expectation: the error rate among the labels of a finite pool varies around it. After active selection, the
+    rest of the pool does not follow that distribution exactly, and ``max_automatic`` takes only the most certain of the
+    points below t: measure the effect of both.
 
     Method (Learn then Test): the thresholds tried are quantiles of the candidates' uncertainty, so they do not depend
     on the calibration points. Of the m calibration points below t, Bin(m, R(t)) are wrong. The Clopper-Pearson test
@@ -43,12 +43,12 @@ def risk_controlled(
     .. math:: P(\mathrm{Bin}(m, \mathrm{max\_error}) \le k) \le \mathrm{level}
 
     From the most certain points to all of them, the fallback procedure (Wiens 2003) passes the level of each successful
-    test on to the next. It starts where 0 errors would pass and, with more points, at up to nine later places, which
-    share ``1 - confidence``. The largest threshold that passes is returned.
+    test on to the next. It starts where 0 errors would pass and, with more points, at up to nine later places; all
+    starts share ``1 - confidence``. The largest threshold that passes is returned.
 
     Args:
       max_error: largest acceptable share of wrong labels, such as 0.01.
-      confidence: probability with which the promise is kept.
+      confidence: probability that the promise holds.
       uncertainty: score of predictions that orders the points, such as ``bal.acquisition.bald``.
 
     Returns:
@@ -98,7 +98,7 @@ def binomial_cdf(num_wrong: Array, num_points: Array, error_rate: float | Float[
 
 
 def _fewest(max_error, level):
-    """Number of points with which the test passes if none is wrong: (1 - max_error)**m = level."""
+    """Smallest number of points for which the test passes if none is wrong: (1 - max_error)**m = level."""
     log, log1p = (math.log, math.log1p) if isinstance(max_error, float) else (jnp.log, jnp.log1p)
     return log(level) / log1p(-max_error)
 
@@ -106,9 +106,9 @@ def _fewest(max_error, level):
 def _plan(num_points: Array, max_error, level: Array) -> tuple[Float[Array, " G"], Float[Array, " G"]]:
     """The shares of the candidates at which thresholds lie, and the level that starts at each.
 
-    Starts cost level. In simulations, coverage was best with one start for each twice the fewest points: one where
-    points are few, and more where they are many. The first start leaves a margin of two standard deviations, since the
-    number of calibration points below a quantile of the candidates scatters.
+    Every start uses up part of the level. In simulations, coverage was best with one start per twice the smallest
+    number of points. The first start leaves a margin of two standard deviations, since the number of calibration points
+    below a quantile of the candidates varies.
     """
     rate = -jnp.log1p(-jnp.asarray(max_error))
     num_starts = jnp.clip(num_points * rate / -jnp.log(level) // 2, 1, MAX_STARTS)
@@ -117,7 +117,7 @@ def _plan(num_points: Array, max_error, level: Array) -> tuple[Float[Array, " G"
     share = jnp.minimum(share + 2 * jnp.sqrt(share * jnp.maximum(1 - share, 0) / jnp.maximum(num_points, 1)), 1.0)
     steps = jnp.arange(NUM_THRESHOLDS)
     shares = share + (1 - share) * steps / (NUM_THRESHOLDS - 1)
-    # Starts at equal distances: where the number of the stretch changes.
+    # Equally spaced starts: where the number of the interval changes.
     stretch = steps * num_starts // NUM_THRESHOLDS
     is_start = jnp.concatenate([jnp.ones(1, bool), stretch[1:] > stretch[:-1]])
     return shares, jnp.where(is_start, level / num_starts, 0.0)
@@ -126,22 +126,22 @@ def _plan(num_points: Array, max_error, level: Array) -> tuple[Float[Array, " G"
 def _quantiles(
     uncertainty: Float[Array, " N"], candidates: Bool[Array, " N"], shares: Float[Array, " G"]
 ) -> Float[Array, " G"]:
-    """Thresholds with at least these shares of the points strictly below them; +inf where that is all candidates.
+    """Thresholds with at least these shares of the points strictly below them; +inf if these are all candidates.
 
-    Points that are no candidates count as the most uncertain: mostly, that is why a person was asked about them. So a
-    share of the pool is about the same share of the calibration points, which keep their uncertain ones.
+    Points that are not candidates count as the most uncertain, since that is usually why a person was asked. So a share
+    of the pool is about the same share of the calibration points, which include uncertain ones.
     """
     usable = candidates & ~jnp.isnan(uncertainty)
     ordered = jnp.sort(jnp.where(usable, uncertainty, jnp.inf))
     ordered = jnp.concatenate([ordered, jnp.full(1, jnp.inf, ordered.dtype)])
     num_points = uncertainty.shape[0]
     last = jnp.clip(jnp.ceil(shares * num_points).astype(jnp.int32) - 1, 0, num_points - 1)
-    # The next value that is different, so that equal points fall on one side.
+    # The next different value, so that equal points fall on one side.
     return ordered[jnp.searchsorted(ordered[:-1], ordered[last], side="right")]
 
 
 def _fallback(p_values: Float[Array, " G"], levels: Float[Array, " G"]) -> Bool[Array, " G"]:
-    """Which hypotheses are rejected, in order; the level of a rejected one is handed on to the next."""
+    """Which hypotheses are rejected, in order; the level of a rejected one passes to the next."""
 
     def test(carried, hypothesis):
         p_value, level = hypothesis

@@ -1,4 +1,4 @@
-"""What a rule of automatic labelling is, and what it reads of predictions."""
+"""Rules of automatic labelling, and the uncertainty and calibration that they use."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +14,7 @@ Uncertainty = Callable[[Array], Array]  # log_probs [S, n, C] -> [n], lower is m
 
 
 class Calibration(NamedTuple):
-    """How uncertain a model is about labelled points that had no part in making it, and where it is wrong."""
+    """Uncertainty and errors of a model at labelled points that it was not trained on."""
 
     uncertainty: Float[Array, " M"]
     wrong: Bool[Array, " M"]
@@ -24,20 +24,20 @@ class Calibration(NamedTuple):
 class Rule(NamedTuple):
     """Points whose uncertainty is strictly below a threshold may be labelled by the model.
 
-    The threshold is -inf where no threshold satisfies the rule.
+    The threshold is -inf if no threshold satisfies the rule.
     """
 
     uncertainty: Uncertainty
     # (rounds_done [], uncertainty [N], candidates [N], calibration | None) -> threshold []
     threshold: Callable[[Array, Array, Array, Calibration | None], Float[Array, ""]]
-    num_calibration: int = 0  # least number of calibration points that can satisfy it; 0: it reads none
+    num_calibration: int = 0  # smallest number of calibration points that can satisfy it; 0: it uses none
 
 
 def assess(rule: Rule, log_probs: Float[Array, "S n C"]) -> tuple[Float[Array, " n"], Int[Array, " n"]]:
     """The uncertainty of each point, and its most probable class under the mean prediction.
 
     Args:
-      rule: whose uncertainty is computed.
+      rule: defines the uncertainty.
       log_probs: normalised log-probabilities under S posterior samples.
 
     Returns:
@@ -53,12 +53,12 @@ def assess(rule: Rule, log_probs: Float[Array, "S n C"]) -> tuple[Float[Array, "
 
 
 def calibrate(rule: Rule, log_probs: Float[Array, "S M C"], labels: Array, weights: Array | None = None) -> Calibration:
-    """What a rule reads of labelled points.
+    """Uncertainty and errors at labelled points, from which a rule finds its threshold.
 
     Args:
-      rule: whose uncertainty is computed.
+      rule: defines the uncertainty.
       log_probs: normalised log-probabilities of the points under S posterior samples.
-      labels: their true classes [M]. Nothing that made the model may have read them: no training, no early stopping.
+      labels: their true classes [M]. They must not have been used to fit the model, not even for early stopping.
       weights: 0 for padding, [M]; all 1 where None.
 
     Returns:
@@ -86,7 +86,7 @@ def calibrate(rule: Rule, log_probs: Float[Array, "S M C"], labels: Array, weigh
         check_nonnegative(weights=weights)
     if is_concrete(labels, weights):
         known = np.asarray(labels)
-        # What padding holds changes nothing.
+        # The content of padding is ignored.
         outside = ((known < 0) | (known >= num_classes)) & (True if weights is None else np.asarray(weights) > 0)
         if outside.any():
             raise ValueError(f"expected labels between 0 and {num_classes - 1}, got {known[outside][0]}")
@@ -95,7 +95,7 @@ def calibrate(rule: Rule, log_probs: Float[Array, "S M C"], labels: Array, weigh
 
 
 def check_calibration(rule: Rule, num_points: int | None) -> None:
-    """Raise where no model could satisfy a rule: there are no calibration points, or too few."""
+    """Raise if no model could satisfy a rule because there are no calibration points, or too few."""
     if rule.num_calibration and (num_points is None or num_points < rule.num_calibration):
         raise ValueError(
             f"expected at least {rule.num_calibration} calibration points, without which no model can satisfy this "

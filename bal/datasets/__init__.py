@@ -14,7 +14,7 @@ from bal.datasets._tfds import load_tfds, tfds_names
 from bal.datasets._transforms import hold_out_calibration, hold_out_validation, imbalanced, repeated, subset
 from bal.types import Dataset
 
-# Sets that need no network. The first line of a docstring says what one is.
+# Sets that need no network. The first line of each docstring describes the set.
 OFFLINE = {
     "breast_cancer": breast_cancer,
     "diabetes": diabetes,
@@ -34,7 +34,7 @@ def load(name: str, *, data_dir: str | Path | None = None, download: bool = True
       download: whether TFDS may download and prepare a set that is not there yet.
 
     Raises:
-      ValueError: unknown name; the message has the nearest known ones.
+      ValueError: unknown name; the message lists the nearest known ones.
       ImportError: a package is missing; the message says what to install.
       FileNotFoundError: the set is not prepared, and ``download`` is False.
 

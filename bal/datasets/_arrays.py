@@ -1,4 +1,4 @@
-"""Data sets from arrays, whose dtypes survive wherever JAX has them."""
+"""Data sets from arrays, which keep every dtype that JAX has."""
 
 import dataclasses
 from typing import Any
@@ -28,27 +28,27 @@ def from_arrays(
 ) -> Dataset:
     """A data set from your own arrays: one array, or a dict or tuple of them, with the points along the first axis.
 
-    Integers, booleans, and half-precision numbers keep their dtype; 64 bits become 32 where the values fit. Labels
-    that are booleans become the classes 0 and 1.
+    Integers, booleans, and half-precision numbers keep their dtype; 64 bits become 32 if the values fit. Boolean labels
+    become the classes 0 and 1.
 
     Args:
       pool_inputs: points to choose from, leaves [N, ...].
-      pool_labels: their labels, leaves [N, ...] (classes are integers from 0), or None where a person is the oracle.
-      test_inputs: points to report on, leaves [T, ...], of the structure, shapes, and dtypes of ``pool_inputs``.
+      pool_labels: their labels, leaves [N, ...] (classes are integers from 0), or None if a person is the oracle.
+      test_inputs: points to report on, leaves [T, ...], with the structure, shapes, and dtypes of ``pool_inputs``.
       test_labels: their labels, leaves [T, ...].
       num_classes: number of classes; None takes one more than the largest integer label.
-      void: integer label that means "no label", as 255 does at the borders of a segmentation; it is no class.
+      void: integer label that means "no label", such as 255 at the borders of a segmentation; it is not a class.
       validation: inputs and labels for early stopping, as a pair or a :class:`bal.types.Batch`.
       calibration: the same for risk-controlled automatic labelling.
-      target_inputs: where predictions will be wanted, leaves [M, ...].
+      target_inputs: where predictions will be needed, leaves [M, ...].
       target_weights: importance of each target [M]; equal where None.
 
     Returns:
-      The data set as NumPy arrays. ``about.num_classes`` is set where the labels are classes.
+      The data set as NumPy arrays. ``about.num_classes`` is set if the labels are classes.
 
     Raises:
       ValueError: names the leaf that holds NaN, infinity, a label out of range, or a value too large for 32 bits, or
-        whose shape or dtype does not fit.
+        whose shape or dtype does not match.
 
     Example:
       >>> images, ages = np.zeros((4, 8, 8, 1), np.uint8), np.zeros((4, 1))
@@ -74,14 +74,14 @@ def from_arrays(
 
 
 def _arrays(name: str, tree: PyTree) -> PyTree:
-    """NumPy arrays of at most 32 bits in the place of whatever holds numbers; a list of numbers is one array."""
+    """Convert all leaves to NumPy arrays of at most 32 bits; a list of numbers is one array."""
     leaves, structure = jax.tree.flatten(tree, is_leaf=_is_list)
     names = named_leaves(name, jax.tree.unflatten(structure, range(len(leaves))))
     return jax.tree.unflatten(structure, [_array(*named) for named in zip(names, leaves, strict=True)])
 
 
 def _labels(name: str, tree: PyTree) -> PyTree:
-    """As :func:`_arrays`; booleans become the classes 0 and 1."""
+    """Like :func:`_arrays`; booleans become the classes 0 and 1."""
     return jax.tree.map(lambda leaf: leaf.astype(np.int32) if leaf.dtype == bool else leaf, _arrays(name, tree))
 
 
@@ -92,7 +92,7 @@ def _is_list(node: Any) -> bool:
 def _array(name: str, values: Any) -> np.ndarray:
     array = np.asarray(values)
     if array.dtype.kind in "OSUT":
-        # Strings come as any of these.
+        # Strings have one of these kinds.
         raise ValueError(f"expected numbers in {name}, got {array.dtype}: bal.datasets.from_table encodes strings")
     if array.dtype == bool:
         return array
@@ -104,11 +104,11 @@ def _array(name: str, values: Any) -> np.ndarray:
 
 
 def _fits(name: str, array: np.ndarray) -> bool:
-    """Whether an integer array must and can become int32."""
+    """Whether an integer array must be converted to int32; raises if it cannot be."""
     if array.dtype.itemsize <= 4:
         return False
     bounds = np.iinfo(np.int32)
-    # Without this check 2**32 would become class 0.
+    # Without this check, 2**32 would become class 0.
     outside = (array < bounds.min) | (array > bounds.max)
     if outside.any():
         raise ValueError(f"expected integers that fit in 32 bits in {name}, got {array[outside][0]}")
@@ -135,7 +135,7 @@ def _batch(name: str, points: PyTree | None) -> Batch | None:
 
 
 def _count_classes(dataset: Dataset, void: int | None) -> int | None:
-    """One more than the largest label, where labels are one integer array; None where they are something else."""
+    """One more than the largest label, if the labels are one integer array; else None."""
     parts = [dataset.pool_labels, dataset.test_labels]
     parts += [batch.labels for batch in (dataset.validation, dataset.calibration) if batch is not None]
     arrays = [part for part in parts if part is not None]

@@ -1,4 +1,4 @@
-"""What a data set may hold. Everything is checked on the host, before anything is compiled."""
+"""Checks of a data set, on the host, before anything is compiled."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from bal.validation import check_nonnegative
 
 
 def check_dataset(dataset: Dataset, *, num_classes: int | None = None, void: int | None = None) -> None:
-    """Raise where a data set is invalid, in one sentence that names the leaf at fault. For the host: it reads values.
+    """Raise if a data set is invalid, in one sentence that names the invalid leaf. For the host: it reads values.
 
     Args:
-      dataset: from anywhere.
+      dataset: from any source.
       num_classes: classes must lie below it; None takes that of ``dataset.about``, or sets no limit.
       void: integer label that means "no label".
 
     Raises:
-      ValueError: NaN or infinity, an empty pool or test set, leaves of different lengths, labels that do not fit the
-        points or are no classes, or inputs of another structure, shape, or dtype than those of the pool.
+      ValueError: NaN or infinity, an empty pool or test set, leaves of different lengths, labels that do not match
+        the points or are not classes, or inputs whose structure, shape, or dtype differs from the pool's.
 
     Example:
       >>> check_dataset(Dataset(np.zeros((3, 2)), np.zeros(2, int)))
@@ -62,7 +62,7 @@ def _check_points(name: str, tree: PyTree) -> None:
         _check_finite(leaf_name, leaf)
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{length} in {leaf_name}" for leaf_name, length in lengths.items())
-        raise ValueError(f"expected as many points in each array of {name}, got {found}")
+        raise ValueError(f"expected the same number of points in each array of {name}, got {found}")
     if 0 in lengths.values():
         raise ValueError(f"expected at least one point in {name}, got none")
 
@@ -71,7 +71,7 @@ def _check_finite(name: str, leaf: Any) -> None:
     if jnp.issubdtype(leaf.dtype, jnp.floating):
         invalid = int((~np.isfinite(np.asarray(leaf))).sum())
         if invalid:
-            raise ValueError(f"expected finite numbers in {name}, got {invalid} that are NaN or infinite")
+            raise ValueError(f"expected finite numbers in {name}, got {invalid} NaN or infinite ones")
 
 
 def _check_alike(name: str, tree: PyTree, other_name: str, other: PyTree) -> None:
@@ -101,7 +101,7 @@ def _check_labels(
     name: str, tree: PyTree, inputs_name: str, inputs: PyTree | None, num_classes: int | None, void: int | None
 ) -> None:
     if inputs is None:
-        raise ValueError(f"expected {inputs_name} where there are {name}, got None")
+        raise ValueError(f"expected {inputs_name} to go with {name}, got None")
     if not jax.tree.leaves(tree):
         raise ValueError(f"expected {name} to hold at least one array, got {tree!r}")
     expected = num_points(inputs)
@@ -139,7 +139,7 @@ def _check_weights(dataset: Dataset) -> None:
     }
     if dataset.target_weights is not None:
         if dataset.target_inputs is None:
-            raise ValueError("expected target_inputs where there are target_weights, got None")
+            raise ValueError("expected target_inputs to go with target_weights, got None")
         weights["target_weights"] = (dataset.target_weights, num_points(dataset.target_inputs))
     for name, (values, length) in weights.items():
         if values.shape != (length,):

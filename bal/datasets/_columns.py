@@ -1,4 +1,4 @@
-"""Columns of a pandas table as numbers: which dtypes there are, what is missing, categories as indicators."""
+"""Columns of a pandas table as numbers: known dtypes, missing values, indicators of categories."""
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 if TYPE_CHECKING:
     import pandas as pd
 
-# More indicators than this come from a column of names or ids, which no model learns from.
+# A column with more categories than this holds names or ids, from which no model learns.
 MAX_CATEGORIES = 256
 
 
@@ -21,7 +21,7 @@ class Columns(NamedTuple):
 
 
 def check_columns(frame: "pd.DataFrame") -> None:
-    """Raise where a table has no rows, two columns of one name, or missing values."""
+    """Raise if a table has no rows, two columns of the same name, or missing values."""
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):
         raise ValueError(f"expected columns of different names, got {repeated[0]!r} more than once")
@@ -106,10 +106,10 @@ def _values(column: "pd.Series", kind: str) -> np.ndarray:
     if kind == "bool":
         return column.to_numpy(bool)
     if kind == "integer":
-        # Unsigned integers of 64 bits do not fit, and are numbers all the same.
+        # Unsigned integers of 64 bits do not fit, so they become floats.
         return column.to_numpy(np.uint64 if str(column.dtype).lower() == "uint64" else np.int64)
     if kind == "real":
         return column.to_numpy(np.float64)
     values = column.to_numpy(object)
-    # Categories of one type keep their order; of several types, strings are what they have in common.
+    # Categories of one type keep their order; those of several types become strings.
     return values if len({type(value) for value in values}) == 1 else values.astype(str)

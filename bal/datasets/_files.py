@@ -1,4 +1,4 @@
-"""Tables from files, with one sentence for each way in which a file cannot be read."""
+"""Tables from files, with a clear error for each way in which reading can fail."""
 
 import warnings
 import zipfile
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def as_frame(table: Any) -> "pd.DataFrame":
-    """A table as a data frame whose columns are named by strings: from a path, or a copy of a frame.
+    """Read a table from a path, or copy a frame, as a data frame whose column names are strings.
 
     Raises:
       ValueError: neither a path of a known kind nor a frame, or a file that is damaged or empty.
       FileNotFoundError: no such file.
-      ImportError: pandas, or what it reads Parquet with, is not installed.
+      ImportError: pandas, or pyarrow for Parquet, is not installed.
     """
     try:
         import pandas as pd
@@ -33,11 +33,11 @@ def as_frame(table: Any) -> "pd.DataFrame":
 
 
 def check_file(path: Path) -> None:
-    """Raise unless there is a file of a known kind that is not empty."""
+    """Raise unless the file exists, has a known ending, and is not empty."""
     if path.suffix not in {".csv", ".parquet", ".npz"}:
         raise ValueError(f"expected a table that ends in .csv, .parquet, or .npz, got {str(path)!r}")
     if not path.is_file():
-        raise FileNotFoundError(f"expected a table at {path}, got no such file")
+        raise FileNotFoundError(f"expected a table at {path}, found no such file")
     if path.stat().st_size == 0:
         raise ValueError(f"expected a table with rows in {path}, got an empty file")
 
@@ -50,7 +50,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-    except Exception as error:  # a damaged archive raises anything from zlib.error to KeyError
+    except Exception as error:  # a damaged archive can raise anything from zlib.error to KeyError
         raise ValueError(f"expected arrays of numbers or strings in {path}, {_unreadable(error)}") from error
 
 
@@ -61,10 +61,10 @@ def _read(path: Path) -> "pd.DataFrame":
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        # pandas would rename the second of two columns of one name, and number one that has none.
+        # pandas would rename the second of two columns of the same name, and number a column without a name.
         header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0].tolist()
         with warnings.catch_warnings():
-            # Rows that are longer than the header would be cut off with a warning.
+            # Rows longer than the header would be cut off with a warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(path, index_col=False, low_memory=False)
     except (ValueError, OSError, pd.errors.ParserWarning) as error:

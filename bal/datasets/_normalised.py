@@ -1,4 +1,4 @@
-"""Inputs brought to one scale, by what the pool shows of them."""
+"""Inputs standardised by the statistics of the pool."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from bal.types import Dataset, PyTree
 
 
 class Scale(NamedTuple):
-    """How the channels of some values are distributed."""
+    """Mean and standard deviation of each channel."""
 
     mean: np.ndarray  # [C]
     deviation: np.ndarray  # [C], 1 where a channel never varies
@@ -64,13 +64,13 @@ def scale_of(values: np.ndarray) -> Scale:
     """Mean and standard deviation along the last axis, over everything else; an array [N] is one channel."""
     axes = tuple(range(max(1, values.ndim - 1)))
     mean, deviation = values.mean(axes, dtype=np.float64), values.std(axes, dtype=np.float64)
-    # Equal values have a deviation of rounding, by which a value that differs in the test set must not be divided.
+    # The deviation of equal values is rounding error; a different value in the test set must not be divided by it.
     varies = deviation > 4 * float(jnp.finfo(values.dtype).eps) * np.abs(mean)
     return Scale(mean, np.where(varies, deviation, 1.0), varies)
 
 
 def scaled(values: np.ndarray, scale: Scale) -> np.ndarray:
-    """Values less the mean, in units of the deviation, in their own dtype."""
+    """Values minus the mean, divided by the deviation, in their original dtype."""
     # Half precision is rounded once, at the end.
     dtype = np.promote_types(values.dtype, np.float32)
     result = (values.astype(dtype) - scale.mean.astype(dtype)) / scale.deviation.astype(dtype)

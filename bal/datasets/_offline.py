@@ -12,8 +12,8 @@ def digits() -> Dataset:
     """1,797 real handwritten digits, images [8, 8, 1] in [0, 1]: 1,437 in the pool, 360 in the test set.
 
     The file ``digits.npz`` holds the set that scikit-learn ships (BSD licence), a copy of the test part of the UCI set
-    "Optical recognition of handwritten digits". The images come from few writers in a row, so the split is random; it
-    is always the same.
+    "Optical recognition of handwritten digits". Successive images come from the same writers, so the split is random;
+    it is always the same.
 
     References:
       Alpaydin and Kaynak 1998, UCI Machine Learning Repository, doi:10.24432/C50P49

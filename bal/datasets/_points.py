@@ -10,7 +10,7 @@ from bal.types import Batch, Dataset, PyTree
 
 
 def named_leaves(name: str, tree: PyTree) -> dict[str, Any]:
-    """The leaves of a pytree by what a message calls them.
+    """The leaves of a pytree by their names in messages.
 
     Example:
       >>> list(named_leaves("pool_inputs", {"image": np.zeros(3), "meta": np.zeros(3)}))
@@ -25,7 +25,7 @@ def num_points(tree: PyTree) -> int:
 
 
 def take_rows(tree: PyTree, indices: np.ndarray) -> PyTree:
-    """The points of these indices."""
+    """The points with these indices."""
     return jax.tree.map(lambda leaf: leaf[indices], tree)
 
 
@@ -42,8 +42,8 @@ def map_inputs(dataset: Dataset, fn: Callable[[PyTree], PyTree]) -> Dataset:
 
     Args:
       dataset: its inputs may be any pytree.
-      fn: from inputs of n points to inputs of the same n points. What it learns from data, it should learn from the
-        pool: the other inputs stand for points that are not known yet.
+      fn: from inputs of n points to inputs of the same n points. If it has parameters, fit them to the pool only: the
+        other inputs stand for points that are not known yet.
 
     Returns:
       A new data set.

@@ -9,7 +9,7 @@ from bal.types import Dataset
 
 
 def diabetes() -> Dataset:
-    """Regression: diabetes a year later of 442 patients, from 10 measurements: 309 in the pool, 133 in the test set.
+    """Regression: diabetes progression of 442 patients from 10 measurements: 309 in the pool, 133 in the test set.
 
     The labels are standardised; ``about`` holds their unit.
 

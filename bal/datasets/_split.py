@@ -10,7 +10,7 @@ def random_rows(num_rows: int, fraction: float, seed: int) -> Bool[np.ndarray, "
     """A random fraction of the rows, always the same for the same seed.
 
     Raises:
-      ValueError: a fraction that is not strictly between 0 and 1, or that leaves no row on one side.
+      ValueError: a fraction that is not strictly between 0 and 1, or that leaves no row in one part.
 
     Example:
       >>> int(random_rows(10, 0.3, seed=0).sum())
@@ -30,7 +30,7 @@ def marked_rows(name: str, values: np.ndarray) -> Bool[np.ndarray, " n"]:
     """The rows that a column marks by True or by "test"; the others hold False or "train".
 
     Raises:
-      ValueError: other values, or no row on one side.
+      ValueError: other values, or no row in one part.
 
     Example:
       >>> marked_rows("part", np.array(["train", "test", "train"])).tolist()

@@ -1,4 +1,4 @@
-"""Data sets from tables of your own: CSV, Parquet, NumPy archives, and data frames."""
+"""Data sets from your own tables: CSV, Parquet, NumPy archives, and data frames."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
@@ -32,9 +32,9 @@ def from_table(
 
     Inputs: numbers and booleans are standardised by the rows of the pool, and a constant column is only shifted;
     strings and categories become one indicator for each value. Targets: strings, booleans, and categories are classes
-    in sorted order, and so are integers of at most 20 values, each in two rows or more on average. Other numbers are
-    real labels, standardised by the rows of the pool: a label times ``about.label_scale`` plus ``about.label_shift`` is
-    in the unit of the table.
+    in sorted order, and so are integers of at most 20 values that occur in two or more rows on average. Other numbers
+    are real labels, standardised by the rows of the pool: a label times ``about.label_scale`` plus
+    ``about.label_shift`` is in the unit of the table.
 
     An ``.npz`` file holds either arrays named as the arguments of :func:`from_arrays` (``pool_inputs``,
     ``pool_labels``, ``test_inputs``, ...), or arrays with the points along their first axis, of which ``target`` names
@@ -96,7 +96,7 @@ def _from_archive(path: Path, target: str | None, test: float | str | None, seed
         )
     for name, length in lengths.items():
         if length != num_rows or not length:
-            raise ValueError(f"expected as many points in each array of {path}, got {length} in {name!r}")
+            raise ValueError(f"expected the same number of points in each array of {path}, got {length} in {name!r}")
     is_test = _test_rows(test, target, arrays.__getitem__, list(arrays), num_rows, seed)
     inputs = {name: array for name, array in arrays.items() if name not in (target, test)}
     if not inputs:
@@ -119,5 +119,5 @@ def _test_rows(test: Any, target: str, values, names: list[str], num_rows: int, 
         return random_rows(num_rows, test, seed)
     check_choice("test", test, names)
     if test == target:
-        raise ValueError(f"expected test to name another column than target, got {test!r} for both")
+        raise ValueError(f"expected test and target to name different columns, got {test!r} for both")
     return marked_rows(test, values(test))

@@ -1,4 +1,4 @@
-"""A data set from columns of numbers: split into pool and test set, and scaled by what the pool shows."""
+"""A data set from columns of numbers: split into pool and test set, and scaled by the pool."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def tabular(
     is_numeric: Bool[np.ndarray, " D"],
     is_test: Bool[np.ndarray, " n"],
 ) -> Dataset:
-    """Pool and test set of a table; the test set does not decide how anything is scaled.
+    """Pool and test set of a table; the test set does not affect the scaling.
 
     Args:
       inputs: in double precision, so that a column of large numbers keeps its small differences.
@@ -51,7 +51,7 @@ def tabular(
 
 
 def labelled(inputs: PyTree, target: Target, is_test: Bool[np.ndarray, " n"]) -> Dataset:
-    """Pool and test set of inputs that stay as they are, a pytree; real labels are standardised by the pool."""
+    """Pool and test set of a pytree of inputs, which are not scaled; real labels are standardised by the pool."""
     pool, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     values = target.values
     if len(np.unique(values[pool])) == 1:

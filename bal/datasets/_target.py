@@ -6,12 +6,12 @@ import numpy as np
 
 Task = Literal["classification", "regression"]
 
-# An integer target has classes where it takes at most this many values.
+# An integer target holds classes if it takes at most this many values.
 MAX_INTEGER_CLASSES = 20
 
 
 class Target(NamedTuple):
-    """What is to be predicted of each row."""
+    """The values to predict, one for each row."""
 
     name: str
     values: np.ndarray  # [n] classes as int32 from 0, or real numbers as float64
@@ -22,10 +22,10 @@ def encode_target(name: str, values: np.ndarray, task: Task | None) -> Target:
     """Classes of strings, booleans, and few integers, in sorted order; real numbers otherwise.
 
     Args:
-      name: what a message calls the target.
+      name: of the target, for messages.
       values: without missing ones.
-      task: decides where the dtype does not. Integers are classes where they take at most 20 values, each in two rows
-        or more on average.
+      task: None decides by the dtype. Integers are then classes if they take at most 20 values that occur in two or
+        more rows on average.
 
     Raises:
       ValueError: all values are the same, or they do not fit the task.

@@ -12,12 +12,12 @@ from bal.validation import check_count, check_nonnegative, check_probability
 
 
 def repeated(rng_key: RngKey, dataset: Dataset, *, copies: int, noise: float = 0.1) -> Dataset:
-    """The pool several times over, each copy with independent Gaussian noise, drawn once: Repeated-MNIST.
+    """The pool repeated, each copy with independent Gaussian noise that is drawn once: Repeated-MNIST.
 
     Args:
-      rng_key: the noise.
+      rng_key: draws the noise.
       dataset: its pool is repeated; copy c of point i has index ``c * N + i``.
-      copies: how often each point occurs.
+      copies: number of copies of each point.
       noise: standard deviation, in the unit of the inputs. It is added to floating leaves.
 
     Raises:
@@ -46,12 +46,12 @@ def imbalanced(rng_key: RngKey, dataset: Dataset, *, class_fractions: Sequence[f
     """A pool whose classes have different frequencies; the test set does not change.
 
     Args:
-      rng_key: which points stay.
+      rng_key: draws the points to keep.
       dataset: its pool must have one class a point.
-      class_fractions: for each class the share of its pool points that stays, between 0 and 1.
+      class_fractions: share of the pool points of each class to keep, between 0 and 1.
 
     Raises:
-      ValueError: no classes, a fraction outside [0, 1], the wrong number of fractions, or no point left.
+      ValueError: labels that are not classes, a fraction outside [0, 1], the wrong number of fractions, or no point left.
     """
     labels = _pool_labels(dataset)
     if not hasattr(labels, "dtype") or not jnp.issubdtype(labels.dtype, jnp.integer) or labels.ndim != 1:
@@ -75,13 +75,13 @@ def subset(rng_key: RngKey, dataset: Dataset, *, num_pool: int | None = None, nu
     """A random part of the pool and of the test set.
 
     Args:
-      rng_key: which points stay.
+      rng_key: draws the points to keep.
       dataset: the whole set.
-      num_pool: pool points that stay; None keeps all.
-      num_test: test points that stay; None keeps all.
+      num_pool: number of pool points to keep; None keeps all.
+      num_test: number of test points to keep; None keeps all.
 
     Raises:
-      ValueError: a count outside 1 and the number of points, or no test set.
+      ValueError: a count that is not between 1 and the number of points, or no test set.
     """
     key_pool, key_test = jax.random.split(rng_key)
     if num_pool is not None:
@@ -98,15 +98,15 @@ def subset(rng_key: RngKey, dataset: Dataset, *, num_pool: int | None = None, nu
 def hold_out_validation(rng_key: RngKey, dataset: Dataset, *, num_validation: int) -> Dataset:
     """Move random labelled points from the pool to ``Dataset.validation``, for early stopping.
 
-    Their labels cost what any label costs: report them beside the label count.
+    These labels cost as much as any others: report them beside the label count.
 
     Args:
-      rng_key: which points move.
+      rng_key: draws the points to move.
       dataset: its pool must have labels.
-      num_validation: how many move.
+      num_validation: number of points to move.
 
     Raises:
-      ValueError: no labels, or not fewer validation points than pool points.
+      ValueError: no labels, or at least as many validation points as pool points.
     """
     held_out, rest = _hold_out(rng_key, dataset, num_validation, "num_validation")
     return rest._replace(validation=held_out)
@@ -115,15 +115,15 @@ def hold_out_validation(rng_key: RngKey, dataset: Dataset, *, num_validation: in
 def hold_out_calibration(rng_key: RngKey, dataset: Dataset, *, num_calibration: int) -> Dataset:
     """Move random labelled points from the pool to ``Dataset.calibration``, for risk-controlled automatic labelling.
 
-    Their labels cost what any label costs: report them beside the label count.
+    These labels cost as much as any others: report them beside the label count.
 
     Args:
-      rng_key: which points move.
+      rng_key: draws the points to move.
       dataset: its pool must have labels.
-      num_calibration: how many move.
+      num_calibration: number of points to move.
 
     Raises:
-      ValueError: no labels, or not fewer calibration points than pool points.
+      ValueError: no labels, or at least as many calibration points as pool points.
     """
     held_out, rest = _hold_out(rng_key, dataset, num_calibration, "num_calibration")
     return rest._replace(calibration=held_out)

@@ -99,7 +99,7 @@ def assess_along(view: PoolView, automatic: Automatic | None) -> tuple[PoolView,
         return view, lambda: ()
     rule = automatic.rule
     assessed: list[PyTree] = []
-    # The prediction for the current chunk. Its inputs are kept too, so that no other object can take over their id.
+    # The prediction for the current chunk. Keeping its inputs too ensures that no other object gets their identity.
     latest: list[tuple[PyTree, PyTree]] = []
 
     def predict_once(inputs: PyTree) -> PyTree:

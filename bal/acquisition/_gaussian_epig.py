@@ -77,7 +77,7 @@ def gaussian_epig(
 
 
 def _moments(gaussian: Gaussian) -> tuple[Float[Array, "S N"], Float[Array, " N"], Float[Array, " N"]]:
-    """Deviations of the means from their mean over the draws, their variance, and the mean noise; positions flattened."""
+    """Deviations of the means from their mean over draws, their variance, and the mean noise; positions flattened."""
     mean, noise = (leaf.reshape(leaf.shape[0], -1) for leaf in gaussian)
     return mean - mean.mean(axis=0)[None], mean.var(axis=0), noise.mean(axis=0)
 

@@ -22,7 +22,7 @@ class Kind(IntEnum):
 
 
 class Decision(NamedTuple):
-    """What is done with each point. ``labels`` holds the model's label of every point; use it where kind is automatic."""
+    """What is done with each point. ``labels`` holds the model's label of all points, valid where kind is automatic."""
 
     kind: Int[Array, " N"]  # values of Kind
     labels: Int[Array, " N"]

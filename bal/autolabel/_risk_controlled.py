@@ -106,9 +106,9 @@ def _fewest(max_error, level):
 def _plan(num_points: Array, max_error, level: Array) -> tuple[Float[Array, " G"], Float[Array, " G"]]:
     """The shares of the candidates at which thresholds lie, and the level that starts at each.
 
-    Every start uses up part of the level. In simulations, coverage was best with one start per twice the smallest
-    number of points. The first start leaves a margin of two standard deviations, since the number of calibration points
-    below a quantile of the candidates varies.
+    Every start uses up part of the level. In simulations, coverage was best with one start for every two times
+    :func:`_fewest` points. The first start leaves a margin of two standard deviations, since the number of calibration
+    points below a quantile of the candidates varies.
     """
     rate = -jnp.log1p(-jnp.asarray(max_error))
     num_starts = jnp.clip(num_points * rate / -jnp.log(level) // 2, 1, MAX_STARTS)

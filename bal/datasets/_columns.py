@@ -106,7 +106,7 @@ def _values(column: "pd.Series", kind: str) -> np.ndarray:
     if kind == "bool":
         return column.to_numpy(bool)
     if kind == "integer":
-        # Unsigned integers of 64 bits do not fit, so they become floats.
+        # Unsigned integers of 64 bits do not fit in int64.
         return column.to_numpy(np.uint64 if str(column.dtype).lower() == "uint64" else np.int64)
     if kind == "real":
         return column.to_numpy(np.float64)

@@ -51,7 +51,8 @@ def imbalanced(rng_key: RngKey, dataset: Dataset, *, class_fractions: Sequence[f
       class_fractions: share of the pool points of each class to keep, between 0 and 1.
 
     Raises:
-      ValueError: labels that are not classes, a fraction outside [0, 1], the wrong number of fractions, or no point left.
+      ValueError: labels that are not classes, a fraction outside [0, 1], the wrong number of fractions, or no point
+        left.
     """
     labels = _pool_labels(dataset)
     if not hasattr(labels, "dtype") or not jnp.issubdtype(labels.dtype, jnp.integer) or labels.ndim != 1:

@@ -1,4 +1,4 @@
-"""What the network's outputs mean: the loss that fits them, the distribution they stand for, how well it does."""
+"""Likelihoods: the loss, the predictive distribution and the metrics of each task."""
 
 from bal.likelihoods._bernoulli import bernoulli
 from bal.likelihoods._categorical import categorical

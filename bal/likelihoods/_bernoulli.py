@@ -1,4 +1,4 @@
-"""Several labels a point, each of which holds or does not."""
+"""Multi-label classification: several binary labels a point."""
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +17,12 @@ def bernoulli() -> Likelihood:
 
     Given the outputs the labels are independent, so the loss of a point, in nats, is the sum over its labels. The
     predictions are log-probabilities of 0 and of 1, [S, n, L, 2]: each label is a distribution over two classes along
-    the last axis, as scores take it, and neither probability is computed as 1 minus the other, which would round a
-    small one to 0. ``reduce`` averages the probabilities of each label.
+    the last axis, as scores expect it. Neither probability is computed as 1 minus the other, which would round a small
+    one to 0. ``reduce`` averages the probabilities of each label.
 
     Metrics are ``nll`` (nats a point), ``accuracy`` (share of the labels), ``brier`` (mean squared error of the
-    probability of 1) and, as means over the labels, ``auc`` and ``average_precision``; the last two not of dense
-    predictions. The information is :math:`\sum_l p_l (1 - p_l)`.
+    probability of 1) and, as means over the labels, ``auc`` and ``average_precision``; dense predictions do not have
+    the last two. The information is :math:`\sum_l p_l (1 - p_l)`.
 
     Example:
       >>> likelihood = bernoulli()
@@ -85,7 +85,7 @@ def _figures(tally: Tally) -> dict[str, Array]:
 
     def mean_over_labels(metric) -> Array:
         of_labels = jax.vmap(metric, in_axes=(1, 1, None))(points["scores"], points["labels"] == 1, points["weights"])
-        # A label that all or none of the points carry has no curve.
+        # A label that all points or none have has no curve.
         return jnp.nanmean(of_labels)
 
     return {

@@ -1,4 +1,4 @@
-"""One of several classes."""
+"""Classification: one of several classes a point."""
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +16,8 @@ def categorical() -> Likelihood:
     r"""One of C classes a point. Outputs [n, C] are unnormalised log-probabilities, labels [n] are integers.
 
     Predictions are log-probabilities [S, n, C]; ``reduce`` averages the probabilities. Metrics are ``accuracy``,
-    ``nll`` (nats), ``brier``, ``ece`` and ``auc``; of dense predictions ``mean_iou`` in the place of ``auc``, which
-    would keep C numbers a position. The information is :math:`1 - \sum_c p_c^2`.
+    ``nll`` (nats), ``brier``, ``ece`` and ``auc``; dense predictions have ``mean_iou`` instead of ``auc``, which would
+    keep C numbers a position. The information is :math:`1 - \sum_c p_c^2`.
 
     Example:
       >>> likelihood = categorical()

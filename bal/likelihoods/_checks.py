@@ -1,4 +1,4 @@
-"""What labels are told that do not fit: dtype, shape, and values where they can be read."""
+"""Checks of labels: dtype, shape, and values where they can be read."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from bal.validation import is_concrete
 
 
 def check_batch(likelihood: Likelihood, batch: Batch, outputs: Any = None) -> None:
-    """Raise where the labels of a batch do not fit; what its padding holds is not looked at.
+    """Raise if the labels of a batch are invalid; padding is ignored.
 
     Args:
-      likelihood: has the check.
+      likelihood: checks the labels.
       batch: labelled points.
       outputs: shape of the network's outputs for them, see :class:`bal.likelihoods.Check`.
     """
@@ -30,9 +30,9 @@ def check_labels(labels: Any, likelihood: str, *, real: bool, ndim: int) -> None
 
     Args:
       labels: an array or its shape.
-      likelihood: what the message calls it.
+      likelihood: its name in the message.
       real: whether labels are real numbers; else they are integers.
-      ndim: axes, that of the points included.
+      ndim: number of axes, including that of the points.
     """
     kind, shape = ("floating" if real else "integer"), ("[n]" if ndim == 1 else "[n, L]")
     if not hasattr(labels, "dtype") or not hasattr(labels, "shape"):
@@ -45,11 +45,11 @@ def check_labels(labels: Any, likelihood: str, *, real: bool, ndim: int) -> None
     if real and has_values(labels):
         invalid = int((~np.isfinite(np.asarray(labels, np.float64))).sum())
         if invalid:
-            raise ValueError(f"expected finite labels for {likelihood}, got {invalid} that are NaN or infinite")
+            raise ValueError(f"expected finite labels for {likelihood}, got {invalid} NaN or infinite ones")
 
 
 def check_classes(labels: Any, num_classes: int | None, *, since: str = "the network has {} outputs") -> None:
-    """Raise where a class is negative, or not below ``num_classes`` if that is known."""
+    """Raise if a class is negative, or not below ``num_classes`` if that is known."""
     if not has_values(labels) or np.size(labels) == 0:
         return
     values = np.asarray(labels)
@@ -60,15 +60,15 @@ def check_classes(labels: Any, num_classes: int | None, *, since: str = "the net
         return
     first = values[outside][0]
     if num_classes is None:
-        raise ValueError(f"expected classes numbered from 0, got {first}: number them again")
+        raise ValueError(f"expected classes numbered from 0, got {first}: renumber them")
     raise ValueError(
         f"expected classes from 0 to {num_classes - 1}, since {since.format(num_classes)}, "
-        f"got {first}: number the classes again, or give the network more outputs"
+        f"got {first}: renumber the classes, or give the network more outputs"
     )
 
 
 def check_shape(got: Any, expected: tuple[int | None, ...], likelihood: str, what: str = "outputs") -> None:
-    """Raise where an array has not the expected shape, in which None stands for any length."""
+    """Raise unless an array has the expected shape, in which None stands for any length."""
     shape = getattr(got, "shape", ())
     fits = len(shape) == len(expected) and all(
         length in (None, actual) for length, actual in zip(expected, shape, strict=True)
@@ -82,7 +82,7 @@ def check_shape(got: Any, expected: tuple[int | None, ...], likelihood: str, wha
 
 
 def has_values(labels: Any) -> bool:
-    """Whether these are labels that can be read, and not their shape or a tracer."""
+    """Whether these labels can be read, rather than being a shape or a tracer."""
     return is_concrete(labels) and not isinstance(labels, jax.ShapeDtypeStruct)
 
 

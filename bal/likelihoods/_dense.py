@@ -1,4 +1,4 @@
-"""A label for each position of an image, a volume or a sequence."""
+"""Dense tasks: a label for each position of an image, a volume or a sequence."""
 
 import math
 from typing import Any
@@ -19,20 +19,20 @@ def dense(likelihood: Likelihood, *, void: int | float | None = None) -> Likelih
     .. math:: L_i = \frac{1}{|V_i|} \sum_{v \in V_i} \ell(f_{iv}, y_{iv})
 
     with :math:`V_i` the positions of image i that have a label. There may be any number of space axes. The loss and
-    ``nll`` are means over these positions, in nats a position, and 0 for an image without one; an image of 1 x 1 has
-    the loss of a point. In metrics each position with a label counts once, times the weight of its image, and nothing
-    is kept for each position. The information of an image is the sum over its positions.
+    ``nll`` are means over these positions, in nats a position, and 0 for an image without a label; an image of 1 x 1
+    has the loss of a point. In metrics each position with a label counts once, times the weight of its image; nothing
+    is stored for each position. The information of an image is the sum over its positions.
 
     Args:
       likelihood: of one position.
-      void: label that stands for none, such as 255, or NaN for real labels; None: every position has a label. Void
-        positions count in no loss, gradient or metric.
+      void: value that means "no label", such as 255, or NaN for real labels; None: every position has a label. Void
+        positions do not count in losses, gradients or metrics.
 
     Returns:
-      A likelihood whose ``predicts`` is that of a position after "dense ".
+      A likelihood whose ``predicts`` is "dense " followed by that of a position.
 
     Raises:
-      ValueError: a likelihood that is dense already, or (from ``check``) a void that the labels' dtype does not have.
+      ValueError: a likelihood that is already dense, or (from ``check``) a void that the labels' dtype cannot hold.
 
     Example:
       >>> from bal.likelihoods import categorical
@@ -46,7 +46,7 @@ def dense(likelihood: Likelihood, *, void: int | float | None = None) -> Likelih
     label_ndim = likelihood.label_ndim
 
     def is_labelled(labels):
-        """Which positions [n, *space] have a label; of arrays of NumPy and JAX alike."""
+        """Which positions [n, *space] have a label, for NumPy and JAX arrays alike."""
         if void is None:
             is_void = jnp.zeros(labels.shape, bool)
         else:
@@ -54,7 +54,7 @@ def dense(likelihood: Likelihood, *, void: int | float | None = None) -> Likelih
         return ~is_void.any(axis=tuple(range(labels.ndim - label_ndim, labels.ndim)))
 
     def split(labels: Array) -> tuple[Bool[Array, "n *space"], Array]:
-        """Which positions have a label, and labels with zeros at the others."""
+        """Which positions have a label, and the labels with zeros at the others."""
         labelled = is_labelled(labels)
         return labelled, jnp.where(labelled.reshape(*labelled.shape, *[1] * label_ndim), labels, 0)
 
@@ -86,11 +86,11 @@ def dense(likelihood: Likelihood, *, void: int | float | None = None) -> Likelih
         ndim = len(getattr(labels, "shape", ())) - label_ndim  # axes of points and space
         if ndim < 2:
             raise ValueError(
-                f"expected one array of labels [n, H, W{', L' if label_ndim else ''}], with one or more axes of space, "
+                f"expected one array of labels [n, H, W{', L' if label_ndim else ''}], with one or more space axes, "
                 f"for a {kind} likelihood, got shape {list(getattr(labels, 'shape', ()))}"
             )
         if void is not None and not _has_value(labels.dtype, void):
-            raise ValueError(f"expected a void that is a value of the labels' dtype {labels.dtype}, got {void}")
+            raise ValueError(f"expected void to be a value of the labels' dtype {labels.dtype}, got {void}")
         for spec in jax.tree.leaves((outputs, predictive)):
             if spec.shape[:ndim] != labels.shape[:ndim]:
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""A real number with Gaussian noise of one variance."""
+"""Regression with Gaussian noise of constant variance."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -13,16 +13,16 @@ from bal.validation import check_positive
 def gaussian(
     *, initial_noise: float | Array = 1.0, noise: float | Array | None = None, unit: float | Array = 1.0
 ) -> Likelihood:
-    """A real number a point with Gaussian noise of one variance. Outputs [n, 1] are means, labels [n] real numbers.
+    """A real number a point, with Gaussian noise of constant variance. Outputs [n, 1] are means, labels [n] are real.
 
     Predictions are :class:`bal.types.Gaussian` with leaves [S, n]; ``reduce`` matches the first two moments of the
     mixture, so its ``nll`` is that of the matched Gaussian. Metrics are ``rmse``, ``mae``, ``crps``, ``error_q95`` and
     ``error_q99`` (quantiles of the absolute error) in the original unit of the labels, ``nll`` (nats), ``r2`` and
-    ``coverage_90``; of dense predictions not the quantiles and ``r2``. The information is 1 / variance of the noise.
+    ``coverage_90``; dense predictions lack the quantiles and ``r2``. The information is 1 / variance of the noise.
 
     Args:
-      initial_noise: standard deviation of a learned noise before fitting, in the unit of the labels.
-      noise: standard deviation of a known noise, in the unit of the labels; None: it is learned.
+      initial_noise: standard deviation of learned noise before fitting, in the unit of the labels.
+      noise: standard deviation of known noise, in the unit of the labels; None: the noise is learned.
       unit: standard deviation by which the labels were divided, for metrics in their original unit.
 
     Raises:

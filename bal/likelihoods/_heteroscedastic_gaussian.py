@@ -1,4 +1,4 @@
-"""A real number whose noise depends on the point."""
+"""Regression with Gaussian noise whose variance depends on the point."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -10,7 +10,7 @@ from bal.validation import check_positive
 
 
 def heteroscedastic_gaussian(*, unit: float | Array = 1.0) -> Likelihood:
-    r"""A real number a point whose noise the network predicts. Outputs [n, 2]: mean and log-variance; labels [n].
+    r"""A real number a point, with noise predicted by the network. Outputs [n, 2]: mean and log-variance; labels [n].
 
     .. math:: L = \frac12 e^{-s} (y - \mu)^2 + \frac{s}{2} + \frac12 \log 2\pi, \quad s = \log \sigma^2
 
@@ -49,7 +49,7 @@ def heteroscedastic_gaussian(*, unit: float | Array = 1.0) -> Likelihood:
 
 
 def _loss(params: tuple, outputs: Float[Array, "*n 2"], labels: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    # From the log-variance, as in the paper: a variance would have to be divided by and its logarithm taken.
+    # From the log-variance, as in the paper: a variance would need a division and a logarithm.
     mean, log_variance = outputs[..., 0], _log_variance(outputs)
     return 0.5 * (jnp.exp(-log_variance) * (labels - mean) ** 2 + log_variance + jnp.log(2 * jnp.pi))
 
@@ -60,5 +60,5 @@ def _predictive(params: tuple, outputs: Float[Array, "*n 2"]) -> Gaussian:
 
 def _log_variance(outputs: Float[Array, "*n 2"]) -> Float[Array, "*n"]:
     # A variance of 0 has no density, and its inverse times an error of 0 is nan. The paper has no floor; this one is
-    # the smallest number of the dtype, times e against rounding: a noise of 1e-19 in float32.
+    # the smallest number of the dtype, times e to allow for rounding: a noise of 1e-19 in float32.
     return jnp.maximum(outputs[..., 1], jnp.log(jnp.finfo(outputs.dtype).tiny) + 1)

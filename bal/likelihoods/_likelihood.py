@@ -1,7 +1,7 @@
-"""The contract of a likelihood: everything that depends on the task, and nothing else does.
+"""The contract of a likelihood, which holds everything that depends on the task.
 
-``*n`` stands for the points and, where :func:`bal.likelihoods.dense` lifts a likelihood, their space. All functions
-but ``tally`` take any number of such axes.
+``*n`` stands for the points and, for :func:`bal.likelihoods.dense` likelihoods, their space axes. All functions except
+``tally`` take any number of such axes.
 """
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -12,18 +12,18 @@ from bal.types import PyTree, RngKey
 
 
 class Tally(NamedTuple):
-    """What metrics need of the points, without their predictions. Tallies of chunks are joined, see ``sums``."""
+    """The statistics from which metrics are computed, without the predictions. Tallies of chunks can be combined."""
 
     sums: PyTree  # over the points: those of two chunks are added
-    points: PyTree  # leaves [n, ...], for metrics that are no sums: those of two chunks are joined. () for none
+    points: PyTree  # leaves [n, ...], for metrics that are not sums: those of two chunks are concatenated. () for none
 
 
 @runtime_checkable
 class NoiseInit(Protocol):
-    """Initial parameters of the likelihood, which are trained with those of the network."""
+    """Initial parameters of the likelihood, which are trained together with the network."""
 
     def __call__(self, rng_key: RngKey, /) -> PyTree:
-        """Return a pytree such as the logarithm of a variance; () where nothing is learned."""
+        """Return a pytree such as the logarithm of a variance; () if nothing is learned."""
 
 
 @runtime_checkable
@@ -36,7 +36,7 @@ class Loss(Protocol):
 
 @runtime_checkable
 class Predictive(Protocol):
-    """The distribution of the label that outputs stand for, under one posterior sample."""
+    """The distribution of the label given the outputs, under one posterior sample."""
 
     def __call__(self, params: PyTree, outputs: Float[Array, "*n D"], /) -> PyTree:
         """Return predictions with leaves [*n, ...] of the kind that ``Likelihood.predicts`` names."""
@@ -52,32 +52,32 @@ class Reduce(Protocol):
 
 @runtime_checkable
 class Nll(Protocol):
-    """How wrong a prediction was: the negative log-probability (or log-density) of the label under it."""
+    """Loss of a prediction: the negative log-probability (or log-density) of the label under it."""
 
     def __call__(self, predictive: PyTree, labels: Array, /) -> Float[Array, "*n"]:
-        """Return nats, one number a point, in the unit of the labels as they are given."""
+        """Return nats, one number a point, for labels in the unit in which they are given."""
 
 
 @runtime_checkable
 class Check(Protocol):
-    """Refuses labels that do not fit the likelihood or the network, before anything is compiled."""
+    """Rejects labels that do not match the likelihood or the network, before anything is compiled."""
 
     def __call__(self, labels: Any, outputs: Any = None, predictive: Any = None) -> None:
         """Raise ValueError with one sentence, or do nothing.
 
         Args:
-          labels: an array or its ``jax.ShapeDtypeStruct``. Values are looked at where they can be read.
-          outputs: shape of the network's outputs for the points of these labels; None where it is not known.
+          labels: an array or its ``jax.ShapeDtypeStruct``. Values are checked where they can be read.
+          outputs: shape of the network's outputs for the points of these labels; None if it is not known.
           predictive: shapes of the predictive distribution for these points, for callers without outputs.
         """
 
 
 @runtime_checkable
 class TallyChunk(Protocol):
-    """What the metrics need of one chunk of the test set."""
+    """The statistics of one chunk of the test set from which metrics are computed."""
 
     def __call__(self, predictive: PyTree, labels: Array, weights: Float[Array, " n"], /) -> Tally:
-        """Return sums and numbers a point; a point of weight 0 adds nothing, whatever it holds."""
+        """Return sums and per-point numbers; a point of weight 0 is ignored, whatever it holds."""
 
 
 @runtime_checkable
@@ -85,7 +85,7 @@ class Figures(Protocol):
     """Metrics by name."""
 
     def __call__(self, tally: Tally, /) -> dict[str, Float[Array, ""]]:
-        """Return scalars from the tally of all points; those that need ``points`` only where it has them."""
+        """Return scalars from the tally of all points; metrics that need ``points`` are left out if it has none."""
 
 
 @runtime_checkable
@@ -95,15 +95,15 @@ class Information(Protocol):
     def __call__(self, predictions: PyTree, /) -> Float[Array, "*n"]:
         """Return one number a point, at least 0, in 1 / outputs squared, from predictions with leaves [S, *n, ...].
 
-        It is that of the mean prediction, but of the mean noise where labels are real: what draws disagree about is no
-        noise of the label.
+        It is that of the mean prediction, or of the mean noise for real labels: disagreement between draws is not
+        label noise.
         """
 
 
 class Likelihood(NamedTuple):
     """Pure functions that turn outputs into losses, predictive distributions and metrics.
 
-    A label of zeros must be a legal one: it stands where there is none.
+    A label of zeros must be valid: it fills the places without a label.
     """
 
     # Kind of the predictions, which strategies compare: "categorical" (log-probabilities [*n, C]), "bernoulli" (those

@@ -1,4 +1,4 @@
-"""What likelihoods with Gaussian predictions share."""
+"""Functions shared by likelihoods with Gaussian predictions."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ ERROR_QUANTILES = {"error_q95": 0.95, "error_q99": 0.99}
 
 
 def reduce(predictions: Gaussian) -> Gaussian:
-    """The Gaussian with mean and variance of the mixture: its variance is that of the noise and of the means."""
+    """The Gaussian with the mean and variance of the mixture: its variance is the mean noise plus that of the means."""
     mean, variance = predictions
     return Gaussian(mean.mean(axis=0), variance.mean(axis=0) + mean.var(axis=0))
 
@@ -38,7 +38,7 @@ def checked(name: str, *, num_outputs: int) -> Check:
 
 
 def tally(predictive: Gaussian, labels: Float[Array, " n"], weights: Float[Array, " n"]) -> Tally:
-    """Sums of the metrics that are means; predicted means and labels for those that are not."""
+    """Sums for the metrics that are means; predicted means and labels for the others."""
     mean, variance = predictive
     means = {
         "squared_error": (mean - labels) ** 2,
@@ -55,14 +55,14 @@ def tally(predictive: Gaussian, labels: Float[Array, " n"], weights: Float[Array
 
 
 def figures_in(unit: float | Array) -> Callable[[Tally], dict[str, Array]]:
-    """Metrics in the unit that the labels had before they were divided by ``unit``."""
+    """Metrics in the original unit of the labels, before they were divided by ``unit``."""
 
     def figures(tally: Tally) -> dict[str, Array]:
         means = {name: total / tally.sums["weight"] for name, total in tally.sums["means"].items()}
         named = {
             "rmse": unit * jnp.sqrt(means["squared_error"]),
             "mae": unit * means["mae"],
-            # A density is per unit.
+            # A density has the inverse unit of the labels.
             "nll": means["nll"] + jnp.log(unit),
             "crps": unit * means["crps"],
             "coverage_90": means["coverage_90"],

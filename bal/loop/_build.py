@@ -31,7 +31,7 @@ from bal.types import Batch, Dataset, Keys, PyTree
 from bal.validation import as_array, check_count, is_concrete
 from bal.view import PoolView, in_pool, mean_noise, pool_view
 
-DEFAULT_NUM_SAMPLES = 32  # of a posterior that can be drawn from without end
+DEFAULT_NUM_SAMPLES = 32  # for a posterior with an unlimited number of draws
 
 
 def build(
@@ -54,22 +54,23 @@ def build(
     """Put a posterior and a strategy together.
 
     Args:
-      posterior: what to believe after some labels.
-      strategy: what to ask next.
-      num_samples: posterior samples S. None takes all draws of a posterior that has only a few, such as an ensemble,
+      posterior: how to fit and draw the model.
+      strategy: how to choose the points to label.
+      num_samples: posterior samples S. None takes all draws of a posterior with a limited number, such as an ensemble,
         and 32 of any other.
-      num_initial: points labelled at the start; 0 is legal.
+      num_initial: points labelled at the start; may be 0.
       num_rounds: models fitted, and batches asked for. The label budget is ``num_initial + num_rounds * batch_size``;
         the last batch is labelled but not trained on.
       initial_set: "uniform", or "balanced" by class (reads labels: for simulations).
-      start: from which state a round is fitted, (state of the round before, fresh state) -> state. None restarts from
-        the fresh one; :func:`bal.warm_start` and :func:`bal.shrink_and_perturb` continue.
-      evaluation_posterior: fitted on the same labels, and metrics come from it; None evaluates ``posterior``.
+      start: the state from which the fit of a round starts, (state of the round before, fresh state) -> state. None
+        restarts from the fresh one; :func:`bal.warm_start` and :func:`bal.shrink_and_perturb` continue.
+      evaluation_posterior: fitted on the same labels and used for the metrics; None evaluates ``posterior``.
       pool_subset_size: score a random subset of the available points in each round; None scores all.
-      num_targets: where the data set has no ``target_inputs``, so many points are drawn from the original pool in each
-        round.
-      automatic: label by itself what the rule allows, afresh in each round among the points scored and not asked for;
-        the next round is fitted on these labels too. They are no part of ``num_labelled``, nor seen by the strategy.
+      num_targets: number of targets drawn from the original pool in each round, if the data set has no
+        ``target_inputs``.
+      automatic: let the model label what the rule allows, anew in each round, among the points scored and not asked
+        for; the next round is also fitted on these labels. They do not count in ``num_labelled``, and the strategy does
+        not see them.
       chunk_size: points predicted at a time; None follows from a memory budget.
       runs_at_once: runs under one ``vmap``, such as seeds, which share that budget.
       mesh: devices over which the pool and the test set are divided when predicted.
@@ -102,14 +103,14 @@ def build(
     }
     posteriors = [posterior] if evaluation_posterior is None else [posterior, evaluation_posterior]
 
-    # What a person hands over may be anything, so these take anything and say what they expected.
+    # Users may pass anything here, so these functions accept anything and raise clear errors.
     def init(rng_key: Any, dataset: Dataset, initial: tuple[Any, PyTree] | None = None) -> LoopState:
         keys = keys_of_run(rng_key)
         check_dataset(dataset, budget, pool_subset_size, strategy)
         for believed in posteriors:
             check_all_labels(believed, dataset)
         warn_unscaled(posterior, dataset)
-        # NumPy arrays, which data sets from files are, know no traced indices.
+        # Data sets from files hold NumPy arrays, which traced indices cannot index.
         dataset = jax.tree.map(jnp.asarray, dataset)
         indices, labels = initial_labels(
             keys.initial, dataset, initial, num_initial=num_initial, initial_set=initial_set
@@ -129,13 +130,13 @@ def build(
     def fit(keys: Keys, fitted: Posterior, state: LoopState, previous: PyTree, batch: Batch, validation: Batch | None):
         fresh = fitted.init(keys.network, batch)
         if start is not None:
-            # Before the first round there is nothing to continue from.
+            # Before the first round there is no state to continue from.
             continued = start(previous, fresh)
             fresh = jax.tree.map(lambda a, b: jnp.where(state.round == 0, a, b), fresh, continued)
         return fitted.fit(keys.batches, fresh, batch, validation)
 
     def draw(keys: Keys, drawn: Posterior, state: PyTree) -> Callable[[PyTree], PyTree]:
-        # A posterior that has only so many draws is evaluated with all of them where fewer exist than are asked for.
+        # A posterior with fewer draws than requested is evaluated with all of them.
         count = num_samples if drawn.max_samples is None or drawn is posterior else None
         return Partial(drawn.predict, state, drawn.sample(keys.samples, state, count))
 
@@ -230,8 +231,8 @@ def build(
 
     def predictor(rng_key: Any, state: LoopState) -> Callable[[PyTree], PyTree]:
         if is_concrete(state.round) and (np.asarray(state.round) == 0).any():
-            raise ValueError("expected a state that has asked, got one of no round: call ask or step first")
-        # The draws that the strategy saw, from their keys: they may be far larger than the state that they come from.
+            raise ValueError("expected a state after a round, got one before the first: call ask or step first")
+        # The draws that the strategy saw, regenerated from their keys: they may be far larger than the state.
         return draw(keys_of_round(rng_key, jnp.asarray(state.round) - 1), posterior, state.posterior)
 
     functions = (init, ask, tell, skip, step, extend, view, predictor)

@@ -1,4 +1,4 @@
-"""Mistakes in the settings, the data set and the labels of a run, found before anything compiles."""
+"""Checks of the settings, the data set and the labels of a run, before anything compiles."""
 
 import warnings
 
@@ -15,7 +15,7 @@ from bal.streaming import num_points
 from bal.types import Batch, Dataset, PyTree
 from bal.validation import check_choice, check_count, check_nonnegative, is_concrete
 
-UNSCALED = 10  # a mean or standard deviation by which labels are taken for unscaled
+UNSCALED = 10  # mean or standard deviation above which labels are assumed to be unscaled
 
 
 def check_settings(
@@ -30,7 +30,7 @@ def check_settings(
     automatic: Automatic | None,
     runs_at_once: int,
 ) -> None:
-    """Raise where the settings of :func:`bal.build` are invalid, whatever the data."""
+    """Raise if the settings of :func:`bal.build` are invalid, whatever the data."""
     check_count("num_initial", num_initial, least=0)
     check_count("num_rounds", num_rounds)
     check_count("num_targets", num_targets)
@@ -60,9 +60,9 @@ def check_settings(
 
 
 def check_dataset(dataset: Dataset, budget: int, pool_subset_size: int | None, strategy: Strategy) -> None:
-    """Raise where a data set does not fit the settings of a run. Only shapes and dtypes are looked at."""
+    """Raise if a data set does not match the settings of a run. Only shapes and dtypes are checked."""
     if strategy.privileged and dataset.pool_labels is None:
-        raise ValueError("expected pool_labels for a privileged strategy, which reads labels nobody has yet, got None")
+        raise ValueError("expected pool_labels for a privileged strategy, which reads labels of the pool, got None")
     size = num_points(dataset.pool_inputs)
     if budget > size:
         raise ValueError(
@@ -90,9 +90,9 @@ def check_dataset(dataset: Dataset, budget: int, pool_subset_size: int | None, s
 
 
 def check_labels(posterior: Posterior, point: Point, labels: PyTree) -> None:
-    """Raise where the posterior's likelihood refuses these labels; values are looked at where they can be read.
+    """Raise if the posterior's likelihood rejects these labels; values are checked where they can be read.
 
-    ``init`` of a posterior checks the labels against what its network puts out, so it is traced, not run.
+    ``init`` of a posterior checks the labels against the outputs of its network, so it is traced, not run.
     """
     count = num_points(labels)
     if count:
@@ -103,7 +103,7 @@ def check_labels(posterior: Posterior, point: Point, labels: PyTree) -> None:
 
 
 def check_all_labels(posterior: Posterior, dataset: Dataset) -> None:
-    """Raise where the likelihood refuses any label of the data set."""
+    """Raise if the likelihood rejects any label of the data set."""
     point, num_classes = Point.of(dataset.pool_inputs), dataset.about.num_classes
     for labels in (
         dataset.pool_labels,
@@ -116,12 +116,12 @@ def check_all_labels(posterior: Posterior, dataset: Dataset) -> None:
         if is_concrete(*jax.tree.leaves(labels)):
             check_labels(posterior, point, labels)
         elif num_classes is not None and [leaf.ndim for leaf in jax.tree.leaves(labels)] == [1]:
-            # The values are traced, but the data set says how many classes there are.
+            # The values are traced, but the data set has the number of classes.
             check_labels(posterior, point, jax.tree.map(lambda leaf: np.array([num_classes - 1], leaf.dtype), labels))
 
 
 def warn_unscaled(posterior: Posterior, dataset: Dataset) -> None:
-    """Warn where real labels are far from unit scale, for which priors, step sizes and initial noise are made."""
+    """Warn if real labels are far from unit scale, which priors, step sizes and initial noise assume."""
     leaves = jax.tree.leaves(dataset.pool_labels)
     if not posterior.likelihood.predicts.endswith("gaussian") or len(leaves) != 1 or not is_concrete(*leaves):
         return

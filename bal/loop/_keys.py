@@ -21,5 +21,5 @@ def keys_of_run(rng_key: Any) -> Keys:
 
 
 def keys_of_round(rng_key: Any, rounds_done: Int[Array, ""]) -> Keys:
-    """The keys of the round that follows ``rounds_done`` others."""
+    """The keys of the round after ``rounds_done`` others."""
     return Keys(*(jax.random.fold_in(key, rounds_done) for key in keys_of_run(rng_key)))

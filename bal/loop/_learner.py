@@ -1,4 +1,4 @@
-"""What a learner is: its functions, the state that they pass on, and what they report of a round."""
+"""The contract of a learner: its functions, their state, and their report on a round."""
 
 import dataclasses
 from collections.abc import Callable
@@ -26,12 +26,12 @@ class Point:
 
     @classmethod
     def of(cls, inputs: PyTree) -> "Point":
-        """That of a pytree with leaves [N, ...]."""
+        """The point shape of a pytree with leaves [N, ...]."""
         leaves, structure = jax.tree.flatten(inputs)
         return cls(structure, tuple((leaf.shape[1:], str(leaf.dtype)) for leaf in leaves))
 
     def zeros(self, count: int) -> PyTree:
-        """That many such points."""
+        """``count`` points of zeros."""
         return jax.tree.unflatten(self.structure, [jnp.zeros((count, *shape), dtype) for shape, dtype in self.leaves])
 
 
@@ -40,18 +40,18 @@ class LoopState(NamedTuple):
 
     pool: PoolState
     posterior: PyTree  # state of the posterior that acquires
-    evaluation: PyTree  # state of the posterior that is evaluated, () where it is the same
-    round: Int[Array, ""]  # rounds that are done
-    automatic: PyTree  # AutomaticState: labels from the model that the next round is fitted on too, () without
-    point: Point  # what the pool consists of
+    evaluation: PyTree  # state of the posterior that is evaluated, () if it is the same
+    round: Int[Array, ""]  # number of finished rounds
+    automatic: PyTree  # AutomaticState: the model's labels, on which the next round is fitted too; () without
+    point: Point  # shape and dtype of the pool's points
 
 
 class StepInfo(NamedTuple):
-    """What a person wants to see of a round."""
+    """The report on a round."""
 
     num_labelled: Int[Array, ""]  # size of the set that was trained on
-    selection: Selection  # what was asked for, as pool indices
-    metrics: dict[str, Array]  # of the posterior samples' mean on the test set; {} without one
+    selection: Selection  # the points asked for, as pool indices
+    metrics: dict[str, Array]  # of the predictive distribution on the test set; {} without one
     fit: FitInfo
     evaluation_fit: FitInfo | None
     automatic: AutomaticInfo | None = None
@@ -67,11 +67,11 @@ class InitRunFn(Protocol):
 
         Args:
           rng_key: one key, or one for each source of randomness.
-          dataset: where ``initial`` is None, its pool labels are read for the points that are drawn.
+          dataset: if ``initial`` is None, the labels of the drawn points are read from its pool labels.
           initial: indices [num_initial] and labels of the first labelled set, from a person.
 
         Raises:
-          ValueError: a data set that does not fit the learner, labels that the likelihood refuses, or initial indices
+          ValueError: a data set that does not match the learner, labels that the likelihood rejects, or initial indices
             that are not different points of the pool.
         """
 
@@ -98,32 +98,32 @@ class TellFn(Protocol):
     def __call__(
         self, state: LoopState, indices: ArrayLike, labels: PyTree, weights: ArrayLike | None = None
     ) -> LoopState:
-        """Record labels. A point that has a label gets the new one: this is how to correct a mistake.
+        """Record labels. A new label of a labelled point replaces the old one, to correct mistakes.
 
         Args:
-          state: from ``ask``, or any other.
-          indices: pool indices, integers [B]; the absent index N is passed over.
+          state: from ``ask``, or any other function of the learner.
+          indices: pool indices, integers [B]; the absent index N is ignored.
           labels: leaves [B, ...], one for each index.
-          weights: [B], 1, or 0 where there is no answer; all 1 where None.
+          weights: [B], 1, or 0 where there is no answer; None: all 1.
 
         Raises:
-          ValueError: a mask in the place of indices, an index outside the pool, a point that occurs twice, another
-            number of labels than of indices, labels that the likelihood refuses, or no room for them.
+          ValueError: a mask instead of indices, an index outside the pool, a point that occurs twice, different numbers
+            of labels and indices, labels that the likelihood rejects, or more labels than the budget allows.
         """
 
 
 class SkipFn(Protocol):
-    """Points that nobody can label."""
+    """Points that cannot be labelled."""
 
     def __call__(self, state: LoopState, indices: ArrayLike) -> LoopState:
-        """Never ask for these points. Labels that they have are kept.
+        """Never ask for these points. Existing labels are kept.
 
         Args:
           state: from any of the learner's functions.
           indices: pool indices, integers [B].
 
         Raises:
-          ValueError: a mask in the place of indices, or an index outside the pool.
+          ValueError: a mask instead of indices, or an index outside the pool.
         """
 
 
@@ -151,7 +151,7 @@ class ExtendRunFn(Protocol):
 
         Args:
           state: from any of the learner's functions.
-          num_rounds: rounds to make room for; the learner's batch size says how many labels these are.
+          num_rounds: rounds to make room for, each with as many labels as the learner's batch size.
 
         Raises:
           ValueError: ``num_rounds`` is not a whole number of at least 1.
@@ -162,15 +162,15 @@ class ViewFn(Protocol):
     """A round as its strategy sees it."""
 
     def __call__(self, rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> PoolView:
-        """What the strategy of the last round saw, for notebooks: with the same model, draws, targets and subset.
+        """What the strategy of the last round saw: the same model, draws, targets and subset.
 
         Args:
           rng_key: the key of the run.
-          state: from ``ask``; after ``tell`` or ``skip`` the view shows the labels that were added since.
+          state: from ``ask``; after ``tell`` or ``skip`` the view includes the labels added since.
           dataset: the one of the run.
 
         Raises:
-          ValueError: (outside compiled code) a state that has not asked yet.
+          ValueError: (outside compiled code) a state before the first round.
         """
 
 
@@ -178,14 +178,14 @@ class PredictorFn(Protocol):
     """The last model."""
 
     def __call__(self, rng_key: RngKey | Keys, state: LoopState) -> Callable[[PyTree], PyTree]:
-        """The model that asked last, with the draws that its strategy saw: inputs [n, ...] -> predictions [S, n, ...].
+        """The model of the last round under the strategy's draws: inputs [n, ...] -> predictions [S, n, ...].
 
         Args:
           rng_key: the key of the run.
           state: from ``ask``, ``tell`` or ``step``.
 
         Raises:
-          ValueError: (outside compiled code) a state that has not asked yet.
+          ValueError: (outside compiled code) a state before the first round.
         """
 
 

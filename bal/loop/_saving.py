@@ -22,7 +22,7 @@ KEY_IMPLEMENTATIONS = {"key<fry>": "threefry2x32", "key<rbg>": "rbg", "key<urbg>
 
 
 def save(path: str | Path, state: Any) -> None:
-    """Write a state to one file, whole or not at all: an interruption leaves the file that was there before.
+    """Write a state to one file, whole or not at all: an interruption leaves the previous file intact.
 
     The file is a NumPy ``npz`` archive of the state's arrays and a JSON description of them. Nothing is pickled.
 
@@ -59,7 +59,7 @@ def load(path: str | Path, learner: ActiveLearner, dataset: Dataset) -> LoopStat
 
     Args:
       path: of the file.
-      learner: built as the one that the state comes from; the state may have room for more rounds, see
+      learner: built with the same settings as the one that made the state; the state may have room for more rounds, see
         ``learner.extend``.
       dataset: the one of the run.
 
@@ -67,7 +67,7 @@ def load(path: str | Path, learner: ActiveLearner, dataset: Dataset) -> LoopStat
       The state, with the arrays that were saved, bit for bit.
 
     Raises:
-      ValueError: a file that is damaged, or that ``bal.save`` did not write, or a state that does not fit the learner
+      ValueError: a file that is damaged or was not written by ``bal.save``, or a state that does not match the learner
         or the data set; the message names the first array that differs.
       FileNotFoundError: no such file.
     """
@@ -103,7 +103,7 @@ def _template(learner: ActiveLearner, dataset: Dataset, held: dict[str, dict], p
         labels = jax.ShapeDtypeStruct((1, *shape), jnp.dtype(held[".pool.labels"]["dtype"]))
     if labels is None:
         raise ValueError(
-            f"expected pool_labels or test_labels, which tell what a label is, to read {path}, got neither"
+            f"expected pool_labels or test_labels, which give the shape of a label, to read {path}, got neither"
         )
     some = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), leaf.dtype), labels)
     init = lambda key, labels: learner.init(key, dataset._replace(pool_labels=labels))
@@ -132,7 +132,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
         raise
     except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"expected a state written by bal.save in {path}, got a file that is damaged or none"
+            f"expected a state written by bal.save in {path}, got a damaged file or another kind of file"
         ) from error
     if description["version"] != VERSION:
         raise ValueError(
@@ -155,7 +155,7 @@ def _to_numpy(leaf: PyTree) -> np.ndarray:
     if hasattr(leaf, "dtype") and _is_key(leaf):
         return np.asarray(jax.random.key_data(leaf))
     array = np.asarray(leaf)
-    # NumPy's format knows no bfloat16 and its kin: their bits are kept.
+    # NumPy's format does not have bfloat16 and similar dtypes: their bits are stored.
     return array if array.dtype.kind in "biufc" else array.view(f"u{array.dtype.itemsize}")
 
 

@@ -1,9 +1,9 @@
 """How good are the predictions? Plain functions of arrays; all work under ``jit`` and ``vmap``.
 
-Those that say how good one prediction is return a number a point, to be averaged by :func:`weighted_mean`. The others
-take weights (0: the point does not count, whatever it holds) and return one number. Most look at the predictive
-distribution of all posterior samples together. Those of the joint predictive need the samples themselves: how their
-predictions of several points hang together is lost in the mean.
+Metrics of single predictions return a number a point, to be averaged by :func:`weighted_mean`. The others take weights
+(a point of weight 0 is ignored) and return one number. Most evaluate the predictive distribution of all posterior
+samples together. Metrics of the joint predictive need the samples themselves, since the mean loses the dependence
+between predictions of several points.
 """
 
 from bal.metrics._categorical import (

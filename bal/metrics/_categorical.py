@@ -17,7 +17,7 @@ def is_correct(log_probs: Float[Array, "*n C"], labels: Int[Array, "*n"]) -> Boo
 
 
 def negative_log_prob(log_probs: Float[Array, "*n C"], labels: Int[Array, "*n"]) -> Float[Array, "*n"]:
-    """Negative log-probability of each label, in nats; a probability of 0 counts 10,000 nats.
+    """Negative log-probability of each label, in nats; a probability of 0 counts as 10,000 nats.
 
     Example:
       >>> float(negative_log_prob(jnp.log(jnp.array([[1.0, 0.0]])), jnp.array([0]))[0])
@@ -41,7 +41,7 @@ def brier_score(log_probs: Float[Array, "*n C"], labels: Int[Array, "*n"]) -> Fl
 
 
 def accuracy(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
-    """Share of the points whose most probable class is their label."""
+    """Share of the points whose most probable class is the label."""
     return weighted_mean(is_correct(log_probs, labels).astype(log_probs.dtype), weights)
 
 
@@ -72,7 +72,7 @@ def calibration_gaps(
     gaps = is_correct(log_probs, labels) - confidence
     # Bins are open on the left, as in the paper; a confidence of exactly 0 does not occur.
     bins = jnp.clip(jnp.ceil(confidence * num_bins) - 1, 0, num_bins - 1).astype(jnp.int32)
-    # A product with the one-hot bins, not a scatter: adding pixels one by one to a large float32 sum loses them.
+    # A product with the one-hot bins, not a scatter: a large float32 sum would round away pixels added one by one.
     return weighted_sum(jnp.where(jax.nn.one_hot(bins, num_bins, dtype=bool), gaps[:, None], 0.0), weights)
 
 
@@ -92,9 +92,9 @@ def ece(
 
 
 def auc(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
-    """Area under the ROC curve: of class 1 for two classes, the mean of one against the rest for more.
+    """Area under the ROC curve: of class 1 for two classes, the mean of one-versus-rest curves for more.
 
-    Classes that all or none of the points carry have no curve and are left out of the mean.
+    Classes that all points or none have have no curve and are left out of the mean.
     """
     num_classes = log_probs.shape[-1]
     classes = jnp.arange(num_classes) if num_classes > 2 else jnp.array([1])
@@ -105,7 +105,7 @@ def auc(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float
 def class_counts(
     log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float[Array, " T"]
 ) -> Float[Array, "3 C"]:
-    """Of each class, points that carry it, that are predicted to, and both: sums, which add over chunks of points."""
+    """Numbers of points with each class as label, as prediction, and as both: sums, which add over chunks of points."""
     carried, predicted = (
         jax.nn.one_hot(classes, log_probs.shape[-1], dtype=log_probs.dtype)
         for classes in (labels, log_probs.argmax(axis=-1))
@@ -118,7 +118,7 @@ def mean_iou(counts: Float[Array, "3 C"]) -> Float[Array, ""]:
 
     .. math:: \frac1C \sum_c \frac{|L_c \cap P_c|}{|L_c \cup P_c|}
 
-    A class that is neither carried nor predicted by any point has no union and is left out of the mean.
+    A class that is neither label nor prediction of any point has no union and is left out of the mean.
 
     Args:
       counts: see :func:`class_counts`.

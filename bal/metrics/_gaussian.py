@@ -1,4 +1,4 @@
-"""How good one Gaussian prediction of a real number is."""
+"""Metrics of Gaussian predictions, one number a point."""
 
 import math
 
@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 def negative_log_density(
     mean: Float[Array, "*n"], variance: Float[Array, "*n"], labels: Float[Array, "*n"]
 ) -> Float[Array, "*n"]:
-    """Negative log-density of each label, in nats; it depends on the unit of the labels.
+    """Negative log-density of each label, in nats; the value depends on the unit of the labels.
 
     Example:
       >>> float(negative_log_density(*jnp.array([[1.0], [1.0], [1.0]]))[0]) == float(jnp.log(2 * jnp.pi) / 2)
@@ -20,17 +20,17 @@ def negative_log_density(
 
 
 def crps(mean: Float[Array, "*n"], variance: Float[Array, "*n"], labels: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    r"""Continuous ranked probability score, in the unit of the labels: the absolute error of a distribution.
+    r"""Continuous ranked probability score, in the unit of the labels: the absolute error for distributions.
 
     .. math::
       \int (F(t) - 1[t \ge y])^2\, dt
         = \sigma \left[ z (2 \Phi(z) - 1) + 2 \varphi(z) - \pi^{-1/2} \right], \quad z = \frac{y - \mu}{\sigma}
 
-    It is at least 0, and the absolute error where the variance is 0.
+    It is at least 0, and equals the absolute error if the variance is 0.
 
     Args:
       mean: of the prediction.
-      variance: of the prediction, of the noise too.
+      variance: of the prediction, including the noise.
       labels: real numbers.
 
     Example:
@@ -41,7 +41,7 @@ def crps(mean: Float[Array, "*n"], variance: Float[Array, "*n"], labels: Float[A
       Gneiting and Raftery 2007, Strictly proper scoring rules, prediction, and estimation
     """
     scale = jnp.sqrt(variance)
-    # A prediction without variance has an infinite z at a wrong label and none at a right one.
+    # Without variance, z is infinite at a wrong label and undefined at a correct one.
     z = (labels - mean) / jnp.where(scale > 0, scale, 1.0)
     score = scale * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / math.sqrt(math.pi))
     return jnp.where(scale > 0, score, jnp.abs(labels - mean))
@@ -50,7 +50,7 @@ def crps(mean: Float[Array, "*n"], variance: Float[Array, "*n"], labels: Float[A
 def in_interval(
     mean: Float[Array, "*n"], variance: Float[Array, "*n"], labels: Float[Array, "*n"], *, level: float = 0.9
 ) -> Bool[Array, "*n"]:
-    """Whether each label is in the central interval to which the prediction gives the probability ``level``.
+    """Whether each label is in the central interval of probability ``level`` under the prediction.
 
     Example:
       >>> in_interval(jnp.zeros(2), jnp.ones(2), jnp.array([1.6, 1.7])).tolist()

@@ -1,4 +1,4 @@
-"""Metrics of what posterior samples say of several points together, and of points from elsewhere."""
+"""Metrics of the joint predictions of several points, and of out-of-distribution points."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ def joint_nll(log_likelihoods: Float[Array, "S T"], sets: Int[Array, "G Z"]) -> 
 
     .. math:: -\frac1G \sum_g \log \frac1S \sum_s \prod_{i \in g} p_s(y_i \mid x_i)
 
-    Samples that know that two points have the same label, without knowing which, are better here and not in ``nll``.
+    Samples that know that two points have the same label, without knowing which, score better here but not in ``nll``.
     The mean over S samples is biased upwards: compare posteriors with the same S.
 
     Args:
@@ -33,10 +33,10 @@ def joint_nll(log_likelihoods: Float[Array, "S T"], sets: Int[Array, "G Z"]) -> 
 
 
 def dyadic_sets(rng_key: RngKey, num_points: int, *, num_sets: int, set_size: int = 10) -> Int[Array, "G Z"]:
-    """Sets of points that repeat two points at random, so that few samples and inputs of any width show dependence.
+    """Sets that repeat two random points, which show dependence with few samples and in any input dimension.
 
     Args:
-      rng_key: the draw.
+      rng_key: draws the sets.
       num_points: points to draw from.
       num_sets: sets G.
       set_size: points Z of a set, with repetition.
@@ -55,7 +55,7 @@ def ood_auroc(known: Float[Array, " T"], unknown: Float[Array, " U"]) -> Float[A
 
     Args:
       known: uncertainty (BALD, or the variance of the mean over samples) of points like the labelled ones.
-      unknown: uncertainty of points from elsewhere.
+      unknown: uncertainty of points from another distribution.
 
     Example:
       >>> float(ood_auroc(jnp.array([0.1, 0.2]), jnp.array([0.3, 0.4])))

@@ -1,4 +1,4 @@
-"""Metrics of order: how well a number a point sorts the points."""
+"""Ranking metrics: how well scores order the points."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -10,7 +10,7 @@ def binary_auc(
     scores: Float[Array, " T"], positive: Bool[Array, " T"], weights: Float[Array, " T"]
 ) -> Float[Array, ""]:
     """Probability that a positive point has a higher score than a negative one; ties count half. nan without both."""
-    # A nan of weight 0 has no place in the order.
+    # A nan of weight 0 must not affect the order.
     scores = jnp.where(weights > 0, scores, 0.0)
     order = jnp.argsort(scores)
     ordered = scores[order]
@@ -47,7 +47,7 @@ def average_precision(
     positives = jnp.where(positive, weights, 0.0)[order]
     last = jnp.searchsorted(ordered, ordered, side="right")  # equal scores are one threshold
     found, looked_at = _cumulative(positives)[last], _cumulative(weights[order])[last]
-    # Before the first point of positive weight nothing has been looked at.
+    # Before the first point of positive weight the denominator is 0.
     precision = found / jnp.where(looked_at > 0, looked_at, 1.0)
     return (positives * precision).sum() / positives.sum()
 
@@ -57,8 +57,8 @@ def spearman(a: Float[Array, " T"], b: Float[Array, " T"], weights: Float[Array,
 
     .. math:: \rho = \frac{\mathrm{cov}(R(a), R(b))}{\sigma_{R(a)}\, \sigma_{R(b)}}
 
-    Tied points share the mean of their ranks. A point of weight w counts as w points, one of weight 0 not at all. nan
-    where all values of one quantity are the same.
+    Tied points share the mean of their ranks. A point of weight w counts as w points, one of weight 0 not at all. The
+    result is nan if all values of one quantity are the same.
 
     Example:
       >>> float(spearman(jnp.array([1.0, 2.0, 9.0]), jnp.array([0.1, 0.2, 0.3]), jnp.ones(3)))
@@ -75,7 +75,7 @@ def spearman(a: Float[Array, " T"], b: Float[Array, " T"], weights: Float[Array,
 
 
 def _ranks(values: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, " T"]:
-    """Weight of the points below each, and half of that at it, as a share of all."""
+    """Weight of the points below each value plus half the weight of those equal to it, as a share of the total."""
     values = jnp.where(weights > 0, values, 0.0)
     order = jnp.argsort(values)
     ordered = values[order]

@@ -14,7 +14,7 @@ def rmse(mean: Float[Array, " T"], labels: Float[Array, " T"], weights: Float[Ar
 def r2(mean: Float[Array, " T"], labels: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
     """Share of the labels' variance that the predicted means explain: at most 1, and 0 for a constant at their mean.
 
-    -inf, or nan without an error, where all labels are the same.
+    If all labels are the same, it is -inf, or nan without an error.
 
     Example:
       >>> float(r2(jnp.array([1.0, 2.0]), jnp.array([1.0, 2.0]), jnp.ones(2)))
@@ -27,15 +27,15 @@ def r2(mean: Float[Array, " T"], labels: Float[Array, " T"], weights: Float[Arra
 def weighted_quantile(
     values: Float[Array, " T"], weights: Float[Array, " T"], level: float | Float[Array, ""]
 ) -> Float[Array, ""]:
-    """The smallest value such that a share ``level`` of the weight is not above it; nan where all weights are 0.
+    """The smallest value such that a share ``level`` of the weight is not above it; nan if all weights are 0.
 
     Example:
       >>> float(weighted_quantile(jnp.arange(10.0), jnp.ones(10), 0.75))
       7.0
     """
-    # Points of weight 0 come last: their values may be anything.
+    # Points of weight 0 come last, since their values may be anything.
     order = jnp.argsort(jnp.where(weights > 0, values, jnp.inf))
     cumulative = jnp.cumsum(weights[order])
-    # Clipped, since rounding of the sum may put the last point below a level of 1.
+    # Clipped, since rounding of the sum may leave the last point below a level of 1.
     position = jnp.searchsorted(cumulative, level * cumulative[-1]).clip(0, values.shape[0] - 1)
     return jnp.where(cumulative[-1] > 0, values[order][position], jnp.nan)

@@ -21,5 +21,5 @@ def weighted_sum(values: Float[Array, "T ..."], weights: Float[Array, " T"]) -> 
 
 
 def weighted_mean(values: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
-    """Mean of the values with these weights; nan where all weights are 0."""
+    """Mean of the values with these weights; nan if all weights are 0."""
     return weighted_sum(values, weights) / weights.sum()

@@ -1,4 +1,4 @@
-"""Networks as pure functions, cut where posterior samples begin to differ: trunk, head, readout."""
+"""Networks as pure functions in three parts: trunk (shared by all posterior samples), head and readout."""
 
 from bal.networks._cnn import cnn
 from bal.networks._concrete_dropout import concrete_dropout_mlp

@@ -1,4 +1,4 @@
-"""What adapters of foreign networks share: how their functions become a network, and the check of its outputs."""
+"""Functions shared by the adapters of foreign networks, including the check of their outputs."""
 
 import inspect
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class EvaluateFn(Protocol):
     """A foreign module without noise."""
 
     def __call__(self, variables: Variables, inputs: PyTree, stand_in: StandIn | None = None, /) -> Any:
-        """Outputs [n, ...], with another function in the place of one layer where there is a stand-in."""
+        """Outputs [n, ...]; a stand-in replaces one layer by another function."""
         ...
 
 
@@ -47,7 +47,7 @@ def adapted_network(
     trained: bool = False,
     features: FeaturesFn | None = None,
 ) -> Network:
-    """A network whose head is all of the module, or all but its last linear layer.
+    """A network whose head is the whole module, or all of it except the last linear layer.
 
     Args:
       adapter: its name, for errors.
@@ -59,7 +59,7 @@ def adapted_network(
       convolutional: see :class:`Network`.
       cut: the last linear layer; None: the network has no embedding.
       trained: whether ``init`` returns the weights of a trained module.
-      features: intermediate features, without noise; training has the same ones.
+      features: intermediate features, without noise; training uses the same ones.
     """
     check_count("num_outputs", num_outputs)
     stand_in = None if cut is None else StandIn(cut.layer, lambda embeddings: embeddings)
@@ -109,8 +109,8 @@ def adapted_network(
 
 
 def one_draw_for_all_points(draw: DrawFn) -> DrawFn:
-    """Call a network on each point alone with the same key: foreign dropout, which would draw a mask for each example,
-    draws the same mask for all."""
+    """Call a network on each point separately with the same key, so that foreign dropout, which would draw a mask for
+    each example, draws the same mask for all."""
 
     def draw_once(rng_key: RngKey, variables: Variables, inputs: PyTree, stand_in: StandIn | None = None) -> Array:
         def one(point):
@@ -126,12 +126,12 @@ def check_factory(adapter: str, create: Any, takes: str) -> None:
     expected = f"expected a module or a function of {takes} that makes one for {adapter}"
     if not callable(create):
         raise ValueError(f"{expected}, got {create!r} of type {type(create).__name__}")
-    # The metaclass of a Flax module hides what the class takes.
+    # The metaclass of a Flax module hides the arguments of the class.
     is_class = isinstance(create, type)
     fn, arguments = (create.__init__, (None, None)) if is_class else (create, (None,))
     try:
         inspect.signature(fn).bind(*arguments)
-    except ValueError:  # some functions written in C do not tell their arguments
+    except ValueError:  # some functions written in C have no signature
         return
     except TypeError:
         raise ValueError(
@@ -143,13 +143,13 @@ def check_module(adapter: str, module: Any, kind: type) -> None:
     """Raise unless this is a module that can be called."""
     if not isinstance(module, kind) or not callable(module):
         raise ValueError(
-            f"expected a {kind.__name__} of {kind.__module__.split('.')[0]} that is called with inputs for {adapter}, "
+            f"expected a callable {kind.__name__} of {kind.__module__.split('.')[0]} for {adapter}, "
             f"got {type(module).__name__}"
         )
 
 
 def num_points(inputs: PyTree) -> int:
-    """The length n of every leaf."""
+    """The number of points n, the length of every leaf."""
     return jax.tree.leaves(inputs)[0].shape[0]
 
 

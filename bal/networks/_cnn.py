@@ -15,7 +15,7 @@ VARIANTS = ("gal", "batchbald")
 
 
 def cnn(*, num_outputs: int, variant: str = "gal") -> Network:
-    """A convolutional network for images [n, height, width, channels].
+    """The CNN of Gal et al. (2017), or that of BatchBALD, for images [n, height, width, channels].
 
     ``"gal"``: conv 32 4x4, conv 32 4x4, max-pool 2, dropout .25, dense 128, dropout .5, dense (Gal et al. 2017).
     ``"batchbald"``: conv 32 5x5, channel dropout .5, max-pool 2, conv 64 5x5, channel dropout .5, max-pool 2,
@@ -61,7 +61,7 @@ class _Convolution(nnx.Module):
         return convolve(images, self.kernel[...]) + self.bias[...][None, None, None]
 
     def sample(self, images: Float[Array, "n h w i"], mask: Float[Array, " i"]) -> Float[Array, "n x y o"]:
-        """Channels that a mask shared by all images drops are dropped from the kernel, see DropoutLinear."""
+        """A channel mask shared by all images is applied to the kernel, see DropoutLinear."""
         return convolve(images, mask[None, None, :, None] * self.kernel[...]) + self.bias[...][None, None, None]
 
     def train_step(self, images: Float[Array, "n h w i"]) -> Float[Array, "n x y o"]:
@@ -106,7 +106,7 @@ class _GalCNN(nnx.Module):
 
 
 class _BatchBaldCNN(nnx.Module):
-    """Channel masks are not negative, so they commute with pooling and ReLU: these come first, in the trunk."""
+    """Channel masks are nonnegative, so they commute with pooling and ReLU, which come first, in the trunk."""
 
     def __init__(self, shape: tuple[int, ...], num_outputs: int, rngs: nnx.Rngs):
         height, width, channels = shape

@@ -1,4 +1,4 @@
-"""Concrete dropout: a multilayer perceptron that learns how much it should drop."""
+"""Concrete dropout: a multilayer perceptron that learns its dropout rates."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from bal.networks._network import Network
 from bal.types import PyTree, RngKey
 from bal.validation import check_count, check_counts
 
-# Of the relaxed masks that training sees: near 0 they are 0 or 1, and their gradients are noise. As in the paper.
+# Temperature of the relaxed masks in training, as in the paper: near 0 they are 0 or 1, with very noisy gradients.
 RELAXATION = 0.1
 INITIAL_RATE = 0.1
 
@@ -27,7 +27,7 @@ def concrete_dropout_mlp(
 
     .. math:: \frac{\|W\|^2}{2 s^2 (1 - p)} - D\, H(p)
 
-    so that the rate grows where labels are few and shrinks as they come in. Training sees relaxed masks; those of a
+    so that the rate is large with few labels and shrinks as labels are added. Training uses relaxed masks; those of a
     draw are 0 or 1.
 
     Args:

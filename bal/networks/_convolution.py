@@ -1,8 +1,8 @@
 """Convolutions that are fast on every platform, made of ordinary operations.
 
-XLA on a CPU runs the kernel gradient of ``lax.conv`` inside a loop on one thread (jax issue 12868), some twenty times
-slower than it could; as one matrix product it is fast. On an accelerator the plain convolution is right. Because
-nothing here defines its own derivative, ``jvp``, ``vjp``, ``vmap`` and Hessian products work.
+XLA on a CPU runs the kernel gradient of ``lax.conv`` inside a loop on one thread (jax issue 12868), about twenty times
+slower than necessary; as one matrix product it is fast. On an accelerator the plain convolution is used. Nothing here
+defines its own derivative, so ``jvp``, ``vjp``, ``vmap`` and Hessian products work.
 """
 
 from functools import partial
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 def convolve(
     inputs: Float[Array, "n h w i"], kernel: Float[Array, "a b i o"], *, stride: int = 1, padding: int = 0
 ) -> Float[Array, "n x y o"]:
-    """Convolution for evaluation: its forward pass is the fast one.
+    """Convolution for evaluation, with a fast forward pass.
 
     Args:
       inputs: images, channels last.
@@ -35,20 +35,20 @@ def convolve(
 def convolve_for_training(
     inputs: Float[Array, "n h w i"], kernel: Float[Array, "a b i o"], *, stride: int = 1, padding: int = 0
 ) -> Float[Array, "n x y o"]:
-    """The same convolution, for training: its gradient with respect to the kernel is the fast one."""
+    """The same convolution for training, with a fast gradient with respect to the kernel."""
     product, plain = (partial(fn, stride=stride, padding=padding) for fn in (_convolve_by_product, convolve))
     return jax.lax.platform_dependent(inputs, kernel, cpu=product, default=plain)
 
 
 def max_pool(inputs: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
-    """Maximum over windows of 2x2; an odd last row or column is left out."""
+    """Maximum over windows of 2x2; an odd last row or column is ignored."""
     n, height, width, channels = inputs.shape
     even = inputs[:, : height // 2 * 2, : width // 2 * 2]
     return even.reshape(n, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))
 
 
 def _convolve_by_product(inputs: Array, kernel: Array, *, stride: int, padding: int) -> Array:
-    """One matrix product, of whichever patches are smaller in memory, which is what takes the time."""
+    """One matrix product, with the kind of patches that takes less memory, since memory traffic dominates the time."""
     kernel_height, kernel_width, channels, num_outputs = kernel.shape
     inputs = jnp.pad(inputs, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     if kernel_height * kernel_width * channels <= kernel_width * channels + kernel_height * num_outputs:
@@ -57,7 +57,7 @@ def _convolve_by_product(inputs: Array, kernel: Array, *, stride: int, padding: 
 
 
 def _convolve_by_patches(inputs: Array, kernel: Array, stride: int) -> Array:
-    """Patches of the size of the kernel: best where there are few input channels."""
+    """Patches of the size of the kernel: best with few input channels."""
     kernel_height, kernel_width, _, num_outputs = kernel.shape
     n, height, width, _ = inputs.shape
     out_height, out_width = (height - kernel_height) // stride + 1, (width - kernel_width) // stride + 1

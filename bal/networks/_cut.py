@@ -1,4 +1,4 @@
-"""Where a foreign network is cut: its last linear layer, which is named or found, and proved to be the last."""
+"""Cuts a foreign network before its last linear layer, which is named or found, and verified to be the last."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from bal.types import PyTree
 
 
 class StandIn(NamedTuple):
-    """A function of embeddings that a module is run with in the place of one of its layers."""
+    """A function of embeddings that replaces one layer of a module."""
 
     layer: str  # dotted path
     fn: Callable[[Array], Array]
@@ -23,7 +23,7 @@ class Cut(NamedTuple):
 
     layer: str  # dotted path
     readout: ReadoutFn  # this layer alone
-    # (variables, inputs, stand-in) -> outputs without noise; of one point, where the module takes one point
+    # (variables, inputs, stand-in) -> outputs without noise; of one point if the module takes one point
     run: Callable[[Variables, PyTree, StandIn], Array]
 
 
@@ -33,7 +33,7 @@ def check_name(adapter: str, layer: str, widths: Mapping[str, tuple[int, int]], 
     Args:
       adapter: its name, for the message.
       layer: dotted path.
-      widths: of the linear layers there are: name -> (inputs, outputs).
+      widths: of the linear layers: name -> (inputs, outputs).
       num_outputs: of the network.
     """
     if not widths:
@@ -49,11 +49,11 @@ def check_name(adapter: str, layer: str, widths: Mapping[str, tuple[int, int]], 
 
 
 def check_cut(adapter: str, cut: Cut, variables: Variables, inputs: PyTree) -> None:
-    """Raise unless the outputs of the network are those of the layer at which it is cut, and nothing else."""
+    """Raise unless the outputs of the network are exactly those of the layer at which it is cut."""
     problem = _problem(cut, variables, inputs)
     if problem is not None:
         raise ValueError(
-            f"expected outputs of {adapter} that are those of its last linear layer {cut.layer!r}, got a network "
+            f"expected the outputs of {adapter} to be those of its last linear layer {cut.layer!r}, got a network "
             f"{problem}: name another last_layer, or end the network with it (a likelihood applies the softmax)"
         )
 
@@ -67,10 +67,10 @@ def choose_cut(
     num_outputs: int,
     variables: Variables,
 ) -> Cut | None:
-    """The cut at the layer of that name; without a name, at the one that is proved to be the last; else None.
+    """The cut at the layer of that name; without a name, at the layer verified to be the last; else None.
 
-    Without a name the shape of the inputs is not known yet, so the network is traced with vectors as wide as its linear
-    layers take. What does not run on them needs the name of its last layer.
+    Without a name, the shape of the inputs is not known yet, so the network is traced with vectors of the widths that
+    its linear layers take. A network that does not run on these needs the name of its last layer.
 
     Args:
       adapter: its name, for the message.
@@ -81,7 +81,7 @@ def choose_cut(
       variables: of the network, or their shapes.
 
     Raises:
-      ValueError: no such linear layer, or one of another width than the outputs.
+      ValueError: no such linear layer, or its width differs from that of the outputs.
     """
     if last_layer is not None:
         check_name(adapter, last_layer, widths, num_outputs)
@@ -91,7 +91,7 @@ def choose_cut(
         for cut in candidates:
             try:
                 problem = _problem(cut, variables, jax.ShapeDtypeStruct((1, width), jnp.float32))
-            except Exception:  # noqa: BLE001 - a foreign module raises what it likes for inputs that it does not take
+            except Exception:  # noqa: BLE001 - a foreign module may raise anything for invalid inputs
                 break
             if problem is None:
                 return cut
@@ -115,7 +115,7 @@ def _problem(cut: Cut, variables: Variables, inputs: PyTree) -> str | None:
     if len(seen) != 1:
         return f"that calls it {len(seen)} times"
 
-    # With a new variable in the place of the layer's outputs, the outputs of the network are that variable.
+    # If the layer's outputs are replaced by a new variable, the outputs of the network must be that variable.
     def run_with(variables, inputs, outputs):
         return cut.run(variables, inputs, StandIn(cut.layer, lambda embeddings: outputs))
 

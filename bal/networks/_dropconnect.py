@@ -18,9 +18,9 @@ from bal.validation import check_count, check_counts
 def dropconnect_mlp(
     *, num_outputs: int, hidden_sizes: Sequence[int] = (128, 128), dropout_rate: float = 0.5
 ) -> Network:
-    """Fully connected ReLU layers whose weights are dropped, all but those of the readout; for ``mc_dropout``.
+    """Fully connected ReLU layers whose weights are dropped, except those of the readout; for ``mc_dropout``.
 
-    In training each example has its own masks, which takes memory for each weight and example of a minibatch.
+    In training each example has its own masks, so memory grows with the number of weights times the minibatch size.
 
     Args:
       num_outputs: width of the output.

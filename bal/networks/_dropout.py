@@ -13,7 +13,7 @@ from bal.types import RngKey
 def dropout_mask(rng_key: RngKey, shape: tuple[int, ...], rate: float) -> Float[Array, "..."]:
     """Zeros with probability ``rate``, else 1 / (1 - rate), so that the mean is 1."""
     if rate == 0:
-        # No random bits: what asks whether a network has noise sees that this one has none.
+        # No random bits, so that the check for noise finds none in this network.
         return jnp.ones(shape)
     # Masks cost as much as the arithmetic of a small network, so one random word serves two or four entries. Eight bits
     # represent the rates of the literature (.5, .25) exactly, sixteen any rate to within 2**-17.
@@ -34,7 +34,7 @@ class DropoutLinear(nnx.Module):
     """A linear layer whose inputs pass through dropout.
 
     A mask that all points share multiplies the kernel, not the inputs: :math:`(m \\odot x) W = x (m \\odot W)`. Many
-    draws then are one matrix product with the inputs, which are never copied.
+    draws are then one matrix product with the inputs, which are never copied.
     """
 
     def __init__(self, num_inputs: int, num_outputs: int, dropout_rate: float, rngs: nnx.Rngs):

@@ -1,4 +1,4 @@
-"""Epinets: a small network beside a large one that turns a random index into a change of its outputs."""
+"""Epinets: a small network beside a large one that maps a random index to a change of its outputs."""
 
 import math
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def epinet_mlp(
       hidden_sizes: width of each hidden layer of the base network.
       index_size: length of z; the spread of joint predictions has at most this rank.
       epinet_sizes: width of each hidden layer of both parts of the epinet.
-      prior_scale: s, how far the untrained part moves the outputs where nothing is known.
+      prior_scale: s, scale of the untrained part, which moves the outputs far from the data.
 
     Raises:
       ValueError: a size below 1, or no hidden layer in the base network.
@@ -79,7 +79,7 @@ class _EpinetMLP(nnx.Module):
         return jnp.concatenate([hidden, inputs], axis=1)
 
     def head(self, hidden: Float[Array, "n F"], rng_key: RngKey | None) -> Float[Array, "n D"]:
-        """Embeddings of the base network, and beside them what the epinet adds to the outputs."""
+        """Embeddings of the base network, concatenated with what the epinet adds to the outputs."""
         embeddings = hidden[:, : self.last.kernel.shape[0]]
         if rng_key is None:
             return jnp.concatenate([embeddings, jnp.zeros((hidden.shape[0], self.num_outputs))], axis=1)

@@ -24,23 +24,23 @@ def from_equinox(
 ) -> Network:
     """A network from any Equinox module that is called with one input, without a batch axis.
 
-    Floating arrays are parameters, in a dictionary by place; a "weight" of two axes or more is called "kernel" there,
+    Floating arrays are parameters, in a dictionary by path; a "weight" with two or more axes is called "kernel" there,
     the name to which weight decay applies. If the module takes ``key``, dropout is on in training, and a draw has one
     key for all points.
 
     Args:
       module: a trained module, whose weights are the initial ones whatever the key; or a function of rng_key that makes
-        a module, called anew for each set of parameters.
+        a module, called once for each set of parameters.
       num_outputs: width of the output.
       last_layer: dotted path of the ``eqx.nn.Linear`` whose outputs are those of the network, such as "head" or
-        "layers.2"; what it is applied to is the embedding. None: it is found in networks of vectors, and other networks
-        have no embedding.
+        "layers.2"; its input is the embedding. None: it is found in networks of vectors; other networks have no
+        embedding.
       convolutional: see :class:`Network`.
 
     Raises:
       ValueError: neither a module nor a function that makes one, a module with state, such as batch normalisation, a
-        ``last_layer`` that is not a linear layer with ``num_outputs`` outputs, or (from ``init``) outputs of another
-        shape than [num_outputs], or that are not those of the last layer.
+        ``last_layer`` that is not a linear layer with ``num_outputs`` outputs, or (from ``init``) outputs whose shape
+        is not [num_outputs], or that are not those of the last layer.
 
     References:
       Kidger and Garcia 2021, Equinox: neural networks in JAX via callable PyTrees, arXiv:2111.00254
@@ -121,7 +121,7 @@ def from_equinox(
 
 
 def _factory(module: Any) -> Callable[[RngKey], Any]:
-    """A function of a key that returns the trained module, or the function that was given."""
+    """A function of a key that returns the trained module, or the given function."""
     import equinox as eqx
 
     is_array = lambda leaf: eqx.is_array(leaf) or isinstance(leaf, np.ndarray)
@@ -143,7 +143,7 @@ def _at(module: Any, path) -> Any:
 
 
 def _place(path, leaf) -> tuple[str, str]:
-    """Where an array is kept: the module it belongs to, and its name there."""
+    """The path of an array: the module it belongs to, and its name there."""
     name = _dotted(path[-1:])
     return _dotted(path[:-1]), "kernel" if name == "weight" and len(leaf.shape) >= 2 else name
 

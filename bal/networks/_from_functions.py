@@ -17,9 +17,9 @@ def from_functions(
     convolutional: bool = False,
     features: Callable[[PyTree, PyTree], dict[str, Array]] | None = None,
 ) -> Network:
-    """A network from two functions, from wherever they come.
+    """A network from two plain functions.
 
-    It has no embedding: for strategies and posteriors that need the last hidden layer, write a :class:`Network`.
+    It has no embedding; for strategies and posteriors that need the last hidden layer, write a :class:`Network`.
     Weight decay applies to parameters in dictionaries under the name "kernel".
 
     Args:
@@ -28,7 +28,7 @@ def from_functions(
       num_outputs: width of the output.
       convolutional: see :class:`Network`.
       features: (parameters, inputs) -> intermediate features by name, each [n, ..., channels], for posteriors that need
-        them; what they share with ``apply`` is computed once when compiled.
+        them; when compiled, computations shared with ``apply`` run once.
 
     Raises:
       ValueError: (from ``init``) outputs of another shape.

@@ -27,17 +27,16 @@ def from_linen(
 ) -> Network:
     """A network from any Linen module that is called with inputs [n, ...].
 
-    Linen modules choose between training and prediction by keyword arguments that differ from module to module, so give
-    these here. All collections but "params", such as "batch_stats", are in ``Variables.statistics``.
+    Linen modules choose between training and prediction by keyword arguments that differ from module to module; give
+    them here. All collections except "params", such as "batch_stats", are in ``Variables.statistics``.
 
     Args:
       module: the module, without variables.
       num_outputs: width of the output.
-      variables: of the trained module, ``{"params": ...}`` and its other collections, which are the initial ones
-        whatever the key. None: they are drawn.
-      last_layer: dotted path of the ``linen.Dense`` whose outputs are those of the network, such as "Dense_1"; what it
-        is applied to is the embedding. None: it is found in trained networks of vectors, and other networks have no
-        embedding.
+      variables: of the trained module, ``{"params": ...}`` and its other collections, used as the initial ones whatever
+        the key. None: they are drawn.
+      last_layer: dotted path of the ``linen.Dense`` whose outputs are those of the network, such as "Dense_1"; its
+        input is the embedding. None: it is found in trained networks of vectors; other networks have no embedding.
       evaluate_with: keyword arguments for predicting, such as ``{"train": False}``.
       train_with: keyword arguments for training, such as ``{"train": True}``; its noise stream is "dropout".
       draw_with: keyword arguments for a draw: dropout on, batch statistics not updated. A draw has one mask for all
@@ -46,7 +45,7 @@ def from_linen(
 
     Raises:
       ValueError: not a module, variables without "params", a ``last_layer`` that is not a linear layer with
-        ``num_outputs`` outputs, or (from ``init``) outputs of another shape than [n, num_outputs], or that are not
+        ``num_outputs`` outputs, or (from ``init``) outputs whose shape is not [n, num_outputs], or that are not
         those of the last layer.
 
     Example:
@@ -55,7 +54,7 @@ def from_linen(
       (4, 3)
     """
     if not isinstance(module, linen.Module):
-        hint = f": make one of it, such as {module.__name__}()" if isinstance(module, type) else ""
+        hint = f": make an instance, such as {module.__name__}()" if isinstance(module, type) else ""
         raise ValueError(f"expected a linen module for from_linen, got {module!r}{hint}")
     trained = None if variables is None else _trained(variables)
     evaluate_with, train_with = evaluate_with or {}, train_with or {}
@@ -138,7 +137,7 @@ def _trained(variables: Mapping[str, Any]) -> Variables:
 
 
 def _widths(params: PyTree, path: tuple[str, ...] = ()) -> dict[str, tuple[int, int]]:
-    """Widths of the linear layers by their place: a Linen module does not list its parts, but its parameters do."""
+    """Widths of the linear layers by path, from the parameters: a Linen module does not list its submodules."""
     widths: dict[str, tuple[int, int]] = {}
     if path and getattr(params.get("kernel"), "ndim", 0) == 2:
         widths[".".join(path)] = params["kernel"].shape

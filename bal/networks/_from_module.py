@@ -1,4 +1,4 @@
-"""How the networks of this library are made: from a Flax NNX module to pure functions."""
+"""Turns the Flax NNX modules of this library into pure functions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,12 +20,12 @@ def network_from_module(
 ) -> Network:
     """Pure functions from an NNX module with the methods ``trunk``, ``head``, ``readout`` and ``training_pass``.
 
-    Where the module has the method ``features``, ``training_pass`` returns features of the same names, with noise.
+    If the module has the method ``features``, ``training_pass`` returns features of the same names, with noise.
     Inputs are one array. Integers are cast to float32 without being scaled.
 
     Args:
       create: (shape of one input, rngs) -> module.
-      template_shape: a small legal shape of one input. A graph definition records how a module is put together, not the
+      template_shape: a small valid shape of one input. A graph definition records the structure of a module, not the
         shapes of its arrays, so that of the template serves every input.
       convolutional: see :class:`Network`.
 
@@ -54,7 +54,7 @@ def network_from_module(
         module, inputs = merge(variables), _one_array(inputs)
         if not convolutional or jax.default_backend() != "cpu" or inputs.shape[0] <= CPU_PIECE:
             return module.trunk(_as_floats(inputs))
-        # Feature maps are much wider than what a trunk returns: on a CPU they stay in cache, whatever the chunk.
+        # Feature maps are much larger than the output of a trunk; small pieces keep them in a CPU's cache.
         return jax.lax.map(lambda image: module.trunk(_as_floats(image[None]))[0], inputs, batch_size=CPU_PIECE)
 
     def features(variables, inputs):
@@ -76,11 +76,11 @@ def _one_array(inputs: PyTree) -> Array:
         return inputs
     raise ValueError(
         f"expected inputs that are one array, got {jax.tree.structure(inputs)}: "
-        "make them one with bal.networks.preprocessed(network, transform)"
+        "combine them with bal.networks.preprocessed(network, transform)"
     )
 
 
 def _as_floats(inputs: PyTree) -> Array:
-    """Data sets keep the dtype of their inputs, such as uint8 of images; layers multiply floats."""
+    """Inputs cast to floats, which layers need: data sets keep dtypes such as uint8."""
     array = _one_array(inputs)
     return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.float32)

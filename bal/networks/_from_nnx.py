@@ -21,22 +21,22 @@ def from_nnx(
 ) -> Network:
     """A network from any NNX module that is called with inputs [n, ...].
 
-    Dropout and batch normalisation work by their attributes ``deterministic`` and ``use_running_average``: both off in
-    training; a draw has dropout, with one mask for all points, and running averages. Running statistics are in
-    ``Variables.statistics``.
+    Dropout and batch normalisation are switched by their attributes ``deterministic`` and ``use_running_average``: both
+    are False in training; a draw has dropout, with one mask for all points, and running averages. Running statistics
+    are in ``Variables.statistics``.
 
     Args:
-      module: a trained module, whose weights at this moment are the initial ones whatever the key; or a function of
-        rngs that makes a module, called anew for each set of parameters.
+      module: a trained module, whose current weights are the initial ones whatever the key; or a function of rngs that
+        makes a module, called once for each set of parameters.
       num_outputs: width of the output.
       last_layer: dotted path of the ``nnx.Linear`` whose outputs are those of the network, such as "head" or
-        "layers.2"; what it is applied to is the embedding. None: it is found in networks of vectors, and other networks
-        have no embedding.
+        "layers.2"; its input is the embedding. None: it is found in networks of vectors; other networks have no
+        embedding.
       convolutional: see :class:`Network`.
 
     Raises:
       ValueError: neither a module nor a function that makes one, a ``last_layer`` that is not a linear layer with
-        ``num_outputs`` outputs, or (from ``init``) outputs of another shape than [n, num_outputs], or that are not
+        ``num_outputs`` outputs, or (from ``init``) outputs whose shape is not [n, num_outputs], or that are not
         those of the last layer.
 
     Example:
@@ -60,7 +60,7 @@ def from_nnx(
 
     def merge(variables: Variables, rng_key, stand_in: StandIn | None = None):
         leaves, structure = jax.tree.flatten(noise)
-        # Each stream of random numbers in the module has its own key, and counts from 0.
+        # Each random stream of the module has its own key, and its counter starts at 0.
         filled = [
             jax.random.fold_in(rng_key, i)
             if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
@@ -74,7 +74,7 @@ def from_nnx(
         return merged
 
     def evaluate(variables, inputs, stand_in=None):
-        # The key fills the streams of a module that does not use them here.
+        # The streams of the module need a key, although they are not used here.
         merged = merge(variables, jax.random.key(0), stand_in)
         merged.eval()
         return merged(inputs)
@@ -113,7 +113,7 @@ def from_nnx(
 
 
 def _factory(module: Any) -> Callable[[nnx.Rngs], nnx.Module] | None:
-    """The function that was given; None where it is a trained module."""
+    """The given function; None for a trained module."""
     if isinstance(module, nnx.Module):
         check_module("from_nnx", module, nnx.Module)
         return None
@@ -128,7 +128,7 @@ def _factory(module: Any) -> Callable[[nnx.Rngs], nnx.Module] | None:
 
 
 class _Replaced(nnx.Module):
-    """A function in the place of a layer."""
+    """A function that replaces a layer."""
 
     def __init__(self, fn: Callable):
         self.fn = fn
@@ -138,7 +138,7 @@ class _Replaced(nnx.Module):
 
 
 def _is_cut(path: tuple, layer: Any) -> bool:
-    """Whether a network can be cut there: at a linear layer that is a part of a module."""
+    """Whether a network can be cut there: at a linear layer that is part of a module."""
     return bool(path) and isinstance(layer, nnx.Linear)
 
 

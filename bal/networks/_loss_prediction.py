@@ -1,4 +1,4 @@
-"""The loss-prediction module: from intermediate features of any network to one number a point, how wrong it will be."""
+"""The loss-prediction module: predicts the loss of each point from intermediate features of any network."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -23,11 +23,11 @@ class LossPrediction(NamedTuple):
 
 
 def loss_prediction(*, hidden_size: int = 128) -> LossPrediction:
-    r"""Predicted losses from features of several levels: each is averaged over its space, and has one hidden layer.
+    r"""Predicted losses from features of several levels: each is averaged over space and passed through a hidden layer.
 
     .. math:: \hat l(x) = w^T \bigl[\mathrm{ReLU}(W_k \,\mathrm{mean}(h_k(x)) + b_k)\bigr]_{k=1}^{K} + b
 
-    Features [n, channels] have no space and are taken as they are. Levels are in the order of their names.
+    Features [n, channels] have no space axes and are not averaged. Levels are in the order of their names.
 
     Args:
       hidden_size: width of the hidden layer of each level.

@@ -1,4 +1,4 @@
-"""The contract of a network: pure functions, cut where posterior samples begin to differ."""
+"""The contract of a network: pure functions, split where posterior samples begin to differ."""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -8,14 +8,14 @@ from bal.types import PyTree, RngKey
 
 
 class Variables(NamedTuple):
-    """What a network holds: nested dicts of arrays."""
+    """The variables of a network: nested dicts of arrays."""
 
-    params: PyTree  # trained by gradients; the leaves called "kernel" carry the weight decay
+    params: PyTree  # trained by gradients; weight decay applies to the leaves called "kernel"
     statistics: PyTree = ()  # running statistics of normalisation; () without
 
 
 class Training(NamedTuple):
-    """What a network returns while it is trained."""
+    """What a network returns in training."""
 
     outputs: Array  # [n, ...]
     statistics: PyTree  # updated, of the structure of Variables.statistics
@@ -25,7 +25,7 @@ class Training(NamedTuple):
 
 @runtime_checkable
 class InitVariablesFn(Protocol):
-    """Draws the variables of a network, or returns those that it was trained to."""
+    """Draws the variables of a network, or returns those of a trained one."""
 
     def __call__(self, rng_key: RngKey, inputs: PyTree, /) -> Variables:
         """Variables for inputs of this shape.
@@ -39,7 +39,7 @@ class InitVariablesFn(Protocol):
 
 @runtime_checkable
 class TrunkFn(Protocol):
-    """Computes what all posterior samples share: everything before the first stochastic layer."""
+    """Computes the part shared by all posterior samples: everything before the first stochastic layer."""
 
     def __call__(self, variables: Variables, inputs: PyTree, /) -> PyTree:
         """Hidden features of the inputs, a pytree of leaves [n, ...]."""
@@ -56,8 +56,8 @@ class HeadFn(Protocol):
         Args:
           variables: of the network.
           hidden: what the trunk returned.
-          rng_key: the draw. It is one function for all points: its noise does not depend on the batch. None replaces
-            the noise by its mean.
+          rng_key: the draw, one function for all points: its noise does not depend on the batch. None replaces the
+            noise by its mean.
         """
         ...
 
@@ -76,7 +76,7 @@ class TrainFn(Protocol):
     """The whole network as it is trained, with fresh noise for each example."""
 
     def __call__(self, rng_key: RngKey, variables: Variables, inputs: PyTree, /) -> Training:
-        """Outputs [n, ...] under training noise, and what else a training step needs."""
+        """Outputs [n, ...] under training noise, and the other values that a training step needs."""
         ...
 
 
@@ -90,7 +90,7 @@ class FeaturesFn(Protocol):
 
 
 class Network(NamedTuple):
-    """A network in three parts, so that what posterior samples share is computed once.
+    """A network in three parts, so that the part shared by posterior samples is computed once.
 
     ``trunk`` is everything before the first stochastic layer, ``head`` runs once for each draw, ``readout`` is the last
     linear layer.
@@ -101,7 +101,7 @@ class Network(NamedTuple):
     head: HeadFn
     readout: ReadoutFn
     train: TrainFn
-    convolutional: bool = False  # on a CPU such networks run in small pieces and one set of weights after the other
+    convolutional: bool = False  # on a CPU such networks run in small pieces, one set of weights after another
     features: FeaturesFn | None = None  # None: the network has no intermediate features
     embeds: bool = True  # False: not cut before its last layer, so that the head returns the outputs
     trained: bool = False  # True: init returns the weights of a trained network, whatever the key

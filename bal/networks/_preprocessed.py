@@ -1,4 +1,4 @@
-"""A network that transforms its inputs first."""
+"""A network with a transform of its inputs."""
 
 from collections.abc import Callable
 
@@ -9,18 +9,18 @@ from bal.types import PyTree
 
 
 def preprocessed(network: Network, transform: Callable[[PyTree], PyTree]) -> Network:
-    """The network with a function applied to its inputs before anything else.
+    """The network with a function applied to its inputs first.
 
-    The data set stays small and as it is stored: images are uint8 there and floats here, a dictionary of arrays
-    becomes one array.
+    The data set stays small, in its stored form: for example, its images are uint8 and become floats here, or its
+    dictionary of arrays becomes one array.
 
     Args:
-      network: what sees the transformed inputs.
-      transform: inputs, leaves [n, ...] -> inputs of the network, leaves [n, ...]. It treats every point alone, and
-        draws nothing at random: noise on training inputs is ``augment`` of a posterior.
+      network: takes the transformed inputs.
+      transform: inputs, leaves [n, ...] -> inputs of the network, leaves [n, ...]. It must treat points independently
+        and be deterministic: for noise on training inputs, use the setting ``augment`` of a posterior.
 
     Raises:
-      ValueError: a transform that is not a function, or (from ``init``) one that changes the number of points.
+      ValueError: ``transform`` is not a function, or (from ``init``) it changes the number of points.
 
     Example:
       >>> from bal.networks import mlp

@@ -14,13 +14,14 @@ SMALLEST_IMAGE = 8
 
 
 def resnet18(*, num_outputs: int, width: int = 64) -> Network:
-    """The residual network of 18 layers for images [n, height, width, channels] of about 32x32 (CIFAR).
+    """The 18-layer residual network for images [n, height, width, channels] of about 32x32 (CIFAR).
 
     A 3x3 convolution without pooling, four stages of two basic blocks with ``width`` times 1, 2, 4 and 8 channels, the
-    mean over the image, one dense layer. The trunk is all but the last layer: draws that differ there only are cheap.
+    mean over the image, one dense layer. The trunk is everything before the last layer, so draws that differ
+    only there are cheap.
 
-    Running means and variances are in ``Variables.statistics``: training updates them (momentum 0.9), predictions use
-    them, so that a prediction does not depend on the batch it is made in.
+    Running means and variances are in ``Variables.statistics``: training updates them (momentum 0.9) and predictions
+    use them, so that a prediction does not depend on the other points of its batch.
 
     Args:
       num_outputs: width of the output.
@@ -92,7 +93,7 @@ class _ResNet18(nnx.Module):
         hidden, features = jax.nn.relu(self.stem(inputs, training)), {}
         for number, block in enumerate(self.blocks):
             hidden = block(hidden, training)
-            features[f"stage_{number // 2}"] = hidden  # of its second block in the end
+            features[f"stage_{number // 2}"] = hidden  # overwritten by its second block
         return features
 
     def trunk(self, inputs):

@@ -14,14 +14,14 @@ ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
 def training_noise(rng_key: RngKey, shape: tuple[int, ...]) -> Float[Array, "..."]:
-    """Standard normal numbers, two from one random word: the middles of 65,536 equally likely quantiles.
+    """Standard normal numbers, two from one random word: the midpoints of 65,536 equally likely quantiles.
 
-    A step of a small network spends most of its time on its noise: on a CPU, JAX's own generator is a loop whose body
-    is divided over threads again and again, and the compiler computes the inverse error function anew for each use of
-    a number, forward and backward. Draws of a posterior do not use this.
+    A training step of a small network spends most of its time on its noise: on a CPU, JAX's own generator is a loop
+    whose body is divided over threads in each iteration, and the compiler recomputes the inverse error function for
+    each use of a number, forward and backward. Draws of a posterior do not use this.
     """
     size = math.prod(shape)
-    # Joined before they are cut: the compiler would run the generator again for each half of each word.
+    # Joined before they are split: otherwise the compiler would run the generator again for each half of each word.
     words = jnp.concatenate(random_words(jax.random.key_data(rng_key)[:2], -(-size // 4)))
     ranks = jnp.concatenate([words & 0xFFFF, words >> 16])[:size]
     return jnp.asarray(_quantiles()).at[ranks].get(mode="promise_in_bounds").reshape(shape)

@@ -1,4 +1,4 @@
-"""Layers whose weights are Gaussian, and the divergence of all such weights of a network from their prior."""
+"""Layers with Gaussian weights, and the divergence of these weights from their prior."""
 
 import math
 
@@ -13,16 +13,16 @@ from bal.types import PyTree, RngKey
 from bal.validation import check_choice
 
 ESTIMATORS = ("local_reparameterisation", "flipout")
-# A weight called "x" is two leaves: its mean, and the logarithm of its standard deviation. The divergence needs the
-# logarithm anyway; the softplus of the papers would cost several times more, a good part of a step of a small network.
+# A weight called "x" has two leaves: its mean, and the logarithm of its standard deviation. The divergence needs the
+# logarithm anyway; the softplus of the papers would cost several times more, a large part of a step of a small network.
 # Both the layers and the divergence write a variance as exp(2 rho), so that the compiler computes it once.
 MEAN, LOG_DEVIATION = "_mean", "_log_deviation"
-# Of the weights before training, as a fraction of the spread of their means.
+# Standard deviation of the weights before training, as a fraction of the spread of their means.
 INITIAL_DEVIATION = 0.1
 
 
 class _GaussianWeights(nnx.Module):
-    """A kernel and a bias with independent Gaussian weights; of a matrix or a convolution."""
+    """A kernel and a bias with independent Gaussian weights, for a matrix or a convolution."""
 
     def __init__(self, kernel_shape: tuple[int, ...], estimator: str, rngs: nnx.Rngs):
         check_choice("estimator", estimator, ESTIMATORS)
@@ -38,7 +38,7 @@ class _GaussianWeights(nnx.Module):
     def sample(self, inputs: Array, rng_key: RngKey | None) -> Array:
         """Outputs under one set of weights that all points share; without a key, under the means.
 
-        As a training step this is naive sampling, whose gradient varies most.
+        In training this would be naive sampling, whose gradient has the largest variance.
         """
         kernel, bias = self.kernel_mean[...], self.bias_mean[...]
         if rng_key is not None:
@@ -49,7 +49,7 @@ class _GaussianWeights(nnx.Module):
         return outputs + jnp.expand_dims(bias, tuple(range(outputs.ndim - 1)))
 
     def train_step(self, inputs: Array, rng_key: RngKey) -> Array:
-        """Outputs with different weights for each example (flipout: nearly so, see the class)."""
+        """Outputs with different weights for each example (for flipout only decorrelated, see the class)."""
         estimate = self._local if self.estimator == "local_reparameterisation" else self._flipout
         return estimate(inputs, rng_key)
 
@@ -67,7 +67,7 @@ class _GaussianWeights(nnx.Module):
         kernel, bias = jnp.exp(self.kernel_log_deviation[...]), jnp.exp(self.bias_log_deviation[...])
         kernel = kernel * training_noise(key_kernel, kernel.shape)
         bias = bias * training_noise(key_bias, bias.shape)
-        # One sign for each example and channel, the same at all places of an image.
+        # One sign for each example and channel, the same at all positions of an image.
         places = (1,) * (inputs.ndim - 2)
         signs_in = _signs(key_in, (inputs.shape[0], *places, inputs.shape[-1]))
         signs_out = _signs(key_out, (inputs.shape[0], *places, mean.shape[-1]))
@@ -79,15 +79,15 @@ class _GaussianWeights(nnx.Module):
 class VariationalDense(_GaussianWeights):
     r"""A linear layer with weights :math:`w \sim N(\mu, e^{2\rho})`, all independent.
 
-    ``train_step`` has the mean gradient of naive sampling with less variance. ``"local_reparameterisation"`` draws the
-    outputs of each example, which are Gaussian, instead of the weights: exact. ``"flipout"`` multiplies one draw of the
-    weights by random signs that differ between examples, so that examples decorrelate.
+    ``train_step`` has the same mean gradient as naive sampling, with less variance. ``"local_reparameterisation"`` is
+    exact: it draws the outputs of each example, which are Gaussian, instead of the weights. ``"flipout"`` multiplies
+    one draw of the weights by random signs that differ between examples, which decorrelates the examples.
 
     Args:
       num_inputs: width of the input.
       num_outputs: width of the output.
       estimator: "local_reparameterisation" or "flipout".
-      rngs: where initial means are drawn.
+      rngs: source of the initial means.
 
     Raises:
       ValueError: unknown estimator.
@@ -112,8 +112,8 @@ class VariationalDense(_GaussianWeights):
 class VariationalConv(_GaussianWeights):
     """A convolution (stride 1, no padding) with independent Gaussian weights; see :class:`VariationalDense`.
 
-    Flipout is exact. Local reparameterisation has the right distribution at each place, but draws places independently,
-    where the weights that they share would correlate them: an approximation.
+    Flipout is exact. Local reparameterisation is an approximation: it has the right distribution at each position, but
+    draws positions independently although shared weights would correlate them.
 
     Args:
       num_inputs: channels of the input.
@@ -139,7 +139,7 @@ class VariationalConv(_GaussianWeights):
 
 
 def _apply(inputs: Array, kernel: Array, *, training: bool = False) -> Array:
-    """A matrix product or a convolution, as the kernel has it."""
+    """A matrix product or a convolution, depending on the shape of the kernel."""
     if kernel.ndim == 2:
         return inputs @ kernel
     return convolve_for_training(inputs, kernel) if training else convolve(inputs, kernel)
@@ -153,7 +153,7 @@ def gaussian_weights(params: PyTree) -> list[tuple[Array, Array]]:
 
 
 def draw_gaussian_weights(rng_key: RngKey, params: PyTree) -> PyTree:
-    """One sample of each Gaussian weight in the place of its mean, and None in the place of every other leaf."""
+    """Replace the mean of each Gaussian weight by one sample, and every other leaf by None."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
     named = {_name(path): leaf for path, leaf in leaves}
 
@@ -178,7 +178,7 @@ def divergence_from_prior(params: PyTree, prior_scale: float | Float[Array, ""])
       prior_scale: s, the standard deviation of every weight under the prior.
 
     Returns:
-      Nats; 0 where the weights follow the prior, or where none is Gaussian.
+      Nats; 0 if the weights follow the prior, or if none is Gaussian.
     """
 
     def divergence(mean: Array, log_deviation: Array) -> Array:

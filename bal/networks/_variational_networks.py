@@ -1,4 +1,4 @@
-"""Networks of variational layers: every weight is Gaussian, so that nothing is shared by posterior samples."""
+"""Networks of variational layers: every weight is Gaussian, so posterior samples share no computation."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from bal.validation import check_choice, check_count, check_counts
 def variational_mlp(
     *, num_outputs: int, hidden_sizes: Sequence[int] = (128, 128), estimator: str = "local_reparameterisation"
 ) -> Network:
-    """Fully connected ReLU layers with Gaussian weights over the flattened input, for :func:`mean_field`.
+    """Fully connected ReLU layers with Gaussian weights over the flattened input, for ``mean_field``.
 
     Args:
       num_outputs: width of the output: the number of classes, or 1 for a regression.
@@ -48,7 +48,7 @@ def variational_mlp(
 
 
 def variational_cnn(*, num_outputs: int, estimator: str = "flipout") -> Network:
-    """The layers of ``cnn(variant="gal")`` with Gaussian weights in the place of dropout.
+    """The layers of ``cnn(variant="gal")`` with Gaussian weights instead of dropout.
 
     Args:
       num_outputs: width of the output.

@@ -1,7 +1,7 @@
-"""Glue between posteriors and selection: what to ask of the posterior, and which rule to apply to the answer.
+"""Strategies combine posteriors and selection: what to compute from the posterior, and which rule to apply to it.
 
-Each strategy is a factory of ``batch_size``. One that needs classes refuses Gaussian predictions, and the other way
-round; those of embeddings alone take both.
+Each strategy is a factory with the argument ``batch_size``. A strategy for classes rejects Gaussian predictions and
+vice versa; strategies that use embeddings alone take both.
 """
 
 from collections.abc import Callable

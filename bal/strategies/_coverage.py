@@ -1,6 +1,6 @@
-"""Strategies of distances between features: batches that differ, or that stand for the pool.
+"""Strategies based on distances between features: diverse batches, or batches that represent the pool.
 
-The features are the embeddings of the last hidden layer, or sketched gradients where the posterior offers them.
+The features are the embeddings of the last hidden layer, or sketched gradients if the posterior provides them.
 """
 
 from collections.abc import Callable
@@ -17,27 +17,27 @@ from bal.view import PoolView
 
 
 def k_center(*, batch_size: int, features: Features = "embedding") -> Strategy:
-    """The points that labelled and chosen ones cover worst: the core-set; see :func:`bal.selection.k_center`."""
+    """A core-set: each point is the one farthest from labelled and chosen ones; see :func:`bal.selection.k_center`."""
     return _around_labelled(selection.k_center, "center_embeddings", batch_size, features)
 
 
 def max_dist(*, batch_size: int, features: Features = "embedding") -> Strategy:
-    """The points farthest from labelled and chosen ones, at first the largest; see :func:`bal.selection.max_dist`."""
+    """Points far from labelled and chosen ones, starting at the largest norm; see :func:`bal.selection.max_dist`."""
     return _around_labelled(selection.max_dist, "center_features", batch_size, features)
 
 
 def lcmd(*, batch_size: int, features: Features = "embedding") -> Strategy:
-    """The farthest point of the cluster that is covered worst, again and again; see :func:`bal.selection.lcmd`."""
+    """Repeatedly the farthest point of the worst-covered cluster (LCMD); see :func:`bal.selection.lcmd`."""
     return _around_labelled(selection.lcmd, "center_features", batch_size, features)
 
 
 def typiclust(*, batch_size: int, features: Features = "embedding") -> Strategy:
-    """Typical points of clusters without a label, also before there is any; see :func:`bal.selection.typiclust`."""
+    """Typical points of clusters without a label; works without any labels; see :func:`bal.selection.typiclust`."""
     return _around_labelled(selection.typiclust, "center_embeddings", batch_size, features)
 
 
 def k_means(*, batch_size: int, features: Features = "embedding") -> Strategy:
-    """The point nearest to the centre of each of ``batch_size`` clusters; see :func:`bal.selection.k_means`."""
+    """The points nearest to the centres of ``batch_size`` clusters; see :func:`bal.selection.k_means`."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         return selection.k_means(rng_key, view.map(view.features[features]), view.available, batch_size=batch_size)
@@ -46,14 +46,14 @@ def k_means(*, batch_size: int, features: Features = "embedding") -> Strategy:
 
 
 def prob_cover(*, batch_size: int, radius: float | Array | None = None, features: Features = "embedding") -> Strategy:
-    """The balls that cover most points, also before there is any label; see :func:`bal.selection.prob_cover`.
+    """Centres of balls that cover most points; works without any labels; see :func:`bal.selection.prob_cover`.
 
     Args:
       batch_size: points to choose.
-      radius: of the balls, in the unit of the features. None takes in each round the largest one at which 95 % of the
-        balls are pure, with as many clusters as classes (which only categorical predictions have); see
+      radius: of the balls, in the unit of the features. None finds, in each round, the largest one at which 95 % of the
+        balls are pure, with as many clusters as classes (for categorical predictions only); see
         :func:`bal.selection.purity_radius`.
-      features: what distances are measured between.
+      features: between which distances are measured.
     """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
@@ -76,7 +76,7 @@ def prob_cover(*, batch_size: int, radius: float | Array | None = None, features
 
 
 def _around_labelled(rule: Callable[..., Selection], centers: str, batch_size: int, features: Features) -> Strategy:
-    """A rule of features that takes those of the labelled set under the given name, and their ``center_weights``."""
+    """A rule on features that takes those of the labelled set by the given name, and their ``center_weights``."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         feature = view.features[features]

@@ -1,4 +1,4 @@
-"""Strategies of Gaussian predictions: from the posterior's own covariance where it is closed, else from its draws."""
+"""Strategies for Gaussian predictions, from the posterior's closed-form covariance if it has one, else from draws."""
 
 from collections.abc import Callable
 
@@ -13,17 +13,17 @@ from bal.view import PoolView
 
 
 def epistemic_variance(*, batch_size: int) -> Strategy:
-    """The points whose mean is known least; see :func:`bal.acquisition.epistemic_variance`."""
+    """The points whose predicted mean is most uncertain; see :func:`bal.acquisition.epistemic_variance`."""
     return _of_variances(acquisition.epistemic_variance, lambda variance, noise: variance, batch_size)
 
 
 def gaussian_bald(*, batch_size: int) -> Strategy:
-    """The points whose labels say most about the function; see :func:`bal.acquisition.gaussian_bald`."""
+    """The points whose labels are most informative about the function; see :func:`bal.acquisition.gaussian_bald`."""
     return _of_variances(acquisition.gaussian_bald, acquisition.covariance_bald, batch_size)
 
 
 def gaussian_epig(*, batch_size: int) -> Strategy:
-    """The points whose labels say most about those at the targets; see :func:`bal.acquisition.gaussian_epig`."""
+    """The points whose labels are most informative about the targets; see :func:`bal.acquisition.gaussian_epig`."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         targets = predict(view, view.target_inputs)
@@ -49,7 +49,7 @@ def gaussian_epig(*, batch_size: int) -> Strategy:
 def _of_variances(
     of_draws: Callable[[Gaussian], Array], closed: Callable[[Array, Array], Array], batch_size: int
 ) -> Strategy:
-    """The best by a score of draws; where the covariance is closed, by one of latent variance and noise variance."""
+    """The best points by a score of draws, or of latent and noise variance if the covariance has a closed form."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         def score(inputs: PyTree) -> Array:
@@ -64,5 +64,5 @@ def _of_variances(
 
 
 def _variances(covariance: Callable[[Array, Array], Array], inputs: PyTree) -> Float[Array, " n"]:
-    # Rounding can leave a variance that is all but 0 below it.
+    # Rounding can make a variance close to 0 negative.
     return jnp.maximum(selection.covariance_kernel(covariance).diagonal(inputs), 0.0)

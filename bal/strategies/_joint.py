@@ -1,4 +1,4 @@
-"""Strategies that choose a batch by what its points say together, from joint predictions."""
+"""Strategies that choose a batch by its joint information, from joint predictions."""
 
 from collections.abc import Callable
 
@@ -18,16 +18,16 @@ JointRule = Callable[[RngKey, Float[Array, "S N C"], Bool[Array, " N"]], Selecti
 
 
 def batch_bald(*, batch_size: int, num_configurations: int = 10_000, num_candidates: int = 5_000) -> Strategy:
-    """The batch whose labels together say most about the model; see :func:`bal.selection.batch_bald`.
+    """The batch whose labels are jointly most informative about the model; see :func:`bal.selection.batch_bald`.
 
-    BALD is streamed over the pool, and the rule sees the points of the largest one. A gain never exceeds BALD, so where
-    each chosen gain is at least the best BALD left out, the rule would have chosen the same from the whole pool:
-    ``Selection.certified`` says whether it was so.
+    BALD is streamed over the pool, and the rule sees the points with the highest scores. A gain never exceeds BALD, so
+    if each chosen gain is at least the largest BALD left out, the rule would have chosen the same batch from the whole
+    pool: ``Selection.certified`` says whether this holds.
 
     Args:
       batch_size: points to choose.
-      num_configurations: joint labels that a gain is averaged over.
-      num_candidates: points whose joint predictions are held.
+      num_configurations: joint labels over which a gain is averaged.
+      num_candidates: points whose joint predictions are kept.
 
     Raises:
       ValueError: fewer candidates than ``batch_size``.
@@ -46,17 +46,17 @@ def batch_bald(*, batch_size: int, num_configurations: int = 10_000, num_candida
 
 
 def batch_epig(*, batch_size: int, num_configurations: int = 100, num_candidates: int = 200) -> Strategy:
-    """The batch whose labels together say most about those at the targets; see :func:`bal.selection.batch_epig`.
+    """The batch whose labels are jointly most informative about the targets; see :func:`bal.selection.batch_epig`.
 
-    The rule sees the points of the largest EPIG, which is the gain of the first choice. What bounds a later gain is
-    BALD, as in :func:`bal.strategies.batch_bald`, but loosely: seldom is such a batch certified to be that of the whole
+    The rule sees the points with the largest EPIG, which is the gain of the first choice. Later gains are bounded by
+    BALD, as in :func:`bal.strategies.batch_bald`, but loosely, so the batch is rarely certified to be that of the whole
     pool.
 
     Args:
       batch_size: points to choose.
-      num_configurations: joint labels that a gain is averaged over. The time grows with their number, that of the
-        candidates and that of the targets.
-      num_candidates: points whose joint predictions are held.
+      num_configurations: joint labels over which a gain is averaged. The time grows with the number of these, of the
+        candidates and of the targets.
+      num_candidates: points whose joint predictions are kept.
 
     Raises:
       ValueError: fewer candidates than ``batch_size``.
@@ -86,7 +86,7 @@ def batch_epig(*, batch_size: int, num_configurations: int = 100, num_candidates
 
 
 def acs_fw(*, batch_size: int) -> Strategy:
-    """A batch whose log-likelihood is close to that of the whole pool; see :func:`bal.selection.acs_fw`."""
+    """A batch whose log-likelihood approximates that of the whole pool; see :func:`bal.selection.acs_fw`."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         features = view.map(lambda inputs: selection.log_likelihood_features(view.predict(inputs)))
@@ -96,7 +96,7 @@ def acs_fw(*, batch_size: int) -> Strategy:
 
 
 def class_balanced(*, batch_size: int) -> Strategy:
-    """BALD, but equally many labels of each class, by the predicted one; see :func:`bal.selection.class_balanced`."""
+    """BALD with an equal number of points from each predicted class; see :func:`bal.selection.class_balanced`."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         def score(inputs: PyTree) -> tuple[Array, Array]:
@@ -121,7 +121,7 @@ def class_balanced(*, batch_size: int) -> Strategy:
 def _among_candidates(
     rng_key: RngKey, view: PoolView, rank: Callable[[Array], Array], rule: JointRule, num_candidates: int
 ) -> Selection:
-    """The choice of a rule among the points of the largest rank, and whether BALD shows the others to be no better."""
+    """The choice of a rule among the points of the largest rank, and whether BALD proves that no other is better."""
     key_candidates, key_rule = jax.random.split(rng_key)
     if num_candidates >= view.size:
         chosen = rule(key_rule, predict_pool(view), view.available)

@@ -1,4 +1,4 @@
-"""Strategies of the last layer: what its gradients or its posterior say about a batch."""
+"""Strategies based on the last layer: its gradients or its posterior."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from bal.view import PoolView, StreamFn, TakeFn
 
 
 def badge(*, batch_size: int) -> Strategy:
-    """A sample of points whose gradients are large and different; see :func:`bal.selection.badge`."""
+    """A sample of points whose gradients are large and diverse; see :func:`bal.selection.badge`."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         def describe(inputs: PyTree) -> tuple[Array, Array]:
@@ -28,10 +28,10 @@ def badge(*, batch_size: int) -> Strategy:
 
 
 def bait(*, batch_size: int, ridge: float | Array = 1.0) -> Strategy:
-    """The batch that makes the predictions over the whole pool precise; see :func:`bal.selection.bait`.
+    """The batch that most reduces the variance of predictions over the whole pool; see :func:`bal.selection.bait`.
 
-    A Fisher embedding is the embedding times the root of the Fisher information of a label about the outputs: over the
-    noise's standard deviation for Gaussian predictions, times that of the label for classes.
+    A Fisher embedding is the embedding times the root of the Fisher information of a label about the outputs: divided
+    by the noise's standard deviation for Gaussian predictions, multiplied by that of the label for classes.
 
     Args:
       batch_size: points to choose.
@@ -57,20 +57,19 @@ def bait(*, batch_size: int, ridge: float | Array = 1.0) -> Strategy:
 
 
 def max_det(*, batch_size: int, noise: float | Array | None = None, features: Features | None = None) -> Strategy:
-    """The batch that says most about a Gaussian latent function; see :func:`bal.selection.max_det`.
+    """The batch that is most informative about a Gaussian latent function; see :func:`bal.selection.max_det`.
 
-    The function is the posterior's own where its covariance is closed. Elsewhere it is linear in the features, which
-    are scaled to a mean square of 1 over the pool, with weights of a standard normal prior and the labelled set as
-    observations.
+    If the posterior has a covariance in closed form, the function is its own. Otherwise it is linear in the features,
+    scaled to a mean square of 1 over the pool, with standard normal weights and the labelled set as observations.
 
     Args:
       batch_size: points to choose.
-      noise: variance of an observation. None: that of Gaussian predictions under a closed covariance, 0.1 elsewhere.
-      features: what the function is linear in. None takes a closed covariance where the posterior has one, and the
-        embeddings where it has none.
+      noise: variance of an observation. None: that of Gaussian predictions with a closed covariance, otherwise 0.1.
+      features: in which the function is linear. None takes the closed covariance if the posterior has one, otherwise
+        the embeddings.
 
     Raises:
-      ValueError: (when traced) a posterior with neither a closed covariance nor embeddings.
+      ValueError: (when traced) a posterior with neither a closed covariance nor these features.
     """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
@@ -104,13 +103,13 @@ def max_det(*, batch_size: int, noise: float | Array | None = None, features: Fe
 def _between(
     covariance: Callable[[PyTree, PyTree], Array], take: TakeFn, stream: StreamFn, places: Array, others: Array
 ) -> Float[Array, "a b"]:
-    """Covariance of points by their places in the view, streamed over the first ones."""
+    """Covariance of points given by their places in the view, streamed over the first argument."""
     columns = take(others)
     return stream(lambda chunk: covariance(take(chunk), columns), places)
 
 
 def _noise(view: PoolView) -> float | Array:
-    """The noise of real labels, on average over the available points; 0.1 for others, which have none."""
+    """The noise of real labels, averaged over the available points; 0.1 for other labels, which have none."""
     noise = view.noise
     return 0.1 if noise is None else _mean(view.map(lambda inputs: noise(view.predict(inputs))), view)
 

@@ -1,4 +1,4 @@
-"""Strategies of losses: the points at which the model will be wrong, as it says itself or as the labels know."""
+"""Strategies based on losses: the loss that the model predicts, or the true loss as a control."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -12,9 +12,9 @@ from bal.view import PoolView
 
 
 def learning_loss(*, batch_size: int) -> Strategy:
-    """The points of the largest predicted loss; see :func:`bal.posteriors.learning_loss`.
+    """The points with the largest predicted loss; see :func:`bal.posteriors.learning_loss`.
 
-    The paper scores a random subset of the pool, so that not all points of a batch are alike: ``pool_subset_size``.
+    The paper scores a random subset of the pool (``pool_subset_size``), so that the points of a batch differ.
 
     References:
       Yoo and Kweon 2019, Learning loss for active learning, arXiv:1905.03677
@@ -28,7 +28,7 @@ def learning_loss(*, batch_size: int) -> Strategy:
 
 
 def true_loss(*, batch_size: int) -> Strategy:
-    """A control that reads the labels of the pool: the points of the largest loss of the mean prediction, in nats."""
+    """A control that reads the pool's labels: the points with the largest loss of the mean prediction, in nats."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         if view.labels is None or view.loss is None:

@@ -1,4 +1,4 @@
-"""Strategies of one score a point: the best ones, or a sample weighted by score."""
+"""Strategies with one score a point: the best points, or a sample weighted by score."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +13,7 @@ from bal.view import PoolView
 
 
 def random(*, batch_size: int) -> Strategy:
-    """Any points: the baseline. The posterior is not asked."""
+    """The baseline: random points, whatever the posterior."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         return selection.uniform(rng_key, view.available, batch_size=batch_size)
@@ -43,7 +43,7 @@ def _sampled(kind: str, beta: float | Array, batch_size: int) -> Strategy:
 
 
 def max_entropy(*, batch_size: int) -> Strategy:
-    """The points of the largest entropy of the mean prediction; see :func:`bal.acquisition.max_entropy`."""
+    """The points with the largest entropy of the mean prediction; see :func:`bal.acquisition.max_entropy`."""
     return _best(acquisition.max_entropy, batch_size)
 
 
@@ -58,32 +58,32 @@ def margin(*, batch_size: int) -> Strategy:
 
 
 def variation_ratio(*, batch_size: int) -> Strategy:
-    """The points on whose class posterior samples vote least alike; see :func:`bal.acquisition.variation_ratio`."""
+    """The points with the fewest votes for the modal class; see :func:`bal.acquisition.variation_ratio`."""
     return _best(acquisition.variation_ratio, batch_size)
 
 
 def mean_std(*, batch_size: int) -> Strategy:
-    """The points with the largest spread of probabilities; see :func:`bal.acquisition.mean_std`."""
+    """The points with the largest mean standard deviation of probabilities; see :func:`bal.acquisition.mean_std`."""
     return _best(acquisition.mean_std, batch_size)
 
 
 def bald(*, batch_size: int) -> Strategy:
-    """The points whose labels say most about the model, each by itself; see :func:`bal.acquisition.bald`."""
+    """The points whose labels are individually most informative about the model; see :func:`bal.acquisition.bald`."""
     return _best(acquisition.bald, batch_size)
 
 
 def vote_entropy(*, batch_size: int) -> Strategy:
-    """The points on which the votes of posterior samples are most spread; see :func:`bal.acquisition.vote_entropy`."""
+    """The points with the largest entropy of the posterior samples' votes; see :func:`bal.acquisition.vote_entropy`."""
     return _best(acquisition.vote_entropy, batch_size)
 
 
 def epig(*, batch_size: int) -> Strategy:
-    """The points whose labels say most about those at the targets, each by itself; see :func:`bal.acquisition.epig`."""
+    """The points whose labels are individually most informative about the targets; see :func:`bal.acquisition.epig`."""
     return _best_for_targets(acquisition.epig, batch_size)
 
 
 def expected_error_reduction(*, batch_size: int) -> Strategy:
-    """The points whose labels promise fewest mistakes at the targets, each by itself.
+    """The points whose labels individually promise the lowest error rate at the targets.
 
     See :func:`bal.acquisition.expected_error_reduction`.
     """
@@ -93,7 +93,7 @@ def expected_error_reduction(*, batch_size: int) -> Strategy:
 def power_bald(*, batch_size: int, beta: float | Array = 8.0) -> Strategy:
     """Points sampled in proportion to BALD to the power ``beta``; see :func:`bal.selection.gumbel_top_k`.
 
-    The default is the best of those published for batches of 10 (Kirsch et al. 2023, Repeated-MNIST).
+    The default is the best published value for batches of 10 (Kirsch et al. 2023, Repeated-MNIST).
     """
     return _sampled("power", beta, batch_size)
 
@@ -106,6 +106,6 @@ def softmax_bald(*, batch_size: int, beta: float | Array = 8.0) -> Strategy:
 def softrank_bald(*, batch_size: int, beta: float | Array = 1.0) -> Strategy:
     """Points sampled in proportion to the rank of BALD to the power -``beta``; see :func:`bal.selection.gumbel_top_k`.
 
-    Ranks separate strongly: above 1, batches repeat themselves (Kirsch et al. 2023).
+    Ranks separate strongly: with ``beta`` above 1, batches contain repeated points (Kirsch et al. 2023).
     """
     return _sampled("softrank", beta, batch_size)

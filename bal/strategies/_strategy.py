@@ -1,4 +1,4 @@
-"""What a strategy is, and the questions that several strategies ask of a view."""
+"""The record of a strategy, and functions of a view that several strategies share."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
@@ -11,7 +11,7 @@ from bal.selection import Selection
 from bal.types import PyTree, RngKey
 from bal.view import PoolView
 
-Features = Literal["embedding", "gradient"]  # what a strategy of distances compares; see Posterior.features
+Features = Literal["embedding", "gradient"]  # between which distances are measured; see Posterior.features
 
 CATEGORICAL = ("categorical",)
 GAUSSIAN = ("gaussian",)
@@ -21,7 +21,7 @@ class SelectFn(Protocol):
     """How a batch is chosen."""
 
     def __call__(self, rng_key: RngKey, view: PoolView) -> Selection:
-        """Choose ``batch_size`` available places of the view; :class:`bal.Selection` says which and why."""
+        """Choose ``batch_size`` available places of the view, returned as a :class:`bal.Selection`."""
 
 
 class Strategy(NamedTuple):
@@ -29,9 +29,9 @@ class Strategy(NamedTuple):
 
     batch_size: int
     select: SelectFn
-    takes: tuple[str, ...] | None = CATEGORICAL  # kinds of predictions, as ``Likelihood.predicts``; None: all
+    takes: tuple[str, ...] | None = CATEGORICAL  # accepted kinds of predictions, see Likelihood.predicts; None: all
     needs: tuple[str, ...] = ()  # posterior features that it uses
-    privileged: bool = False  # True only for controls that read labels nobody has yet
+    privileged: bool = False  # True only for controls that read labels of unlabelled points
 
 
 def score_strategy(
@@ -47,7 +47,7 @@ def score_strategy(
       score: predictions [S, n, ...] -> [n]: of categorical ones, log-probabilities [S, n, C].
       rule: (rng_key, scores [N], available [N]) -> Selection.
       batch_size: points that the rule chooses.
-      takes: kinds of predictions that the score takes, see :class:`Strategy`.
+      takes: kinds of predictions that the score accepts, see :class:`Strategy`.
 
     Example:
       >>> from functools import partial
@@ -62,12 +62,12 @@ def score_strategy(
 
 
 def predict(view: PoolView, inputs: PyTree) -> PyTree:
-    """Predictions [S, n, ...] of points that are few enough to be held; a network's intermediates are not."""
+    """Predictions [S, n, ...] of points that are few enough to keep; the network's intermediates are streamed."""
     return _draws_first(view.stream(_points_first(view), inputs))
 
 
 def predict_pool(view: PoolView) -> PyTree:
-    """Predictions [S, n, ...] of the whole pool, where it is small enough that they can be held."""
+    """Predictions [S, n, ...] of the whole pool, for strategies that need all of them at once."""
     return _draws_first(view.map(_points_first(view)))
 
 

@@ -1,6 +1,7 @@
 """The commands ``bal compare`` and ``bal list``."""
 
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ REGISTERED: dict[str, Mapping[str, Callable[..., Any]]] = {
 
 @dataclass(frozen=True)
 class Listing:
-    """List what can be named on the command line, with a line on each."""
+    """List the names that the command line accepts, each with a short description."""
 
     kind: tyro.conf.Positional[Literal["all", "strategies", "posteriors", "networks", "datasets"]] = "all"
     """What to list."""
@@ -50,16 +51,17 @@ def list_names(listing: Listing) -> None:
     """Print every name of a kind with the first line of its docstring."""
     for kind, known in REGISTERED.items():
         if listing.kind in ("all", kind):
-            table = Table("name", "what it is", title=kind, title_justify="left")
+            table = Table("name", "description", title=kind, title_justify="left")
             for name, factory in sorted(known.items()):
                 table.add_row(name, summary(factory))
             show(table)
 
 
 def summary(factory: Callable[..., Any]) -> str:
-    """The first line of a docstring."""
+    """The first line of a docstring, without markup and the reference to another function."""
     function = factory.func if isinstance(factory, partial) else factory
-    return (inspect.getdoc(function) or "").partition("\n")[0]
+    line = (inspect.getdoc(function) or "").partition("\n")[0]
+    return re.sub(r"; see :func:`[^`]*`", "", line).replace("``", "")
 
 
 def _names() -> str:

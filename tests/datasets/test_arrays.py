@@ -93,7 +93,7 @@ FAULTS = {
     "shape": ((INPUTS, LABELS, np.zeros((2, 3)), LABELS[:2]), r"test_inputs of shape \[n, 2\]"),
     "dtype": ((INPUTS, LABELS, INPUTS.astype(int), LABELS), "test_inputs of dtype float32.*got int32"),
     "kind of labels": ((INPUTS, LABELS, INPUTS, LABELS / 2), "test_labels of dtype int32"),
-    "no test inputs": ((INPUTS, LABELS, None, LABELS), "test_inputs where there are test_labels"),
+    "no test inputs": ((INPUTS, LABELS, None, LABELS), "test_inputs to go with test_labels"),
 }
 
 
@@ -116,7 +116,7 @@ def test_arrays_at_fault_are_refused_by_the_name_of_their_leaf(arguments, messag
         ({"target_inputs": INPUTS[:, :1]}, "target_inputs of shape"),
         ({"target_inputs": INPUTS, "target_weights": np.ones(3)}, r"target_weights of shape \[4\]"),
         ({"target_inputs": INPUTS, "target_weights": np.zeros(4)}, "at least one above 0"),
-        ({"target_weights": np.ones(3)}, "target_inputs where there are target_weights"),
+        ({"target_weights": np.ones(3)}, "target_inputs to go with target_weights"),
     ],
 )
 def test_other_parts_at_fault_are_refused_too(parts, message):

@@ -127,7 +127,7 @@ FAULTS = {
     "no target": (TABLE, {}, "target to name one of 'size', 'kind'"),
     "misspelt target": (TABLE, {"target": "prize"}, "target to be one of 'price'"),
     "misspelt test": (TABLE, {"target": "price", "test": "parts"}, "test to be one of 'part'"),
-    "test is target": (TABLE, {"target": "ripe", "test": "ripe"}, "another column than target"),
+    "test is target": (TABLE, {"target": "ripe", "test": "ripe"}, "to name different columns"),
     "test marks": (TABLE, {"target": "price", "test": "kind"}, "'train' and 'test', in column 'kind', got 'pear'"),
     "test marks all": (changed(part="test"), {"target": "price", "test": "part"}, "both kinds in column 'part'"),
     "test of 0": (TABLE, {"target": "price", "test": 0.0}, "test strictly between 0 and 1"),
@@ -197,7 +197,7 @@ def test_damaged_files_are_refused_with_their_path(tmp_path, name, content, mess
 @pytest.mark.parametrize(
     ("arrays", "target", "message"),
     [
-        ({"x": np.ones((4, 2)), "y": np.arange(3)}, "y", "as many points in each array of .*a.npz, got 4 in 'x'"),
+        ({"x": np.ones((4, 2)), "y": np.arange(3)}, "y", "number of points in each array of .*a.npz, got 4 in 'x'"),
         ({"x": np.ones((4, 2)), "y": np.arange(4)}, "z", "target to be one of"),
         ({"x": np.ones((4, 2)), "y": np.ones((4, 2))}, "y", r"target 'y' of shape \[n\], got \[4, 2\]"),
         ({"y": np.arange(4)}, "y", "array of inputs beside the target"),

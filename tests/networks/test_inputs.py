@@ -59,7 +59,7 @@ def test_a_transform_comes_before_all_else(rng_key):
 
 def test_inputs_and_transforms_that_do_not_fit_are_refused(rng_key):
     plain = networks.mlp(num_outputs=3, hidden_sizes=(8,))
-    with pytest.raises(ValueError, match=r"one array, got .*: make them one with bal.networks.preprocessed"):
+    with pytest.raises(ValueError, match=r"one array, got .*: combine them with bal.networks.preprocessed"):
         plain.init(rng_key, {"image": jnp.zeros((2, 4)), "meta": jnp.zeros((2, 1))})
     with pytest.raises(ValueError, match="transform to be a function"):
         inspect.unwrap(networks.preprocessed)(plain, "image")

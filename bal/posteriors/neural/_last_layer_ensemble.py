@@ -26,7 +26,7 @@ def last_layer_ensemble(
     num_members: int,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    """Last layers that differ in their initial parameters, on a body that is trained by the mean of their losses.
+    """An ensemble of last layers with different initial parameters, on a body trained on the mean of their losses.
 
     The cheapest ensemble and the least diverse: the body is computed once, in training and in prediction, but members
     see the same minibatches and differ by their initial parameters only. Under plain gradient descent each member

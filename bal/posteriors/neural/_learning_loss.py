@@ -34,7 +34,7 @@ def learning_loss(
     hidden_size: int = 128,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    r"""One deterministic network, and a module that predicts its loss at a point from its intermediate features.
+    r"""A deterministic network with a module that predicts its loss at a point from its intermediate features.
 
     .. math:: \tfrac1b \sum_i w_i \ell_i + \lambda\, L(\hat l, \mathrm{sg}[\ell])
 

@@ -20,8 +20,9 @@ def mc_dropout(
     optimizer: optax.GradientTransformation | None,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    r"""Dropout as approximate variational inference: the weights of draw s are :math:`m_s \odot W`.
+    r"""MC dropout as approximate variational inference: each posterior sample is the network under one dropout mask.
 
+    The weights of draw s are :math:`m_s \odot W`.
     In training each example has its own mask. A draw is one mask for all points, so that joint predictions are those
     of one function.
 

@@ -27,7 +27,9 @@ def mean_field(
     num_warmup_steps: float | Float[Array, ""] = 0.0,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    r"""Gaussian weights :math:`q` that minimise the negative evidence lower bound, in nats a point,
+    r"""Mean-field variational inference: Gaussian weights that minimise the negative evidence lower bound.
+
+    In nats a point, the loss of the weight distribution q is
 
     .. math:: \frac1N \Bigl( E_q \sum_i \ell_i(w) + T\, \min(1, \tfrac{t}{t_0})\, KL(q \,\|\, N(0, s^2)) \Bigr)
 

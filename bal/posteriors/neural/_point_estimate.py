@@ -17,7 +17,7 @@ def point_estimate(
     optimizer: optax.GradientTransformation | None,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    """A posterior of one draw, the trained network: the ablation of Gal et al., where BALD is exactly 0.
+    """A posterior with a single draw, the trained network: the ablation of Gal et al., where BALD is exactly 0.
 
     Args:
       network: its dropout is noise in training only.

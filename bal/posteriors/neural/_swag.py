@@ -37,7 +37,9 @@ def swag(
     rank: int = 10,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    r"""Weights :math:`N(\bar\theta, \tfrac12 (\Sigma_\mathrm{diag} + \tfrac{1}{K-1} D D^T))` from the end of training.
+    r"""SWAG: a Gaussian over the weights, with mean and covariance of snapshots from the end of training.
+
+    .. math:: N(\bar\theta, \tfrac12 (\Sigma_\mathrm{diag} + \tfrac{1}{K-1} D D^T))
 
     After ``num_steps`` the same optimiser continues, and a snapshot is taken every ``steps_between`` steps; D holds the
     deviations of the last K = ``rank`` snapshots from the running mean. The learning rate sets the width of the

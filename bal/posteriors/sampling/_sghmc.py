@@ -17,7 +17,7 @@ def sghmc(
     friction: float | Float[Array, ""] = 0.1,
     **settings: Unpack[ChainSettings],
 ) -> Posterior:
-    r"""Langevin dynamics with momentum; otherwise the same as :func:`bal.posteriors.sgld`.
+    r"""Stochastic-gradient Langevin dynamics with momentum; see :func:`bal.posteriors.sgld`.
 
     .. math:: v \leftarrow (1 - \alpha) v - \eta g + \sqrt{2 \alpha \eta T / N}\, \xi, \qquad
               \theta \leftarrow \theta + v

@@ -15,15 +15,16 @@
 # # Quickstart: a model that chooses what to learn from
 #
 # You have a pile of handwritten digits without labels, and labels cost money. *Active learning* lets the model choose:
-# it is fitted to the few labels there are, says where it does not know, and asks for exactly those labels.
+# it is fitted to the few labels available, finds the points where it is uncertain, and asks for exactly those labels.
 #
-# "Does not know" has two meanings. A blurred 3 that could be an 8 is uncertain for everyone: no label would settle it.
+# "Uncertain" has two meanings. A blurred 3 that could be an 8 is uncertain for everyone: no label would settle it.
 # A clean but unusual 7 is uncertain only for *this* model: several models that fit the labels so far would disagree
 # about it, and one label settles the matter. A **Bayesian** model can tell the two apart, because it holds many
 # plausible models (posterior samples) at once. The score that measures the second kind is **BALD**: how much would
 # the label tell us about the model, in nats?
 #
-# This notebook runs that loop, ten times at once, in one compiled program, and looks at what was asked for and why.
+# This notebook runs that loop ten times at once, in one compiled program, and looks at which labels it asked for and
+# why.
 
 # %%
 import jax
@@ -82,8 +83,8 @@ axes.legend()
 # %% [markdown]
 # ## What did it ask for?
 #
-# The first three rounds of seed 0, with the label that it was given and the score (in nats) when it asked. A score of
-# 0 would mean that all posterior samples agree.
+# The first three rounds of seed 0, with the label of each image and its score (in nats) at the time. A score of 0 would
+# mean that all posterior samples agree.
 
 
 # %%
@@ -106,8 +107,8 @@ show(asked, [f"a {dataset.pool_labels[i]}: {s:.2f}" for i, s in zip(asked, score
 # ## Why these?
 #
 # We fit the model to the first 20 labels of seed 0 and draw 32 posterior samples. The samples are *functions*: the same
-# 32 see every image. On the left an image on which they agree; on the right the one with the highest BALD score. Each
-# row of a panel is one posterior sample, each column a class.
+# 32 see every image. On the left is an image on which they agree; on the right is the one with the highest BALD score.
+# Each row of a panel is one posterior sample, each column a class.
 
 # %%
 first = state.pool.indices[0, :20]
@@ -132,7 +133,7 @@ figure.tight_layout()
 # %% [markdown]
 # ## Where to go from here
 #
-# * Another question to ask: `bal.strategies.STRATEGIES` lists them all by name.
+# * Other strategies: `bal.strategies.STRATEGIES` lists them all by name.
 # * Your own labels: `learner.ask` says what to label, `learner.tell` takes the answers, in any order and number.
 # * Your own predictions: every score is a plain function of an array, `bal.acquisition.bald(log_probs)`.
-# * A study with many strategies and seeds, a table and a picture: `python -m experiments.compare --help`.
+# * A study with many strategies and seeds, a table and a picture: `bal compare --help`.

@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Seeing uncertainty
 #
-# Points in a plane can be looked at. This notebook fits a Bayesian model to a handful of labels of the *two moons*, two
+# Points in a plane are easy to draw. This notebook fits a Bayesian model to a handful of labels of the *two moons*, two
 # interleaved half circles, and draws what every part of the library sees: two kinds of uncertainty, every score as a
 # map, the points that every batch rule asks for, and a point that was not chosen from a pool but designed by gradient
 # ascent.
@@ -34,11 +34,12 @@ pool, labels = dataset.pool_inputs, dataset.pool_labels
 # %% [markdown]
 # ## A model that holds many opinions
 #
-# The model is a network with dropout. Each random *mask*, which switches off 40 % of the units, leaves another network:
-# a posterior sample. All were trained on the same eight labels, so near these they agree; elsewhere nothing makes them.
-# (The plane enters as a hundred fixed random waves, on which a small network is a smooth, flexible function.)
+# The model is a network with dropout. Each random *mask*, which switches off 40 % of the units, gives a different
+# network: a posterior sample. All were trained on the same eight labels, so they agree near these; elsewhere they need
+# not. (The inputs are a hundred fixed random waves on the plane, which make a small network a smooth, flexible
+# function.)
 #
-# `bal.build` puts the posterior and a strategy together, and `ask` does one round: fit, and say which points to label.
+# `bal.build` combines the posterior and a strategy, and `ask` does one round: it fits, and says which points to label.
 
 # %%
 key_directions, key_phases = jax.random.split(jax.random.key(11))
@@ -100,20 +101,20 @@ picture = draw(panels[3], jnp.exp(log_probs[..., 1]).mean(axis=0), "mean of all 
 figure.colorbar(picture, ax=panels, label="probability of red", ticks=[0, 0.5, 1])
 
 # %% [markdown]
-# ## Two kinds of not knowing
+# ## Two kinds of uncertainty
 #
-# The *entropy* of the mean prediction is all the uncertainty about a label. It has two parts:
+# The *entropy* of the mean prediction is the total uncertainty about a label. It has two parts:
 #
-# * what remains for each network by itself, on average: **aleatoric**. The classes overlap here; more labels change
-#   nothing.
-# * the rest, by which the networks differ: **epistemic**. A label here would prove some of the networks wrong. This
+# * **aleatoric**: the mean uncertainty of each network by itself. The classes overlap here; more labels do not reduce
+#   it.
+# * **epistemic**: the rest, the disagreement between the networks. A label here would prove some of them wrong. This
 #   part is the score **BALD**.
 #
 # $$\underbrace{H\big[E_\theta\, p(y \mid x, \theta)\big]}_\text{total} =
 # \underbrace{E_\theta\, H\big[p(y \mid x, \theta)\big]}_\text{aleatoric} +
 # \underbrace{I(y; \theta \mid x)}_\text{epistemic}$$
 #
-# All in nats: 0.69 nats are one bit, the answer to a fair yes-or-no question.
+# All are in nats: 0.69 nats are one bit, the answer to a fair yes-or-no question.
 
 # %%
 total = bal.acquisition.max_entropy(log_probs)
@@ -129,8 +130,8 @@ figure.colorbar(picture, ax=panels, label="nats", format="%.1f")
 # ## Every score, as a map
 #
 # A score is a plain function from predictions `[samples, points, classes]` to one number a point. Dark is where it
-# would ask next; each map has its own scale. Two of them also look at *targets*, the points where we shall need
-# predictions: here those on the right, marked by crosses. They do not care about the left.
+# would ask next; each map has its own scale. Two of them also use *targets*, the points where predictions will be
+# needed: here those on the right, marked by crosses. They ignore the left.
 
 # %%
 targets = pool[pool[:, 0] > 1.2][:30]
@@ -146,17 +147,17 @@ for axes in panels.flat[-2:]:
 # %% [markdown]
 # Entropy, margin and least confidence are dark on the line between the classes wherever it runs. BALD and `mean_std`
 # are paler on the far left: each network by itself is unsure there, so they differ less than the entropy suggests.
-# EPIG keeps the part of the line that decides the targets; the error reduction only answers that would change the class
-# predicted there. (`consensus_kl` is BALD under another name.)
+# EPIG keeps the part of the line that matters for the targets; the error reduction keeps only points whose labels would
+# change the class predicted there. (`consensus_kl` is BALD under another name.)
 #
-# ## Every batch rule, and what it asks for
+# ## The picks of every batch rule
 #
-# Labels are asked for in batches: here eight at once. The eight best points by one score lie beside one another, and
-# the answer to the first makes most of the others useless. Batch rules differ in how they avoid that. The number is the
-# order in which a rule chose.
+# Labels are requested in batches: here eight at once. The eight best points by one score lie next to one another, and
+# the answer to the first makes most of the others useless. Batch rules differ in how they avoid that. The numbers show
+# the order in which a rule chose.
 #
-# A strategy is a function of a key and of a *view*: the pool, the labels that are known, and the model as a function.
-# So one model can be shown to all of them.
+# A strategy is a function of a key and of a *view*: the pool, the known labels, and the model as a function. So the
+# same model can be shown to all of them.
 
 # %%
 gaussian = {"epistemic_variance", "gaussian_bald", "gaussian_epig"}  # for regression
@@ -182,16 +183,16 @@ for axes, name, chosen in zip(panels.flat, names, asked, strict=False):
         axes.text(*pool[index], str(rank), fontsize=8, ha="center", va="center_baseline", zorder=4)
 
 # %% [markdown]
-# `bald` asks eight times in one or two places. `power_bald`, `softmax_bald` and `softrank_bald` roll dice that favour
-# high scores. `batch_bald` and `batch_epig` count what the answers tell *together*. `k_center`, `max_dist`, `lcmd`,
-# `k_means`, `typiclust`, `prob_cover` and `max_det` look at embeddings only: they spread over the pool, certain or
-# not. `badge`, `bait` and `acs_fw` weigh both.
+# `bald` asks eight times in one or two places. `power_bald`, `softmax_bald` and `softrank_bald` sample, with higher
+# scores more likely. `batch_bald` and `batch_epig` measure the *joint* information of the answers. `k_center`,
+# `max_dist`, `lcmd`, `k_means`, `typiclust`, `prob_cover` and `max_det` use embeddings only: they spread over the pool,
+# whether the model is certain or not. `badge`, `bait` and `acs_fw` combine both.
 #
 # ## Designing a query
 #
-# Nothing says that a query must come from a pool. Where any point can be made and labelled (an experiment, a prompt, a
-# simulation), the best one can be *designed*: a score is a differentiable function of the input, all the way through
-# the network, because the posterior samples are fixed functions. So: gradient ascent on BALD from a few places. They
+# A query need not come from a pool. If any point can be made and labelled (an experiment, a prompt, a simulation), the
+# best one can be *designed*: a score is a differentiable function of the input, all the way through the network,
+# because the posterior samples are fixed functions. Here is gradient ascent on BALD from a few starting points. They
 # must not be far from the line: where all samples agree, BALD is exactly 0, and so is its gradient.
 
 

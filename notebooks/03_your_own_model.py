@@ -14,9 +14,9 @@
 # %% [markdown]
 # # Your own model, your own labels
 #
-# `bal` needs two things from a model: functions that predict, and draws of them. This notebook brings a network from
-# **Equinox** and a statistical model from **numpyro**, and labels that come from outside: `ask` says which points to
-# label, a person (here: a function) answers, `tell` takes the answers.
+# `bal` needs two things from a model: functions that predict, and draws of them. This notebook uses a network from
+# **Equinox**, a statistical model from **numpyro**, and labels from a person: `ask` says which points to label, the
+# person (here: a function) answers, and `tell` records the answers.
 
 # %%
 import warnings
@@ -80,9 +80,9 @@ ensemble = bal.posteriors.deep_ensemble(
 # %% [markdown]
 # ## A model from numpyro
 #
-# A numpyro model is a function of inputs and labels with one site that has `obs=labels`. Points that are not labelled
-# yet are masked out by `bal`; the model need not know of them. Here: logistic regression on random bumps, with a scale
-# that is itself unknown, sampled by NUTS.
+# A numpyro model is a function of inputs and labels with one site that has `obs=labels`. `bal` masks out unlabelled
+# points, so the model can ignore them. The example is logistic regression on random bumps, with an unknown scale,
+# sampled by NUTS.
 
 # %%
 centres = jnp.asarray(np.random.default_rng(0).uniform([-1.5, -1.0], [2.5, 1.5], (20, 2)), jnp.float32)
@@ -108,12 +108,11 @@ sampled = bal.posteriors.numpyro_mcmc(
 # has three lines:
 #
 # 1. `ask` fits the model to the labels so far and says which points it would learn most from (as pool indices);
-# 2. the person looks at them;
-# 3. `tell` takes the answers.
+# 2. the person labels them;
+# 3. `tell` records the answers.
 #
-# Between `ask` and `tell` hours may pass: `state` is a pytree of arrays, to be saved by whatever saves arrays. A point
-# that the person cannot judge is left out of `tell` by `learner.skip(state, indices)`, and a mistake is mended by
-# telling the point again.
+# Hours may pass between `ask` and `tell`: `bal.save` writes `state` to a file, and `bal.load` reads it. Use
+# `learner.skip(state, indices)` for points that the person cannot label. To correct a mistake, `tell` the point again.
 
 # %%
 NUM_INITIAL, BATCH_SIZE, NUM_ROUNDS = 4, 3, 6
@@ -149,12 +148,12 @@ diagnostics = results["numpyro, NUTS"][1].fit.diagnostics
 print({name: round(float(value), 2) for name, value in diagnostics.items()})
 
 # %% [markdown]
-# ## What was asked, and why
+# ## Which points were asked for, and why
 #
-# Numbers are the order in which labels were bought; 1 to 4 are the random ones. The background is what the model does
-# not know after its last fit (BALD, in nats: bright is where its draws disagree), the line is its border between blue
-# and red; 20 to 22 were labelled after that. The ensemble doubts little but its border, so it asks there; the bumps are
-# also in doubt wherever no label is near, so they are asked about all over the moons.
+# Numbers are the order of the labels; 1 to 4 are the random ones. The background is the model's epistemic uncertainty
+# after its last fit (BALD, in nats: bright is where its draws disagree), and the line is its decision boundary between
+# blue and red; 20 to 22 were labelled after that. The ensemble is uncertain almost only along its boundary, so it asks
+# there; the bumps are also uncertain wherever no label is near, so they ask all over the moons.
 #
 # Both posteriors are functions of arrays, so drawing them is the same code: `sample` gives draws, `predict` the
 # log-probabilities of each draw at any points.

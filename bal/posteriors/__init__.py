@@ -1,4 +1,4 @@
-"""What do we believe? Labelled points in, draws of functions out, which can be evaluated anywhere."""
+"""Posteriors: labelled points in, draws of functions out, which can be evaluated anywhere."""
 
 from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._posterior import Posterior, check_num_samples

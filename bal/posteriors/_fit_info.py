@@ -1,19 +1,19 @@
-"""What a person wants to see of a fit."""
+"""The report on a fit."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-# NumPy scalars: an array of JAX, made when bal is imported, would start its devices.
+# NumPy scalars: a JAX array made at import would initialise its devices.
 _NO_LOSS: Any = np.float32(np.nan)
 _NO_STEPS: Any = np.int32(0)
 
 
 class FitInfo(NamedTuple):
-    """What a person wants to see of a fit. A method names the fields that it has; the others are nan, 0 or empty.
+    """The report on a fit. A method sets the fields that it has; the others are nan, 0 or empty.
 
-    Fields have the axis E of the members of an ensemble where there is one.
+    For an ensemble, fields have the axis E of its members.
     """
 
     loss: Float[Array, "*E"] = _NO_LOSS  # training objective of the last step, in nats a point

@@ -1,4 +1,4 @@
-"""The contract of a posterior: what do we believe after these labels?"""
+"""The contract of a posterior: pure functions that fit, sample and predict."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ class Posterior(NamedTuple):
     """Pure functions from labelled points to functions that can be evaluated anywhere.
 
     Randomness is drawn once, by ``sample``; ``predict`` takes no key, so the same S functions see the pool, the targets
-    and the test set. The protocols of the functions say what each is given and returns.
+    and the test set. The protocols document the arguments and results of each function.
     """
 
     init: InitFn  # (rng_key, batch) -> state
@@ -34,8 +34,8 @@ class Posterior(NamedTuple):
     features: dict[str, FeatureFn]
     covariance: CovarianceFn | None  # of the latent function; None: not in closed form
     likelihood: Likelihood
-    max_samples: int | None = None  # the number of draws where it is fixed; None: any number can be drawn
-    # Whether convolutions dominate, which on a CPU run faster one set of weights after the other: a study then does not
+    max_samples: int | None = None  # the number of draws if it is fixed; None: any number can be drawn
+    # Whether convolutions dominate, which on a CPU run faster one set of weights after another: a study then does not
     # put several seeds under one vmap.
     convolutional: bool = False
     # The exact predictive distribution, which metrics prefer to that of draws; None: not in closed form.
@@ -44,7 +44,7 @@ class Posterior(NamedTuple):
 
 
 def check_num_samples(num_samples: int | None, max_samples: int | None, name: str = "this posterior") -> int:
-    """The number of draws to take; None means all of them, where their number is fixed."""
+    """The number of draws to take; None means all of them, if their number is fixed."""
     if num_samples is None:
         if max_samples is None:
             raise ValueError(f"expected num_samples for {name}, which has no fixed number of draws, got None")

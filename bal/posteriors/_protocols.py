@@ -1,4 +1,4 @@
-"""The functions of a posterior: what each is given and what it returns.
+"""The functions of a posterior: their arguments and results.
 
 All are pure, and work under ``jit`` and ``vmap``. ``inputs`` are arrays, or pytrees of arrays, that start with the axis
 of points; a state and draws are pytrees whose structure is the method's own.
@@ -14,7 +14,7 @@ from bal.types import Batch, Gaussian, PyTree, RngKey
 
 @runtime_checkable
 class InitFn(Protocol):
-    """The state before anything is learned."""
+    """The state before fitting."""
 
     def __call__(self, rng_key: RngKey, batch: Batch) -> PyTree:
         """Make a state.
@@ -24,10 +24,10 @@ class InitFn(Protocol):
           batch: a buffer of labels; only its shapes and dtypes matter, and all its weights may be 0.
 
         Returns:
-          A state, from which draws can be taken, too.
+          A state, from which draws can already be taken.
 
         Raises:
-          ValueError: labels that the likelihood does not take, or inputs that the model does not.
+          ValueError: labels that the likelihood rejects, or inputs that the model rejects.
         """
         ...
 
@@ -45,32 +45,31 @@ class FitFn(Protocol):
           rng_key: order of the data, training noise.
           state: from ``init`` or from an earlier ``fit``; methods in closed form ignore it.
           batch: the labelled points. Rows of weight 0 are padding; a row of weight w counts w times.
-          validation: points that early stopping looks at; methods without it ignore them.
+          validation: points for early stopping; methods without it ignore them.
 
         Returns:
-          A state of the same structure and shapes, which is the given one where nothing is labelled, and what a person
-          wants to see of the fit.
+          A state of the same structure and shapes (the given state if there are no labels), and the report on the fit.
         """
         ...
 
 
 @runtime_checkable
 class SampleFn(Protocol):
-    """Draw functions from what is believed."""
+    """Draw functions from the posterior."""
 
     def __call__(self, rng_key: RngKey, state: PyTree, num_samples: int | None) -> PyTree:
         """Take draws; the only place where a posterior is random after it is fitted.
 
         Args:
-          rng_key: which draws.
-          state: fitted.
-          num_samples: draws S, static; None takes all where their number is fixed (``Posterior.max_samples``).
+          rng_key: the source of the draws.
+          state: a fitted state.
+          num_samples: draws S, static; None takes all if their number is fixed (``Posterior.max_samples``).
 
         Returns:
           Draws, a pytree with the leading axis S.
 
         Raises:
-          ValueError: more draws than exist, or None where any number can be drawn.
+          ValueError: more draws than exist, or None although any number can be drawn.
         """
         ...
 
@@ -82,7 +81,7 @@ class PredictFn(Protocol):
     def __call__(self, state: PyTree, draws: PyTree, inputs: PyTree) -> PyTree:
         """Predictions of each draw at each point, without any randomness.
 
-        A point is predicted alike whatever other points are in the chunk.
+        The prediction of a point does not depend on the other points of the chunk.
 
         Args:
           state: from which the draws were taken.
@@ -140,18 +139,18 @@ class MomentsFn(Protocol):
 
 @runtime_checkable
 class ExtendFn(Protocol):
-    """Make room for more labels, where a state has the size of the label buffer."""
+    """Make room for more labels, if the state has the size of the label buffer."""
 
     def __call__(self, state: PyTree, budget: int) -> PyTree:
-        """The same beliefs in a state for a longer buffer.
+        """The same posterior in a state for a longer buffer.
 
         Args:
           state: of a buffer of K labels.
           budget: labels of the longer buffer, at least K.
 
         Returns:
-          A state with the predictions of the given one, also of the draws of the same key, which may be fitted to a
-          batch of ``budget`` rows. Draws that were taken before do not fit it.
+          A state with the same predictions, also from draws of the same key, which may be fitted to a batch of
+          ``budget`` rows. Draws taken earlier do not match it.
 
         Raises:
           ValueError: a budget below K.

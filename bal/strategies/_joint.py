@@ -96,7 +96,7 @@ def acs_fw(*, batch_size: int) -> Strategy:
 
 
 def class_balanced(*, batch_size: int) -> Strategy:
-    """BALD with an equal number of points from each predicted class; see :func:`bal.selection.class_balanced`."""
+    """BALD, with equal numbers of labels of each (predicted) class; see :func:`bal.selection.class_balanced`."""
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         def score(inputs: PyTree) -> tuple[Array, Array]:

@@ -41,7 +41,7 @@ def score_strategy(
     batch_size: int,
     takes: tuple[str, ...] | None = CATEGORICAL,
 ) -> Strategy:
-    """A score of predictions, streamed over the pool, and a rule that looks at one score a point.
+    """A score of predictions, streamed over the pool, and a rule that uses one score a point.
 
     Args:
       score: predictions [S, n, ...] -> [n]: of categorical ones, log-probabilities [S, n, C].

@@ -42,7 +42,7 @@ def checkpoint_path(output: Path, strategy: str, first_seed: int) -> Path:
 
 
 def write_checkpoint(path: Path, record: dict[str, Any], info: bal.StepInfo, seconds: list[float], state: Any) -> None:
-    """Write a checkpoint in the place of the one before."""
+    """Write a checkpoint, which replaces the one before."""
     own_folder(path.parent.parent)
     own_folder(path.parent)
     arrays: dict[str, np.ndarray] = {"seconds": np.asarray(seconds)}
@@ -119,7 +119,7 @@ def check_records(records: dict[Path, dict[str, Any]], here: dict[str, Any], *, 
     for path, record in records.items():
         now = here.get(record["strategy"], here[""])
         if record["strategy"] not in here:
-            # The code of a strategy that is not asked for is nobody's concern.
+            # The code of a strategy that is not asked for does not matter.
             record = {**record, "code": {key: value for key, value in record["code"].items() if key in now["code"]}}
         for part in ("settings", "data"):
             if found := differences(record, now, part):

@@ -1,4 +1,4 @@
-"""Invalid settings of a study, met before data are loaded or a folder is written."""
+"""Checks of the settings of a study, before data are loaded or a folder is written."""
 
 import math
 from collections.abc import Callable
@@ -101,7 +101,7 @@ def _check_together(values: dict[str, Any]) -> None:
         raise ValueError(f"expected --dropout-rate below 1, got {values['dropout_rate']}")
     if values["posterior"] == "mc_dropout" and values["network"] == "mlp" and values["dropout_rate"] == 0:
         raise ValueError(
-            "expected --dropout-rate above 0 for mc_dropout, got 0: all draws would agree, and every score be 0"
+            "expected --dropout-rate above 0 for mc_dropout, got 0: all draws would agree, and every score would be 0"
         )
     if values["automatic"] == "risk_controlled" and not values["num_calibration"]:
         raise ValueError("expected --num-calibration of at least 1 for risk_controlled, got 0")

@@ -1,4 +1,4 @@
-"""From a command line to a study, and from what stops it to one sentence."""
+"""Runs a study from the command line, and reports errors in one sentence."""
 
 import sys
 from collections.abc import Callable

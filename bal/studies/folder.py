@@ -31,7 +31,7 @@ def check_folder(settings: Settings, here: dict[str, Any]) -> None:
 
 
 def more_than_asked(settings: Settings) -> str:
-    """What a folder holds beside what is asked for, in a sentence; "" if it holds no more."""
+    """What a folder holds beyond what is asked for, in a sentence; "" if nothing."""
     run, records = settings.run, list(read_records(settings.output).values())
     of_asked = [record for record in records if record["strategy"] in run.strategies]
     parts = []
@@ -48,6 +48,6 @@ def more_than_asked(settings: Settings) -> str:
 
 
 def write_settings(settings: Settings, here: dict[str, Any]) -> None:
-    """Write what a folder may not be extended along."""
+    """Write the settings that must stay the same when a folder is extended."""
     with whole_file(settings.output / "settings.json") as partial:
         partial.write_text(json.dumps(here["settings"], indent=2) + "\n")

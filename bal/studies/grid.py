@@ -43,7 +43,7 @@ def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> list[Uni
 
     Args:
       settings: the grid.
-      dataset: in the place of the one that the settings name.
+      dataset: replaces the one that the settings name.
 
     Returns:
       The units of the grid. A folder may hold more strategies, seeds and rounds than are asked for.
@@ -57,7 +57,7 @@ def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> list[Uni
 
 
 def prepare_grid(settings: Settings, dataset: bal.Dataset | None = None) -> Callable[[], list[Unit]]:
-    """Meet every mistake, without writing anything, and return what runs the grid; see :func:`run_grid`."""
+    """Check everything, without writing anything, and return a function that runs the grid; see :func:`run_grid`."""
     check_settings(settings)
     check_no_writer(settings.output)
     records = checkpoints.read_records(settings.output)
@@ -134,7 +134,7 @@ class _Work:
         return self.programs[strategy]
 
     def trace(self, strategy: str) -> None:
-        """Tracing meets every static mistake, and is quick beside compiling."""
+        """Tracing finds every static mistake, and is quick compared with compiling."""
         first, key = self.program(strategy).learners[0], seed_key(self.settings, 0)
         state = jax.eval_shape(first.init, key, self.dataset)
         jax.eval_shape(first.step, key, state, self.dataset)

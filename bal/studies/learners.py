@@ -32,7 +32,7 @@ ASSUMED_NOISE = 0.5
 
 
 class Task(NamedTuple):
-    """What the labels of a data set ask of a model."""
+    """What the labels of a data set require of a model."""
 
     num_outputs: int
     classes: bool  # or real numbers

@@ -22,7 +22,7 @@ def find_factory(kind: str, name: str, known: Mapping[str, Callable[..., Built]]
     """The function of that name.
 
     Args:
-      kind: what the message calls it.
+      kind: its name in the message.
       name: in ``known``, or ``module:function``; modules of the current folder can be imported.
       known: registered functions.
 

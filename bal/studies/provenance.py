@@ -25,7 +25,7 @@ def provenance(settings: Settings, dataset: bal.Dataset | None = None) -> dict[s
 
     Args:
       settings: of the study.
-      dataset: one that was given in the place of the one that the settings name.
+      dataset: one that replaces the one that the settings name.
     """
     values = flat_values(settings)
     names = [values["dataset"], values["network"], values["posterior"], values["evaluation_posterior"] or ""]

@@ -22,14 +22,14 @@ def check_no_writer(folder: Path) -> None:
 def sole_writer(folder: Path) -> Iterator[None]:
     """Hold a folder, which is made where it is missing, as the only process that writes it.
 
-    The operating system lets go of the lock when the process ends, however it ends. The thread that holds a folder may
+    The operating system releases the lock when the process ends, however it ends. The thread that holds a folder may
     hold it again: a command holds it from its first picture to its last table, and so does the grid that it runs.
 
     Args:
       folder: of results; ``.lock`` and ``.writer``, which names the process, are written into it.
 
     Raises:
-      ValueError: another process holds it; names that process. Nobody is waited for.
+      ValueError: another process holds it; names that process. It does not wait.
       OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -44,7 +44,7 @@ def laplace(
     .. math:: N\Bigl(\theta^*, \bigl(\textstyle\sum_i w_i J_i^T \Lambda_i J_i + \delta I\bigr)^{-1}\Bigr)
 
     J is the Jacobian of the outputs and :math:`\Lambda` the Hessian of the loss with respect to them, at the labelled
-    points. The network is trained first, or keeps its weights where there is no optimizer. ``FitInfo.diagnostics`` has
+    points. The network is trained first, or keeps its weights if there is no optimizer. ``FitInfo.diagnostics`` has
     the log marginal likelihood in nats, and the prior precision. ``covariance``, of the curvatures over the last layer,
     is that of the latent functions, summed over the outputs.
 
@@ -52,7 +52,7 @@ def laplace(
       network: its dropout is noise in training only.
       likelihood: what the outputs mean.
       optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
-        likelihood, which scales the curvature: ``gaussian(noise=...)`` says what it is.
+        likelihood, which scales the curvature: set it with ``gaussian(noise=...)``.
       curvature: "full" or "kronecker" over the last layer, memory (F C)^2 and F^2 + C^2 for F features; "diagonal" over
         all weights.
       prior_precision: :math:`\delta`, which then is part of the training objective too; None: the value of the largest

@@ -23,7 +23,7 @@ def point_estimate(
       network: its dropout is noise in training only.
       likelihood: what the outputs mean.
       optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
-        likelihood: ``gaussian(noise=...)`` says what it is.
+        likelihood: set it with ``gaussian(noise=...)``.
       **training: see :class:`bal.posteriors.TrainingSettings`; an optimizer needs ``num_steps`` and
         ``minibatch_size``.
 

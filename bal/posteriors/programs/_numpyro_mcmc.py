@@ -37,8 +37,7 @@ def numpyro_mcmc(
 
     The model is called as ``model(inputs, labels)`` and, to predict, as ``model(inputs, None)``. One site has
     ``obs=labels``: Categorical for classes, Normal for real numbers. Padding is masked, and a row of weight w counts as
-    w observations. Each ``fit`` starts afresh, from draws of the prior; before the first label, draws are from the
-    prior.
+    w observations. Each ``fit`` restarts from draws of the prior; before the first label, draws are from the prior.
 
     ``FitInfo.loss`` is the energy (negative log of the joint density) of the last draws, in nats a point.
     ``FitInfo.diagnostics`` holds ``r_hat``, the largest over the predictions at the labelled points (1 is best; above
@@ -87,7 +86,7 @@ def numpyro_mcmc(
 
     @jax.jit
     def fit(rng_key: RngKey, state: dict[str, Array], batch: Batch, validation: Batch | None = None):
-        """Run all chains afresh; the state only gives the names of the latent values."""
+        """Restart all chains; the state only provides the names of the latent values."""
         sites = inspect_model(model, likelihood, batch)
         run = nuts(
             weighted_model(model, sites.observation, batch.weights),

@@ -110,7 +110,7 @@ def fit_or_keep(
     """:func:`gradient_fit`, or without an optimiser a function that keeps the weights of the state.
 
     Raises:
-      ValueError: settings of training without an optimiser, or those that :func:`gradient_fit` refuses.
+      ValueError: settings of training without an optimiser, or those that :func:`gradient_fit` rejects.
     """
     if optimizer is not None:
         return gradient_fit(network, likelihood, optimizer, **settings)

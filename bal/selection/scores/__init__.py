@@ -1,1 +1,1 @@
-"""Rules that look at one score per point."""
+"""Rules that use one score per point."""

@@ -1,4 +1,4 @@
-"""What a model of a finished run may label by itself, at an error rate that is promised, and how wrong that is."""
+"""Which points a model of a finished run may label at a promised error rate, and the error rate that results."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -39,10 +39,10 @@ def keep_promises(
 
     Args:
       settings: those of the grid.
-      units: its finished work. No state of it is kept, so the models of a round are fitted once more, from its keys.
+      units: its finished work. It holds no states of earlier rounds, so their models are fitted again, from its keys.
       promised: error rates for the risk-controlled rule.
-      confidence: with which each promise is to be kept.
-      num_counts: rounds that are looked at, at equal distances.
+      confidence: probability that each promise holds.
+      num_counts: number of equally spaced rounds to evaluate.
     """
     dataset = load_dataset(settings)
     if dataset.calibration is None:

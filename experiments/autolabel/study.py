@@ -2,10 +2,10 @@
 
     python -m experiments.autolabel --dataset digits --output results/autolabel
 
-First active learning in its place: random and active choice, each with and without learning from the model's own labels
-(CEAL: entropy below a falling threshold), from the same initial sets and keys. Then the question of practice: with n
-labels by a person and some more for calibration, what share of the rest is labelled automatically where at most 1 % or
-5 % of these labels may be wrong, and how many are? An interrupted run is continued.
+First, active learning itself: random and active choice, each with and without learning from the model's own labels
+(CEAL: entropy below a falling threshold), from the same initial sets and keys. Then the practical question: with n
+labels from a person and some more for calibration, what share of the rest can be labelled automatically if at most 1 %
+or 5 % of these labels may be wrong, and how many are wrong? An interrupted run is continued.
 """
 
 from dataclasses import dataclass
@@ -53,11 +53,11 @@ class Study:
     batch_size: int = 10
     """Points asked for in a round."""
     num_calibration: int = 300
-    """Random points that a person labels for the promises only."""
+    """Random points that a person labels for calibration only."""
     promised: tuple[float, ...] = (0.01, 0.05)
     """Error rates that automatic labels may have."""
     confidence: float = 0.9
-    """Probability with which a promise is to be kept."""
+    """Probability that a promised error rate holds."""
     delta_0: float = 0.1
     """Entropy in nats below which a model learns from its own labels, in the first round."""
     rate: float = 0.005
@@ -96,7 +96,7 @@ def main(study: Study) -> None:
         automatic_rate=study.rate,
         max_automatic=study.max_automatic,
     )
-    # Every mistake is met before anything is written.
+    # Every mistake is found before anything is written.
     check_count("--num-calibration", study.num_calibration)
     for error in study.promised:
         risk_controlled(error, confidence=study.confidence)

@@ -1,12 +1,12 @@
-"""Learning loss against random, entropy and core-set, and against what it imitates: acquiring by the true loss.
+"""Learning loss against random, entropy and core-set, and against the ideal: acquiring by the true loss.
 
     python -m experiments.learning_loss --dataset mnist_5k --output results/learning_loss
 
 ``learning_loss`` and ``true_loss`` acquire with a network that is trained together with its loss predictor, as in the
 paper (Yoo and Kweon 2019). The others acquire with the same network trained alone: they have no use for a predictor,
 whose gradient changes the features of the network, and a method is judged by the whole of what it does. So the curves
-already differ at the initial set, which all share, as they share all keys: that difference is what the joint training
-does, what is added later is what the acquisition does.
+already differ at the initial set, although all share it and all keys: that difference is the effect of the joint
+training; what is added later is the effect of the acquisition.
 
 ``--protocol cifar10`` is that of the paper, for an accelerator: ResNet-18, 1,000 labels and 1,000 more a cycle, the
 best of a random 10,000 of the pool. Three things differ from it: minibatches are drawn with replacement, the border
@@ -140,7 +140,7 @@ def main(study: Study) -> None:
     for posterior in dict.fromkeys(STRATEGIES[name] for name in study.strategies):
         names = tuple(name for name in study.strategies if STRATEGIES[name] == posterior)
         part = settings.with_values(posterior=posterior, strategies=names, output=study.output / posterior)
-        # Every mistake is met before anything is written.
+        # Every mistake is found before anything is written.
         grids.append((part, prepare_grid(part, generated)))
     with sole_writer(study.output):
         _write(study, settings, grids, generated)

@@ -20,7 +20,7 @@ class Problem(NamedTuple):
     batch: Batch
     test_inputs: jax.Array
     test_labels: jax.Array
-    far_inputs: jax.Array  # where a posterior should say that it does not know
+    far_inputs: jax.Array  # out-of-distribution points, where a posterior should be uncertain
     num_outputs: int
     noise: float | None  # standard deviation of real labels; None: classes
 
@@ -82,7 +82,7 @@ def _pieces(name: str, problem: Problem) -> dict:
         # Gaussian weights have their own layers.
         pieces["network"] = bal.networks.variational_mlp(num_outputs=problem.num_outputs, hidden_sizes=(64, 64))
     if name == "bayesian_linear":
-        # A linear model of bumps: it knows nothing, and is sure of it, where it has no bumps.
+        # A linear model of bumps: where it has no bumps, it predicts 0 with certainty.
         pieces |= {"feature_fn": _bumps, "noise": problem.noise}
     return pieces
 
@@ -92,7 +92,7 @@ def _bumps(inputs):
 
 
 def _digits() -> Problem:
-    """Eight digits; the two that it was never shown are from elsewhere."""
+    """Eight digits; the two digits without labels are out of distribution."""
     dataset = bal.datasets.load("digits")
     assert dataset.pool_labels is not None
     assert dataset.test_inputs is not None

@@ -2,8 +2,8 @@
 
     python -m experiments.posteriors --output results/posteriors
 
-Digits (the digits 8 and 9 are unknown to it), two moons, and a wave with a gap. Good: nll, joint_nll, ece and rmse are
-low, and auroc is high: the posterior knows of points from elsewhere that it does not know them.
+Digits (without 8 and 9 among the labels), two moons, and a wave with a gap. A good posterior has low nll, joint_nll,
+ece and rmse, and a high auroc: it is more uncertain about out-of-distribution points.
 """
 
 import time
@@ -97,7 +97,7 @@ def _fit_all(settings: Settings) -> tuple[dict[tuple[str, str], Fitted], pd.Data
 
 
 def epistemic(kind: str, predictions: PyTree) -> jax.Array:
-    """What the draws disagree about: BALD in nats for classes, the variance of the mean for real labels."""
+    """Disagreement between the draws: BALD in nats for classes, the variance of the mean for real labels."""
     return predictions.mean.var(axis=0) if kind == "gaussian" else mutual_information(predictions)
 
 
@@ -105,7 +105,7 @@ def evaluate(belief: Fitted, problem: Problem, rng_key) -> dict[str, jax.Array]:
     """Metrics of the likelihood, joint negative log-likelihood of dyadic sets of 10, AUROC of points from elsewhere."""
     likelihood, labels = belief.posterior.likelihood, problem.test_labels
 
-    # One program: as many small ones it would take longer to compile than to fit.
+    # One program: many small ones would take longer to compile than to fit.
     @jax.jit
     def figures(predictions, far_predictions):
         tally = likelihood.tally(likelihood.reduce(predictions), labels, jnp.ones(labels.shape[0]))

@@ -20,7 +20,7 @@ COLUMNS = 5
 
 
 class Round(NamedTuple):
-    """What strategies see of a round, and what the model says everywhere in the plane."""
+    """What strategies see in a round, and the model's predictions everywhere in the plane."""
 
     view: bal.PoolView
     positions: jax.Array  # [N, 2] of the pool

@@ -3,8 +3,8 @@
     python -m experiments.redundancy --dataset digits --output results/redundancy
 
 The pool is repeated with noise (Repeated-MNIST, Kirsch et al. 2019). Among the best points by BALD are
-copies of one another; rules that look at the batch, or that sample, seldom ask for the same thing twice. An interrupted
-run is continued.
+copies of one another; rules that consider the whole batch, or that sample, rarely ask for copies. An interrupted run is
+continued.
 """
 
 from dataclasses import dataclass

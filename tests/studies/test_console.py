@@ -47,6 +47,7 @@ def test_names_are_listed_with_a_line_on_each(kind, monkeypatch, capsys):
     for name, factory in console.REGISTERED[kind].items():
         assert name in printed
         assert len(console.summary(factory)) > 10
+        assert ":`" not in console.summary(factory)
 
 
 def test_the_version_is_that_of_the_distribution_and_costs_no_heavy_import():

@@ -33,7 +33,7 @@ def deep_ensemble(
 
     Args:
       network: architecture of each member.
-      likelihood: what the outputs mean.
+      likelihood: defines the loss and the predictive distribution.
       optimizer: any optax transformation.
       num_members: number of networks E; draws are members, without replacement.
       members_at_once: members trained in one ``vmap``; None chooses by network and platform.
@@ -67,7 +67,7 @@ def ensemble(
     at_once: int | None = None,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    """An ensemble that errors call ``name``."""
+    """An ensemble, called ``name`` in messages."""
     if optimizer is None and num_members == 1:
         fit_member = fit_or_keep(name, network, likelihood, optimizer, **training)
     else:

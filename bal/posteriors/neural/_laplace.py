@@ -50,7 +50,7 @@ def laplace(
 
     Args:
       network: its dropout is noise in training only.
-      likelihood: what the outputs mean.
+      likelihood: defines the loss and the predictive distribution.
       optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
         likelihood, which scales the curvature: set it with ``gaussian(noise=...)``.
       curvature: "full" or "kronecker" over the last layer, memory (F C)^2 and F^2 + C^2 for F features; "diagonal" over

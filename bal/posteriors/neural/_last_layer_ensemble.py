@@ -34,7 +34,7 @@ def last_layer_ensemble(
 
     Args:
       network: its dropout is noise in training only, the same for all members.
-      likelihood: what the outputs mean.
+      likelihood: defines the loss and the predictive distribution.
       optimizer: any optax transformation.
       num_members: number of last layers E; draws are members, without replacement.
       **training: see :class:`bal.posteriors.TrainingSettings`; ``num_steps`` and ``minibatch_size`` are required.

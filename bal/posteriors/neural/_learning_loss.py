@@ -44,7 +44,7 @@ def learning_loss(
 
     Args:
       network: it must expose intermediate ``features``. Its dropout is noise in training only.
-      likelihood: what the outputs mean; its loss is what is predicted.
+      likelihood: defines the loss, which the module predicts, and the predictive distribution.
       optimizer: any optax transformation.
       margin: :math:`\xi` of the ranking loss.
       loss_weight: :math:`\lambda`, weight of the module's objective.

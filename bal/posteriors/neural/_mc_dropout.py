@@ -28,7 +28,7 @@ def mc_dropout(
 
     Args:
       network: its ``head`` must draw from its key, such as by dropout with a rate above 0.
-      likelihood: what the outputs mean.
+      likelihood: defines the loss and the predictive distribution.
       optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
         likelihood: set it with ``gaussian(noise=...)``.
       **training: see :class:`bal.posteriors.TrainingSettings`; an optimizer needs ``num_steps`` and

@@ -38,7 +38,7 @@ def mean_field(
     Args:
       network: with :class:`bal.networks.VariationalDense` or ``VariationalConv`` layers, none of them in its trunk,
         such as :func:`bal.networks.variational_mlp`. Other parameters are trained to a point.
-      likelihood: what the outputs mean.
+      likelihood: defines the loss and the predictive distribution.
       optimizer: any optax transformation.
       prior_scale: s, standard deviation of every weight under the prior.
       temperature: T; below 1 the posterior is sharper than Bayes (the target is likelihood^(1/T) times prior).

@@ -21,7 +21,7 @@ def point_estimate(
 
     Args:
       network: its dropout is noise in training only.
-      likelihood: what the outputs mean.
+      likelihood: defines the loss and the predictive distribution.
       optimizer: any optax transformation; None keeps the weights of the network, and the initial noise of a Gaussian
         likelihood: set it with ``gaussian(noise=...)``.
       **training: see :class:`bal.posteriors.TrainingSettings`; an optimizer needs ``num_steps`` and

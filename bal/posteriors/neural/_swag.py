@@ -48,7 +48,7 @@ def swag(
 
     Args:
       network: its dropout is noise in training only.
-      likelihood: what the outputs mean.
+      likelihood: defines the loss and the predictive distribution.
       optimizer: one that keeps moving the weights, that is, with a constant learning rate: plain SGD, with or without
         momentum. Under a schedule that falls to 0 all snapshots, and so all draws, are the same.
       num_snapshots: snapshots taken after training.

@@ -1,4 +1,4 @@
-"""What bal requires of a numpyro model: one observed label a point, and latent values that all points share."""
+"""Checks of numpyro models: one observed label a point, and latent values that all points share."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -159,7 +159,7 @@ def latent_names(model: Model, inputs: PyTree, labels: Array) -> list[str]:
 
 
 def check_guide(guide: Model, sites: ModelSites, batch: Batch) -> None:
-    """Raise where a guide does not sample exactly the latent values of the model."""
+    """Raise unless a guide samples exactly the latent values of the model."""
     found = {name: site.shape for name, site in _abstract_sites(guide, batch.inputs, batch.labels).items()}
     missing, surplus = sorted(set(sites.latents) - set(found)), sorted(set(found) - set(sites.latents))
     if missing or surplus:

@@ -1,1 +1,1 @@
-"""Posteriors whose draws are those of a sampler: stochastic-gradient MCMC, and draws from elsewhere."""
+"""Posteriors whose draws come from a sampler: stochastic-gradient MCMC, and given draws."""

@@ -32,7 +32,7 @@ def from_samples(
     Args:
       apply: (parameters of one draw, inputs [n, ...]) -> outputs [n, ...], as the likelihood takes them.
       stacked_params: parameters of S draws, each leaf [S, ...].
-      likelihood: what the outputs mean.
+      likelihood: defines the loss and the predictive distribution.
       stacked_noise: parameters of the likelihood of each draw, such as ``{"log_variance": [S]}``; None: its initial
         ones.
 

@@ -65,7 +65,7 @@ def langevin(
     exploration: float = 0.8,
     **training: Unpack[TrainingSettings],
 ) -> Posterior:
-    """A chain that errors call ``name``; see :class:`ChainSettings`."""
+    """A chain, called ``name`` in messages; see :class:`ChainSettings`."""
     if learning_rate is None:
         raise ValueError(f"expected a learning_rate for {name}, got none: pass it by name, such as learning_rate=0.01")
     check_positive(learning_rate=learning_rate, prior_scale=prior_scale, friction=friction)
@@ -84,7 +84,7 @@ def langevin(
     max_samples = num_cycles * draws_per_cycle
 
     def init(rng_key, batch):
-        """A fresh network, which all draws are equal to."""
+        """A fresh network; all draws are equal to it."""
         start = init_network(network, likelihood, rng_key, batch)
         draws = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], max_samples, axis=0), start)
         return ChainState(start.variables, start.noise, draws)

@@ -26,7 +26,7 @@ def sghmc(
 
     Args:
       network: its dropout is noise in training only.
-      likelihood: what the outputs mean.
+      likelihood: defines the loss and the predictive distribution.
       friction: :math:`\alpha`, one minus the momentum, in (0, 1].
       **settings: see :class:`bal.posteriors.ChainSettings`; ``learning_rate``, ``num_steps`` and ``minibatch_size``
         are required.

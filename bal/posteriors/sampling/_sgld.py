@@ -24,7 +24,7 @@ def sgld(
 
     Args:
       network: its dropout is noise in training only.
-      likelihood: what the outputs mean.
+      likelihood: defines the loss and the predictive distribution.
       **settings: see :class:`bal.posteriors.ChainSettings`; ``learning_rate``, ``num_steps`` and ``minibatch_size``
         are required.
 

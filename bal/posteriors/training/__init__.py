@@ -1,1 +1,1 @@
-"""What posteriors over networks share: training by gradient steps, features, predictions of draws."""
+"""Code shared by posteriors over networks: training by gradient steps, features, predictions of draws."""

@@ -35,11 +35,11 @@ def gradient_fit(
     continues from the state, which is returned unchanged for an empty batch.
 
     Args:
-      network: what is trained.
-      likelihood: what the outputs mean.
+      network: the network to train.
+      likelihood: defines the loss and the predictive distribution.
       optimizer: any optax transformation.
       penalty_scale: step t -> the factor s of the network's penalty, such as a warm-up; None: 1.
-      auxiliary_loss: what else to minimise, see :func:`gradient_steps`.
+      auxiliary_loss: another term to minimise, see :func:`gradient_steps`.
       **settings: see :class:`TrainingSettings`.
 
     Raises:

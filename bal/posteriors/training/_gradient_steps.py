@@ -29,7 +29,7 @@ class NetworkState(NamedTuple):
 
 
 class Carry(NamedTuple):
-    """What one gradient step hands to the next."""
+    """The state passed from one gradient step to the next."""
 
     trained: tuple[PyTree, PyTree]  # parameters of the network, of the likelihood
     statistics: PyTree
@@ -49,7 +49,7 @@ class GradientSteps(NamedTuple):
 
 
 def init_network(network: Network, likelihood: Likelihood, rng_key: RngKey, batch: Batch) -> NetworkState:
-    """Initial parameters; raises for labels that do not fit the likelihood or the network's outputs."""
+    """Initial parameters; raises for labels that do not match the likelihood or the network's outputs."""
     key_network, key_noise = jax.random.split(rng_key)
 
     def outputs_of(inputs):
@@ -77,16 +77,16 @@ def gradient_steps(
     scaled by the number of labels samples from the posterior.
 
     Args:
-      network: what is trained.
-      likelihood: what the outputs mean.
+      network: the network to train.
+      likelihood: defines the loss and the predictive distribution.
       optimizer: any optax transformation.
       minibatch_size: see :class:`TrainingSettings`, as the settings that follow.
       weight_decay: factor of the squared kernels.
       augment: noise on the inputs.
       micro_batch_size: examples a gradient piece.
       penalty_scale: step -> factor of the network's penalty, such as a warm-up; None: 1.
-      auxiliary_loss: what else to minimise. It may compare the rows of a minibatch, or of its micro-batches, with one
-        another; both then need at least two rows.
+      auxiliary_loss: another term to minimise. It may compare the rows of a minibatch, or of its micro-batches, with
+        one another; both then need at least two rows.
 
     Raises:
       ValueError: invalid settings, such as a micro-batch that does not divide the minibatch.
@@ -187,7 +187,7 @@ def gradient_steps(
 
 
 def keep_if_empty(batch: Batch, before: PyTree, after: PyTree) -> PyTree:
-    """The state ``before`` where nothing is labelled, else the state ``after``."""
+    """The state ``before`` if there are no labels, else the state ``after``."""
     is_empty = ~(batch.weights > 0).any()
     return jax.tree.map(lambda old, new: jnp.where(is_empty, old, new), before, after)
 

@@ -26,7 +26,7 @@ def check_embeds(name: str, network: Network) -> None:
 
 
 def embed(network: Network, variables: Variables, inputs: PyTree) -> Array:
-    """What the readout is applied to, without noise: [n, D]."""
+    """Embeddings, the input of the readout, without noise: [n, D]."""
     return network.head(variables, network.trunk(variables, inputs), None)
 
 

@@ -1,4 +1,4 @@
-"""What posteriors over networks share: mapping over draws and the deterministic features."""
+"""Functions shared by posteriors over networks: mapping over draws, and deterministic features."""
 
 from collections.abc import Callable
 
@@ -13,9 +13,9 @@ from bal.types import PyTree
 
 
 def num_at_once(network: Network, count: int) -> int:
-    """How many sets of weights one program should run side by side: all of them, or one for convolutions on a CPU.
+    """How many sets of weights one program should run in parallel: all of them, or one for convolutions on a CPU.
 
-    There, convolutions with different kernels are slower under one ``vmap`` than one after the other.
+    There, convolutions with different kernels are slower under one ``vmap`` than one after another.
     """
     return 1 if network.convolutional and jax.default_backend() == "cpu" else count
 
@@ -51,7 +51,7 @@ def network_features(network: Network) -> dict[str, FeatureFn]:
     """
 
     def embedding(state, inputs):
-        """What the last linear layer of the mean network sees."""
+        """The input of the last linear layer of the mean network."""
         hidden = network.trunk(state.variables, inputs)
         return network.head(state.variables, hidden, None)
 

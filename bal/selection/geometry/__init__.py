@@ -1,1 +1,1 @@
-"""What the rules of distances and covariances share: points, kernels, features, centres and clusters. No rules."""
+"""Code shared by rules of distances and covariances: points, kernels, features, centres and clusters. No rules."""

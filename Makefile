@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test clean
 
 demo: .venv/installed
-	$(BIN)/python -m experiments.compare --dataset digits --posterior mc_dropout \
+	$(BIN)/bal compare --dataset digits --posterior mc_dropout \
 	  --strategies random max_entropy bald margin --num-seeds 10 --num-rounds 25 --output results/demo
 
 test: .venv/installed

@@ -76,5 +76,8 @@ def __getattr__(name: str) -> Any:
     if name == "studies":
         return importlib.import_module("bal.studies")
     if name == "__version__":
-        return importlib.metadata.version("bal-jax")
+        try:
+            return importlib.metadata.version("bal-jax")
+        except importlib.metadata.PackageNotFoundError:
+            return "unknown"  # a clone that is not installed
     raise AttributeError(f"module 'bal' has no attribute {name!r}")

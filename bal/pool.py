@@ -150,8 +150,13 @@ def check_answers(
                 f"expected one label of shape {list(held.shape[1:])} for each of {len(indices)} indices, "
                 f"got labels of shape {list(new.shape)}"
             )
-        if not jnp.can_cast(new.dtype, held.dtype, casting="same_kind"):
+        if jnp.issubdtype(new.dtype, jnp.floating) and not jnp.issubdtype(held.dtype, jnp.floating):
             raise ValueError(f"expected labels that can be held as {held.dtype}, got {new.dtype}")
+        if is_concrete(new) and jnp.issubdtype(held.dtype, jnp.integer) and new.size:
+            values, limits = np.asarray(new), jnp.iinfo(held.dtype)
+            if values.min() < limits.min or values.max() > limits.max:
+                found = f"values from {values.min()} to {values.max()}"
+                raise ValueError(f"expected labels that can be held as {held.dtype}, got {found}")
     if weights is not None and weights.shape != indices.shape:
         raise ValueError(f"expected one weight for each index, {list(indices.shape)}, got {list(weights.shape)}")
     if weights is not None and is_concrete(weights) and not np.isin(np.asarray(weights), (0, 1)).all():

@@ -1,4 +1,4 @@
-"""``python -m experiments.compare`` is ``bal compare``, from a clone that is not installed."""
+"""``python -m experiments.compare`` is ``bal compare``."""
 
 from bal.studies import compare
 from bal.studies.command import run_command

@@ -152,3 +152,13 @@ def test_help_says_what_a_function_of_the_learner_takes():
     for name in ("init", "ask", "tell", "skip", "step", "extend", "view", "predictor"):
         assert "Args:" in getattr(LEARNER, name).__doc__, name
     assert MEANS.likelihood.predicts == "categorical"
+
+
+def test_labels_of_bytes_are_held_and_told_as_other_integers_are():
+    dataset = DATASET._replace(
+        pool_labels=DATASET.pool_labels.astype(jnp.uint8), test_labels=DATASET.test_labels.astype(jnp.uint8)
+    )
+    state = LEARNER.init(KEY, dataset)
+    assert LEARNER.tell(state, FREE, [0, 1, 2]).pool.labels[6:9].tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="held as uint8, got values from 0 to 257"):
+        LEARNER.tell(state, FREE, [0, 257, 2])

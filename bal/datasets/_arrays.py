@@ -28,7 +28,8 @@ def from_arrays(
 ) -> Dataset:
     """A data set from your own arrays: one array, or a dict or tuple of them, with the points along the first axis.
 
-    Integers, booleans, and half-precision numbers keep their dtype; 64 bits become 32 where the values fit.
+    Integers, booleans, and half-precision numbers keep their dtype; 64 bits become 32 where the values fit. Labels
+    that are booleans become the classes 0 and 1.
 
     Args:
       pool_inputs: points to choose from, leaves [N, ...].
@@ -59,9 +60,9 @@ def from_arrays(
         check_count("num_classes", num_classes)
     dataset = Dataset(
         pool_inputs=_arrays("pool_inputs", pool_inputs),
-        pool_labels=_arrays("pool_labels", pool_labels),
+        pool_labels=_labels("pool_labels", pool_labels),
         test_inputs=_arrays("test_inputs", test_inputs),
-        test_labels=_arrays("test_labels", test_labels),
+        test_labels=_labels("test_labels", test_labels),
         validation=_batch("validation", validation),
         target_inputs=_arrays("target_inputs", target_inputs),
         target_weights=_arrays("target_weights", target_weights),
@@ -77,6 +78,11 @@ def _arrays(name: str, tree: PyTree) -> PyTree:
     leaves, structure = jax.tree.flatten(tree, is_leaf=_is_list)
     names = named_leaves(name, jax.tree.unflatten(structure, range(len(leaves))))
     return jax.tree.unflatten(structure, [_array(*named) for named in zip(names, leaves, strict=True)])
+
+
+def _labels(name: str, tree: PyTree) -> PyTree:
+    """As :func:`_arrays`; booleans become the classes 0 and 1."""
+    return jax.tree.map(lambda leaf: leaf.astype(np.int32) if leaf.dtype == bool else leaf, _arrays(name, tree))
 
 
 def _is_list(node: Any) -> bool:
@@ -121,7 +127,7 @@ def _batch(name: str, points: PyTree | None) -> Batch | None:
         return None
     if not isinstance(points, tuple) or len(points) not in (2, 3):
         raise ValueError(f"expected {name} to be (inputs, labels) or a Batch, got {type(points).__name__}")
-    inputs, labels = _arrays(f"{name}.inputs", points[0]), _arrays(f"{name}.labels", points[1])
+    inputs, labels = _arrays(f"{name}.inputs", points[0]), _labels(f"{name}.labels", points[1])
     if len(points) == 3:
         return Batch(inputs, labels, _arrays(f"{name}.weights", points[2]))
     weights: Any = np.ones(num_points(inputs) if jax.tree.leaves(inputs) else 0, np.float32)

@@ -1,4 +1,4 @@
-"""What the rules say of bad input, before anything compiles."""
+"""Checks of the input of batch rules, before anything compiles."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from bal.validation import check_count, check_key, check_nonnegative
 
 
 def check_request(rng_key: RngKey, available: Array, batch_size: int) -> None:
-    """Raise unless there are one key, a mask over at least one point, and a batch that the points could fill."""
+    """Raise unless given one key, a mask over at least one point, and a batch size of at most the number of points."""
     check_key(rng_key)
     if available.ndim != 1 or available.dtype != bool:
         hint = ": use jnp.zeros(N, bool).at[indices].set(True)" if available.ndim == 1 else ""
@@ -50,15 +50,15 @@ def as_points(name: str, points: PyTree, num_points: int, *, linear: bool) -> Py
 
 
 def check_rows(num_points: int, **points: PyTree) -> None:
-    """Raise unless every leaf of every argument has one row a point."""
+    """Raise unless every leaf of every argument has one row per point."""
     for name, tree in points.items():
         for leaf in jax.tree.leaves(tree):
             if leaf.ndim == 0 or leaf.shape[0] != num_points:
-                raise ValueError(f"expected {name} to have {num_points} rows, one a point, got shape {leaf.shape}")
+                raise ValueError(f"expected {name} to have {num_points} rows, one per point, got shape {leaf.shape}")
 
 
 def check_labelled(points: PyTree, **labelled: PyTree) -> None:
-    """Raise unless labelled points look like points, each with a weight that is not negative.
+    """Raise unless labelled points have the structure and row shapes of the points, and weights of at least 0.
 
     Args:
       points: the points of the pool.
@@ -69,7 +69,7 @@ def check_labelled(points: PyTree, **labelled: PyTree) -> None:
         if weights is not None:
             raise ValueError(f"expected {rows_name} together with {weights_name}, got {weights_name} alone")
         return
-    if jax.tree.structure(points) != jax.tree.structure(rows):
+    if len({jax.tree.structure(points), jax.tree.structure(rows)}) > 1:
         raise ValueError(f"expected {rows_name} of the structure of the points, got {jax.tree.structure(rows)}")
     for leaf, row_leaf in zip(jax.tree.leaves(points), jax.tree.leaves(rows), strict=True):
         if leaf.shape[1:] != row_leaf.shape[1:] or row_leaf.ndim == 0:

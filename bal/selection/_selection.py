@@ -1,4 +1,4 @@
-"""What a batch rule returns, and the order by which every rule breaks its ties."""
+"""What a batch rule returns, and how every rule breaks ties."""
 
 from typing import NamedTuple
 
@@ -15,12 +15,12 @@ class Selection(NamedTuple):
     indices: Int[Array, " B"]  # N, the number of points, where nothing was left to choose
     scores: Float[Array, " B"]  # score, or marginal gain, when chosen; -inf where nothing was left
     num_invalid: Int[Array, ""]  # available points whose score was NaN; they are never chosen
-    # Whether looking at some of the points only is known to have changed nothing; None where the rule looked at all.
+    # Whether this is known to be the choice that all points would give; None where the rule looked at all of them.
     certified: Bool[Array, ""] | None = None
 
 
 def random_order(rng_key: RngKey, *sort_keys: Array) -> Int[Array, " N"]:
-    """Indices that sort by the given keys, ascending and the first one foremost; equal points come in random order."""
+    """Indices that sort by the given keys, ascending, the first key most significant; ties are in random order."""
     num_points = sort_keys[0].shape[0]
     ties = jax.random.bits(rng_key, (num_points,))
     positions = jnp.arange(num_points, dtype=jnp.int32)
@@ -30,7 +30,7 @@ def random_order(rng_key: RngKey, *sort_keys: Array) -> Int[Array, " N"]:
 def take_first(
     order: Int[Array, " N"], scores: Float[Array, " N"], available: Bool[Array, " N"], *, batch_size: int
 ) -> Selection:
-    """The first points of an order that puts the ones that may not be chosen (unavailable, NaN) at its end."""
+    """The first points of an order in which those that may not be chosen (unavailable, NaN) are last."""
     invalid = jnp.isnan(scores)
     chosen = order[:batch_size]
     allowed = (available & ~invalid)[chosen]

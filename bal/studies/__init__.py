@@ -1,31 +1,49 @@
 """Grids of strategies and seeds that can be interrupted, continued and extended: their tables, figures and pictures.
 
+The command ``bal compare`` runs one; so does a notebook, which may then draw and compare what it likes::
+
+    settings = bal.studies.Settings().with_values(dataset="digits", strategies=("random", "bald"), num_seeds=3)
+    units = bal.studies.run_grid(settings)
+    frame = bal.studies.metrics_frame(settings, units)
+    bal.studies.show(bal.studies.summary_table(frame))
+    bal.studies.plot_curves(frame, "nll")
+
 ``bal.studies`` is loaded when it is first used, since it needs the packages of the extra ``studies``.
 """
 
-from bal.studies.grid import Unit, run_grid
-from bal.studies.pictures import plot_curves
-from bal.studies.report import show, summary_table
+from bal.studies._frames import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
+from bal.studies._metrics import higher_is_better, main_metric
+from bal.studies._palette import COLOURS, line_styles
+from bal.studies._pictures import plot_curves, save_picture
+from bal.studies._statistics import area_differences, curves, labels_to, mean_and_interval, normalised_area
+from bal.studies._tables import show, summary_table, with_interval
+from bal.studies.grid import Unit, prepare_grid, run_grid
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
-from bal.studies.statistics import curves, labels_to, mean_and_interval, normalised_area
-from bal.studies.tables import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
 
 __all__ = [
+    "COLOURS",
     "Settings",
     "Unit",
     "acquisitions_frame",
+    "area_differences",
     "automatic_frame",
     "curves",
+    "higher_is_better",
     "labels_to",
+    "line_styles",
+    "main_metric",
     "mean_and_interval",
     "metrics_frame",
     "normalised_area",
     "plot_curves",
+    "prepare_grid",
     "run_grid",
+    "save_picture",
     "seconds_frame",
     "show",
     "sole_writer",
     "summary_table",
+    "with_interval",
     "write_parquet",
 ]

@@ -4,7 +4,13 @@ from collections.abc import Iterable
 
 MAIN = ("accuracy", "rmse", "nll")  # the first of these that a task has
 # All other metrics are errors, losses or distances.
-HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "auroc", "loss_rank_correlation", "iou", "mean_iou", "f1")
+HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "auc", "auroc", "loss_rank_correlation", "iou", "mean_iou", "f1")
+
+# Values for which a table gives the number of labels, unless others are asked for.
+TARGETS = {"accuracy": (0.8, 0.9, 0.95)}
+
+# Values for which a table gives the number of labels, unless others are asked for.
+TARGETS = {"accuracy": (0.8, 0.9, 0.95)}
 
 
 def main_metric(names: Iterable[str]) -> str:
@@ -31,3 +37,15 @@ def higher_is_better(name: str) -> bool:
       (True, False)
     """
     return name in HIGHER_IS_BETTER
+
+
+def direction(name: str) -> str:
+    """Which values are better, in words; empty for the coverage of intervals, whose best value is their level.
+
+    Example:
+      >>> direction("rmse")
+      'lower is better'
+    """
+    if name.startswith("coverage"):
+        return ""
+    return "higher is better" if higher_is_better(name) else "lower is better"

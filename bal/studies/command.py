@@ -2,22 +2,11 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import tyro
 
-from bal.studies.sole_writer import sole_writer
-
-
-class Writes(Protocol):
-    """Settings of something that writes a results folder."""
-
-    @property
-    def output(self) -> Path: ...
-
-
-Settings = TypeVar("Settings", bound=Writes)
+Settings = TypeVar("Settings")
 
 CONTINUES = "the same command continues from the last finished round"
 
@@ -29,38 +18,35 @@ def run_command(
     *,
     after_interruption: str = CONTINUES,
 ) -> None:
-    """Read the settings from the command line and run a study as the only writer of its folder.
-
-    What it cannot do is said without a traceback.
+    """Read the settings of a study from the command line and run it.
 
     Args:
-      main: the study.
+      main: the study. It checks its settings before it writes, and holds its folder as :func:`sole_writer` while it
+        does.
       settings_type: dataclass of its settings, each with a docstring that ``--help`` shows.
       description: what ``--help`` says first, the docstring of the study's file.
       after_interruption: what the same command does after Ctrl-C.
 
     Raises:
-      SystemExit: with a sentence and status 1 where settings cannot be, data or packages are missing, the folder cannot
-        be written or another process writes it, a score or a loss is NaN, or the person interrupts.
+      SystemExit: see :func:`in_one_sentence`.
     """
     settings = tyro.cli(settings_type, description=description)
+    in_one_sentence(lambda: main(settings), after_interruption=after_interruption)
+
+
+def in_one_sentence(run: Callable[[], object], *, after_interruption: str = CONTINUES) -> None:
+    """Run something for a person at a terminal, who reads a sentence instead of a traceback.
+
+    Raises:
+      SystemExit: with status 1 and a sentence if settings are invalid, data or packages are missing, the folder cannot
+        be written or another process writes it, a score or a loss is NaN, or the person interrupts.
+    """
     try:
-        # Tables and pictures are written outside of the grid, which holds the folder too.
-        with sole_writer(settings.output):
-            main(settings)
-    except (ValueError, ImportError, OSError, FloatingPointError) as error:
+        run()
+    except OSError as error:
+        place = f": {error.filename}" if error.filename is not None else ""
+        sys.exit(f"error: {error.strerror or error}{place}")
+    except (ValueError, ImportError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"interrupted: {after_interruption}")
-
-
-def main() -> None:
-    """The console script ``bal``."""
-    from bal.studies import compare
-    from bal.studies.settings import Settings
-
-    commands = {"compare": Settings}
-    if sys.argv[1:2] != ["compare"]:
-        sys.exit(f"error: expected one of the commands {list(commands)}, got {sys.argv[1:2]}")
-    del sys.argv[1]
-    run_command(compare.main, Settings, compare.__doc__)

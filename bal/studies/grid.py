@@ -1,29 +1,28 @@
 """Runs a grid of strategies and seeds from the host, round by round, so that it can be interrupted and continued.
 
-The unit of work is a strategy and a group of seeds. After each round its state and what was seen so far are written as
-one checkpoint; the same command continues from there and ends with the same results, bit for bit.
+The unit of work is a strategy and a group of seeds. After each round its state and what was seen are written as one
+checkpoint; the same command continues from there and ends with the same results, bit for bit.
 """
 
-import json
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Column
 
 import bal
 from bal.pool import extend_budget
-from bal.studies.learners import build_learners, count_classes, load_dataset, seed_key, seeds_at_once
-from bal.studies.settings import EXTENDS, NOT_RECORDED, Settings
-from bal.studies.sole_writer import sole_writer
+from bal.studies import _progress, checkpoints
+from bal.studies.checks import check_settings
+from bal.studies.folder import check_folder, write_settings
+from bal.studies.learners import build_learners, build_posterior, load_dataset, seed_key, seeds_at_once, task_of
+from bal.studies.provenance import differences, of_strategy, provenance
+from bal.studies.settings import Settings
+from bal.studies.sole_writer import check_no_writer, sole_writer
 
 # Above these figures, as arrays in ``FitInfo.diagnostics``, chains have not converged.
 CONVERGED = {"r_hat": 1.05, "num_divergences": 0}
@@ -36,10 +35,10 @@ class Unit(NamedTuple):
     seeds: list[int]
     info: bal.StepInfo  # leaves [num_rounds, seeds, ...]
     seconds: list[float]  # of each round, without compilation
-    state: bal.LoopState  # after the last of them, leaves [seeds, ...]
+    state: Callable[[], bal.LoopState]  # reads that after the last round, leaves [seeds, ...]
 
 
-def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> tuple[Settings, list[Unit]]:
+def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> list[Unit]:
     """Run what is missing from the folder.
 
     Args:
@@ -47,42 +46,98 @@ def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> tuple[Se
       dataset: in the place of the one that the settings name.
 
     Returns:
-      The settings with the whole grid that the folder holds, and its units.
+      The units of the grid. A folder may hold more strategies, seeds and rounds than are asked for.
 
     Raises:
-      ValueError: another process writes the folder, it holds another configuration, or settings that cannot be; before
-        any work starts.
+      ValueError: invalid settings, another process writes the folder, or it holds another configuration; before
+        anything is written.
       FloatingPointError: a score or a loss is NaN; names strategy, round and seed.
     """
+    return prepare_grid(settings, dataset)()
+
+
+def prepare_grid(settings: Settings, dataset: bal.Dataset | None = None) -> Callable[[], list[Unit]]:
+    """Meet every mistake, without writing anything, and return what runs the grid; see :func:`run_grid`."""
+    check_settings(settings)
+    check_no_writer(settings.output)
+    records = checkpoints.read_records(settings.output)
+    work = _Work(settings, dataset)
+    size = settings.run.seeds_at_once
+    if size is None:
+        held = {record["settings"]["seeds_at_once"] for record in records.values()}
+        size = held.pop() if len(held) == 1 else seeds_at_once(work.posterior)
+    settings = work.settings = settings.with_values(seeds_at_once=size)
+    record = provenance(settings, dataset)
+    here = {name: of_strategy(record, name) for name in settings.run.strategies}
+    check_folder(settings, record)
+    checkpoints.check_records(records, {"": record, **here}, allow_changed_code=settings.allow_changed_code)
+    jobs = []
+    for name in settings.run.strategies:
+        for first in range(0, settings.run.num_seeds, size):
+            path = checkpoints.checkpoint_path(settings.output, name, first)
+            found = checkpoints.read_checkpoint(path) if path in records else None
+            jobs.append(_Job(here[name], list(range(first, first + size)), path, found))
+    for name in dict.fromkeys(job.strategy for job in jobs if job.num_missing(settings)):
+        work.trace(name)
+    return partial(_run_jobs, settings, jobs, work, records)
+
+
+def _run_jobs(settings: Settings, jobs: list["_Job"], work: "_Work", records: dict) -> list[Unit]:
     with sole_writer(settings.output):
-        settings = _join_folder(replace(settings, seeds_at_once=seeds_at_once(settings)))
-        dataset = load_dataset(settings) if dataset is None else dataset
-        num_classes = count_classes(dataset)
-        learners = {name: build_learners(settings, name, num_classes) for name in settings.strategies}
-        for first, *_ in learners.values():
-            # Tracing meets every static mistake, and is quick beside compiling.
-            state = jax.eval_shape(first.init, seed_key(settings, 0), dataset)
-            jax.eval_shape(first.step, seed_key(settings, 0), state, dataset)
-        _write_settings(settings)
-        return settings, _run_units(settings, learners, dataset)
+        if checkpoints.read_records(settings.output) != records:
+            raise ValueError(f"expected {settings.output} as it was a moment ago, got new checkpoints: start again")
+        write_settings(settings, provenance(settings, work.given))
+        with _progress.progress(sum(job.num_missing(settings) for job in jobs)) as show:
+            return [_run_job(settings, job, work, show) for job in jobs]
 
 
-def _run_units(settings: Settings, learners: dict[str, list[bal.ActiveLearner]], dataset: bal.Dataset) -> list[Unit]:
-    size = settings.seeds_at_once or 1
-    groups = [list(range(first, first + size)) for first in range(0, settings.num_seeds, size)]
-    units: list[Unit] = []
-    with _progress() as progress:
-        task = progress.add_task("starting", total=len(learners) * len(groups) * settings.num_rounds)
-        for name in learners:
-            program = _Program(learners[name], dataset)
-            for group in groups:
-                before = len(units) * settings.num_rounds
+class _Job(NamedTuple):
+    """A group of seeds under one strategy, and what the folder has of it."""
 
-                def show(unit: Unit, before=before) -> None:
-                    progress.update(task, description=_describe(unit), completed=before + len(unit.seconds))
+    record: dict[str, Any]
+    seeds: list[int]
+    path: Any
+    found: checkpoints.Checkpoint | None
 
-                units.append(_run_unit(settings, name, group, program, show))
-    return units
+    @property
+    def strategy(self) -> str:
+        return self.record["strategy"]
+
+    @property
+    def num_done(self) -> int:
+        return 0 if self.found is None else len(self.found.seconds)
+
+    def num_missing(self, settings: Settings) -> int:
+        return max(0, settings.run.num_rounds - self.num_done)
+
+
+class _Work:
+    """Data and programs, each made when it is first needed: a finished grid needs none."""
+
+    def __init__(self, settings: Settings, dataset: bal.Dataset | None):
+        self.settings = settings
+        self.given = dataset
+        self.programs: dict[str, _Program] = {}
+
+    @cached_property
+    def dataset(self) -> bal.Dataset:
+        return load_dataset(self.settings) if self.given is None else self.given
+
+    @cached_property
+    def posterior(self) -> bal.posteriors.Posterior:
+        return build_posterior(self.settings, self.settings.model.posterior, task_of(self.dataset))
+
+    def program(self, strategy: str) -> "_Program":
+        if strategy not in self.programs:
+            learners = build_learners(self.settings, strategy, task_of(self.dataset))
+            self.programs[strategy] = _Program(learners, self.dataset)
+        return self.programs[strategy]
+
+    def trace(self, strategy: str) -> None:
+        """Tracing meets every static mistake, and is quick beside compiling."""
+        first, key = self.program(strategy).learners[0], seed_key(self.settings, 0)
+        state = jax.eval_shape(first.init, key, self.dataset)
+        jax.eval_shape(first.step, key, state, self.dataset)
 
 
 class _Program:
@@ -94,10 +149,6 @@ class _Program:
         self.init = jax.jit(jax.vmap(learners[0].init, in_axes=(0, None)))
         self.compiled: dict[bal.ActiveLearner, Any] = {}
 
-    def info_shape(self, keys, state) -> bal.StepInfo:
-        step = jax.vmap(self.learners[0].step, in_axes=(0, 0, None))
-        return jax.eval_shape(step, keys, state, self.dataset)[1]
-
     def run_step(self, keys, state, done: int):
         learner = self.learners[done]
         if learner not in self.compiled:
@@ -108,40 +159,58 @@ class _Program:
         return state, jax.device_get(info), time.perf_counter() - start
 
 
-def _run_unit(settings: Settings, name: str, group: list[int], program: _Program, show: Callable[[Unit], None]) -> Unit:
-    folder = settings.output.absolute() / "checkpoints" / name / f"{group[0]:05d}"
-    keys = jnp.stack([seed_key(settings, seed) for seed in group])
-    state = program.init(keys, program.dataset)
-    with ocp.CheckpointManager(folder, options=ocp.CheckpointManagerOptions(max_to_keep=1)) as manager:
-        infos, seconds = [], []
-        if manager.latest_step() is not None:
-            info_shape = program.info_shape(keys, state)
-            saved = manager.restore(manager.latest_step(), args=ocp.args.StandardRestore())
-            state = _resume(state, saved["state"])
-            seconds = np.asarray(saved["seconds"]).tolist()
-            rounds = range(len(seconds))
-            infos = [_unflatten(info_shape, [np.asarray(leaf)[done] for leaf in saved["info"]]) for done in rounds]
-        for done in range(len(infos), settings.num_rounds):
+def _run_job(settings: Settings, job: _Job, work: _Work, show: Callable[..., None]) -> Unit:
+    num_rounds, seconds, infos = settings.run.num_rounds, [], []
+    record = {**job.record, "seeds": job.seeds}
+    shown = [seed for seed in job.seeds if seed < settings.run.num_seeds]  # the others fill up the group
+    if job.found is not None:
+        seconds = job.found.seconds
+        infos = [jax.tree.map(lambda leaf, r=r: leaf[r], job.found.info) for r in range(len(seconds))]
+        record["earlier"] = _earlier(job.found.record, record, len(seconds))
+    if job.num_missing(settings):
+        program, keys = work.program(job.strategy), _keys(settings, job)
+        state = program.init(keys, program.dataset)
+        if job.found is not None:
+            state = _resume(state, checkpoints.read_state(job.path))
+        for done in range(len(infos), num_rounds):
             state, info, elapsed = program.run_step(keys, state, done)
-            _check_round(info, name, done, group)
+            _check_round(info, job.strategy, done, job.seeds)
             infos.append(info)
             seconds.append(elapsed)
-            tree = {"state": jax.tree.leaves(state), "info": jax.tree.leaves(_stack(infos)), "seconds": seconds}
-            manager.save(done, args=ocp.args.StandardSave(jax.tree.map(np.asarray, tree)))
-            show(Unit(name, group, _stack(infos), seconds, state))
-        unit = Unit(name, group, _stack(infos), seconds, state)
-        show(unit)
-        return unit
+            checkpoints.write_checkpoint(job.path, record, _stack(infos), seconds, state)
+            show(job.strategy, shown, info)
+
+    def last_state() -> bal.LoopState:
+        if job.num_done > num_rounds:
+            raise ValueError(
+                f"expected --num-rounds {job.num_done}, the rounds of the state in {job.path}, got {num_rounds}"
+            )
+        program = work.program(job.strategy)
+        like = jax.eval_shape(program.init, _keys(settings, job), program.dataset)
+        return _unflatten(like, checkpoints.read_state(job.path))
+
+    return Unit(job.strategy, job.seeds, _stack(infos[:num_rounds]), seconds[:num_rounds], last_state)
+
+
+def _keys(settings: Settings, job: _Job) -> jax.Array:
+    return jnp.stack([seed_key(settings, seed) for seed in job.seeds])
+
+
+def _earlier(there: dict[str, Any], here: dict[str, Any], num_rounds: int) -> list[dict[str, Any]]:
+    """What made the first rounds where it is not what makes the next ones."""
+    earlier = list(there.get("earlier", []))
+    if any(differences(there, here, part) for part in ("versions", "code")):
+        earlier.append({"versions": there["versions"], "code": there["code"], "num_rounds": num_rounds})
+    return earlier
 
 
 def _resume(fresh: bal.LoopState, leaves: list) -> bal.LoopState:
-    """The saved state with room for the labels of more rounds, where more are wanted now."""
+    """The saved state with room for the labels of more rounds, if more are asked for now."""
     saved = _unflatten(fresh, [jnp.asarray(leaf) for leaf in leaves])
     budget = fresh.pool.indices.shape[1]
 
     def fit_in(old: jax.Array, new: jax.Array) -> jax.Array:
-        # The state of some posteriors has the size of the label buffer. It is that of a fit, which the next round does
-        # anew, so a fresh one serves.
+        # The state of some posteriors has the size of the label buffer. The next round fits them anew.
         return old if old.shape == new.shape else new
 
     return saved._replace(
@@ -169,52 +238,5 @@ def _check_round(info: bal.StepInfo, name: str, done: int, group: list[int]) -> 
             warnings.warn(f"{name}, round {done}: {key} is {worst:.3g}, above {limit}", stacklevel=2)
 
 
-def _join_folder(settings: Settings) -> Settings:
-    """The grid that the folder holds and the one that is asked for, joined; raises where they cannot be."""
-    path = settings.output / "settings.json"
-    if not path.exists():
-        return settings
-    held = json.loads(path.read_text())
-    asked = _as_json(settings)
-    held = {**_as_json(Settings()), **held}  # a folder from before a setting existed has its default
-    different = [key for key in asked if key not in EXTENDS and held[key] != asked[key]]
-    if different:
-        pairs = ", ".join(f"{key} {held[key]!r} there, {asked[key]!r} asked for" for key in different)
-        raise ValueError(f"expected the configuration that {settings.output} holds, got another: {pairs}")
-    return replace(
-        settings,
-        strategies=(*held["strategies"], *(name for name in settings.strategies if name not in held["strategies"])),
-        num_seeds=max(held["num_seeds"], settings.num_seeds),
-        num_rounds=max(held["num_rounds"], settings.num_rounds),
-    )
-
-
-def _write_settings(settings: Settings) -> None:
-    path = settings.output / "settings.json"
-    partial_path = path.with_suffix(".tmp")
-    partial_path.write_text(json.dumps(_as_json(settings), indent=2) + "\n")
-    partial_path.replace(path)
-
-
-def _as_json(settings: Settings) -> dict[str, Any]:
-    values = {key: value for key, value in asdict(settings).items() if key not in NOT_RECORDED}
-    return json.loads(json.dumps(values))
-
-
 def _stack(infos: list[bal.StepInfo]) -> bal.StepInfo:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *infos)
-
-
-def _describe(unit: Unit) -> str:
-    seeds = f"seed {unit.seeds[0]}" if len(unit.seeds) == 1 else f"seeds {unit.seeds[0]} to {unit.seeds[-1]}"
-    accuracy = unit.info.metrics["accuracy"][-1].mean()
-    return f"{unit.strategy}, {seeds}: {unit.info.num_labelled[-1][0]} labels, accuracy {accuracy:.3f}"
-
-
-def _progress() -> Progress:
-    # On a narrow screen the description, which stands last, is cut, and not the figures.
-    figures = (
-        column(table_column=Column(no_wrap=True, min_width=len("1000/1000")))
-        for column in (MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn)
-    )
-    return Progress(BarColumn(bar_width=20), *figures, TextColumn("{task.description}"))

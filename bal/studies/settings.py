@@ -1,57 +1,107 @@
-"""What a comparison runs: the settings of ``bal compare``."""
+"""What a comparison runs: the settings of ``bal compare`` in four parts, and what else its command takes."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-# A folder may be extended along these; everything else must stay as it is.
+import tyro
+
+from bal.validation import check_choice
+
+Part = TypeVar("Part")
+# Flags are those of the fields: --num-steps, not --model.num-steps.
+Flat = Annotated[Part, tyro.conf.arg(name="")]
+
+# A folder may be extended along these; everything else must match what it holds.
 EXTENDS = ("strategies", "num_seeds", "num_rounds")
-# Where things lie and what the table shows does not change a result.
-NOT_RECORDED = ("output", "data_dir", "targets")
+# Where files are and what the table shows does not change a result.
+NOT_RECORDED = ("data_dir", "targets", "output", "allow_changed_code")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Compare strategies on one data set: all from the same initial sets and keys, many seeds at once."""
+class DataSettings:
+    """The data set and its variants."""
 
     dataset: str = "digits"
-    """digits, mnist_5k, two_moons (no network needed), or a TFDS classification set such as fashion_mnist."""
+    """A name of `bal list datasets` or of TFDS, a table (.csv, .parquet or .npz), or module:function."""
     data_dir: Path | None = None
-    """Folder of prepared TFDS sets; nothing is downloaded where it is given."""
+    """Folder of prepared TFDS sets; nothing is downloaded if it is given."""
+    target: str | None = None
+    """Column of a table that holds the labels."""
+    test_fraction: float | None = None
+    """Share of a table's rows in the test set, drawn by the seed; 0.3 by default."""
+    test_column: str | None = None
+    """Column of a table that is true (or 1) for the rows of the test set."""
     num_pool: int | None = None
-    """Use a random part of the pool; all of it where left out."""
+    """Use a random part of the pool; all of it by default."""
     num_test: int | None = None
-    """Use a random part of the test set; all of it where left out."""
+    """Use a random part of the test set; all of it by default."""
     num_validation: int = 0
     """Pool points set aside with their labels for early stopping; reported beside the number of labels."""
     num_calibration: int = 0
-    """Pool points set aside with their labels for risk-controlled automatic labels; reported beside the labels too."""
+    """Pool points set aside with their labels for risk-controlled automatic labels; reported beside the labels."""
     copies: int = 1
-    """Repeat the pool so many times with noise (Repeated-MNIST)."""
+    """How often each point of the pool occurs, with noise between copies (Repeated-MNIST)."""
     noise: float = 0.1
-    """Standard deviation of that noise; inputs are in [0, 1]."""
+    """Standard deviation of that noise; image inputs are in [0, 1]."""
     normalise: bool = False
-    """Inputs of mean 0 and variance 1 in each channel, by the figures of the pool."""
+    """Inputs of mean 0 and variance 1 in each channel, by the statistics of the pool."""
 
-    network: Literal["mlp", "cnn_gal", "cnn_batchbald", "resnet18"] = "mlp"
-    """Architecture. cnn_gal and cnn_batchbald are those of Gal et al. 2017 and Kirsch et al. 2019."""
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The network, the posterior and its training."""
+
+    network: str = "mlp"
+    """A name of `bal list networks`, or module:function; cnn_gal is that of Gal et al. 2017, cnn_batchbald Kirsch's."""
     hidden_sizes: tuple[int, ...] = (128, 128)
     """Widths of the mlp."""
     dropout_rate: float = 0.5
     """Dropout of the mlp."""
     posterior: str = "mc_dropout"
-    """Name in bal.posteriors.POSTERIORS."""
+    """A name of `bal list posteriors`, or module:function."""
     evaluation_posterior: str | None = None
-    """Report the metrics of this posterior, fitted on the same labels; of the acquiring one where left out."""
+    """Report the metrics of this posterior, fitted to the same labels; by default those of the acquiring one."""
     num_members: int = 5
     """Networks in an ensemble."""
     temperature: float | None = None
-    """Weight of the prior's divergence (mean_field) or of the noise (sgld, sghmc); 1 is Bayes, 0.1 where left out."""
+    """Weight of the prior's divergence (mean_field) or of the noise (sgld, sghmc); 1 is Bayes, 0.1 is the default."""
     num_samples: int | None = None
-    """Posterior samples; where left out, all that the posterior has, or 32 where it has as many as wanted."""
+    """Posterior samples; by default all draws of the posterior, or 32 if it can draw any number."""
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    """Optimiser; sgd has momentum 0.9."""
+    learning_rate: float | None = None
+    """Step size; by default 2e-3, 0.2 for sgld and 0.05 for sghmc, whose steps are plain gradients."""
+    num_steps: int = 400
+    """Optimiser steps a round; the most that early stopping may take."""
+    num_epochs: int | None = None
+    """Steps a round as passes over the labels; each round is then compiled separately."""
+    minibatch_size: int = 32
+    """Labelled points a step."""
+    weight_decay: float = 0.0
+    """L2 penalty on kernels, divided by the number of labels: c in c / N, as Gal et al. set it (2.5)."""
+    l2: float = 0.0
+    """Added to the gradient as a multiple of each parameter (weight decay of PyTorch's SGD)."""
+    drop_at: float | None = None
+    """Divide the learning rate by 10 after this share of a round's steps."""
+    augmentation: Literal["none", "crop_and_flip"] = "none"
+    """Noise on training images: shifted by up to 4 pixels, and mirrored."""
+    detach_at: float = 0.6
+    """Share of a round's steps after which the loss predictor (learning_loss) no longer trains the network."""
+    patience: int | None = None
+    """Stop early after this number of evaluations without improvement, on the validation points."""
+    evaluate_every: int = 50
+    """Steps between these evaluations."""
+    refit: Literal["restart", "warm_start", "shrink_and_perturb"] = "restart"
+    """What a round's training starts from."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The strategies, their seeds and the label budget."""
 
     strategies: tuple[str, ...] = ("random", "bald")
-    """Names in bal.strategies.STRATEGIES."""
+    """Names of `bal list strategies`, or module:function."""
     num_seeds: int = 10
     """Paired runs of each strategy."""
     num_initial: int = 20
@@ -63,12 +113,21 @@ class Settings:
     batch_size: int = 5
     """Points asked for in a round."""
     pool_subset_size: int | None = None
-    """Score a random subset of the available points in each round; all where left out."""
+    """Score a random subset of the available points in each round; all of them by default."""
+    seed: int = 0
+    """Changes everything that is random."""
+    seeds_at_once: int | None = None
+    """Seeds in one program; the last group is filled up. By default 10, or 1 for convolutions on a CPU."""
+
+
+@dataclass(frozen=True)
+class AutomaticSettings:
+    """Labels that the model gives itself."""
 
     automatic: Literal["entropy_below", "confidence_above", "risk_controlled"] | None = None
-    """Rule in bal.autolabel by which the model labels points by itself and learns from that; none where left out."""
+    """Rule of bal.autolabel by which the model labels points and learns from these labels; none by default."""
     automatic_level: float = 0.1
-    """Of that rule: entropy in nats, confidence, or promised error rate."""
+    """Threshold of that rule: entropy in nats, confidence, or promised error rate."""
     automatic_rate: float = 0.0
     """By how much the threshold of entropy_below falls in each round."""
     max_automatic: int = 500
@@ -76,38 +135,50 @@ class Settings:
     automatic_weight: float = 1.0
     """Weight of an automatic label in the fit; a person's has 1."""
 
-    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    """Optimiser; sgd has momentum 0.9."""
-    learning_rate: float | None = None
-    """Step size; where left out, 2e-3, and 0.2 (sgld) or 0.05 (sghmc), whose steps are plain gradients."""
-    num_steps: int = 400
-    """Optimiser steps a round; with early stopping, at most."""
-    num_epochs: int | None = None
-    """Steps a round as so many passes over the labels that there are; each round is a program of its own then."""
-    minibatch_size: int = 32
-    """Labelled points a step."""
-    weight_decay: float = 0.0
-    """L2 penalty on kernels, divided by the number of labels: c in c / N, as Gal et al. set it (2.5)."""
-    l2: float = 0.0
-    """Added to the gradient: so many times each parameter (weight decay of PyTorch's SGD)."""
-    drop_at: float | None = None
-    """Divide the learning rate by 10 after this share of a round's steps."""
-    augmentation: Literal["none", "crop_and_flip"] = "none"
-    """Noise on training images: moved by up to 4 pixels, and mirrored."""
-    detach_at: float = 0.6
-    """Share of a round's steps after which the loss predictor (learning_loss) no longer trains the network itself."""
-    patience: int | None = None
-    """Stop early after so many evaluations without improvement, on the validation points."""
-    evaluate_every: int = 50
-    """Steps between these evaluations."""
-    refit: Literal["restart", "warm_start", "shrink_and_perturb"] = "restart"
-    """What a round's training starts from."""
 
-    seed: int = 0
-    """Changes everything that is random."""
-    seeds_at_once: int | None = None
-    """Seeds in one program, the unit of work; where left out, 10, or 1 for convolutions on a CPU."""
-    targets: tuple[float, ...] = (0.8, 0.9, 0.95)
-    """Accuracies for which the table gives the number of labels."""
+@dataclass(frozen=True)
+class Settings:
+    """Compare strategies on one data set: all from the same initial sets and keys, many seeds at once."""
+
+    data: Flat[DataSettings] = field(default_factory=DataSettings)
+    model: Flat[ModelSettings] = field(default_factory=ModelSettings)
+    run: Flat[RunSettings] = field(default_factory=RunSettings)
+    labelling: Flat[AutomaticSettings] = field(default_factory=AutomaticSettings)
+    targets: tuple[float, ...] | None = None
+    """Values of the main metric whose label counts the table gives; by default 0.8 0.9 0.95 for accuracy."""
     output: Path = Path("results/compare")
-    """Folder for everything that is written; a second run continues what it holds."""
+    """Folder for results; the same command continues them, and more seeds, rounds or strategies extend them."""
+    allow_changed_code: bool = False
+    """Use checkpoints of other versions of bal, its dependencies, or a plugin, and continue them."""
+
+    def with_values(self, **values: Any) -> "Settings":
+        """The same settings with other values, each by the name of its flag.
+
+        Example:
+          >>> Settings().with_values(dataset="two_moons", num_steps=50).model.num_steps
+          50
+
+        Raises:
+          ValueError: there is no setting of that name; the message has the nearest.
+        """
+        known = flat_values(self)
+        for name in values:
+            check_choice("the name of a setting", name, known)
+
+        def updated(part: Part) -> Part:
+            names = {each.name for each in fields(part)}  # type: ignore[arg-type]
+            return replace(part, **{name: value for name, value in values.items() if name in names})  # type: ignore
+
+        parts = {name: updated(part) for name, part in _parts(self).items()}
+        return updated(replace(self, **parts))
+
+
+def flat_values(settings: Settings) -> dict[str, Any]:
+    """Every setting by the name of its flag."""
+    parts = _parts(settings)
+    own = {each.name: getattr(settings, each.name) for each in fields(settings) if each.name not in parts}
+    return {name: value for part in parts.values() for name, value in asdict(part).items()} | own
+
+
+def _parts(settings: Settings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in ("data", "model", "run", "labelling")}

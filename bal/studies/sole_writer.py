@@ -8,6 +8,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from bal.studies.whole_file import whole_file
+
+
+def check_no_writer(folder: Path) -> None:
+    """Raise if another process writes a folder; one that does not exist yet is not made."""
+    if folder.exists():
+        with sole_writer(folder):
+            pass
+
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
@@ -21,9 +30,13 @@ def sole_writer(folder: Path) -> Iterator[None]:
 
     Raises:
       ValueError: another process holds it; names that process. Nobody is waited for.
+      OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock, writer = FileLock(folder.resolve() / ".lock", is_singleton=True), folder / ".writer"
+    place, writer = folder.resolve() / ".lock", folder / ".writer"
+    if place.is_symlink():
+        raise ValueError(f"expected a file, got a symbolic link: {place}; remove it, or choose another output")
+    lock = FileLock(place, is_singleton=True)
     try:
         held = lock.acquire(blocking=False)
     except Timeout:
@@ -32,7 +45,8 @@ def sole_writer(folder: Path) -> Iterator[None]:
             f"expected no other writer of {folder}, got {other}: wait until it ends, end it, or choose another output"
         ) from None
     with held:
-        writer.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        with whole_file(writer) as partial:
+            partial.write_text(f"process {os.getpid()} on {socket.gethostname()}")
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""The page of ``experiments.autolabel``: where the line lies between what a model may label and what a person sees."""
+"""The page of ``experiments.autolabel``: which points a model may label, and which a person must see."""
 
 from pathlib import Path
 
@@ -7,13 +7,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bal.autolabel import Kind
-from bal.studies.statistics import mean_and_interval
+from bal.studies import COLOURS, mean_and_interval, save_picture
 from experiments.autolabel.promises import Seen
 
 NUM_IMAGES = 12  # a row of the grid
 ENTROPIES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, np.inf)  # edges of the bins, in nats
 ORDERS = {"max_entropy": ("entropy", "-"), "least_confidence": ("1 - confidence", "--"), "bald": ("BALD", ":")}
-PROMISE_COLOURS = ("tab:green", "tab:orange", "tab:purple")
+# Colour and marker of each promised error rate.
+PROMISES = ((COLOURS["blue"], "o"), (COLOURS["orange"], "s"), (COLOURS["purple"], "^"))
 CLASSES = {
     "fashion_mnist": (
         "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
@@ -43,7 +44,7 @@ def draw_page(seen: Seen, promises: pd.DataFrame, dataset: str, path: Path) -> N
         fontsize=13,
     )
     _draw_images(below, seen, CLASSES.get(dataset))
-    figure.savefig(path, dpi=100, metadata={"Software": None})
+    save_picture(figure, path, dpi=100)
 
 
 def _wrong(seen: Seen) -> np.ndarray:
@@ -62,14 +63,15 @@ def _draw_coverage(axes, seen: Seen) -> None:
             curves.append(accuracy[np.ceil(shares * len(ordered)).astype(int) - 1])
         label, style = ORDERS[name]
         axes.plot(100 * shares, 100 * np.mean(curves, axis=0), style, color="black", label=label, linewidth=1)
-    for (error, kinds), colour in zip(seen.kinds.items(), PROMISE_COLOURS, strict=False):
+    for (error, kinds), (colour, marker) in zip(seen.kinds.items(), PROMISES, strict=False):
         for kind, is_wrong, rest in zip(kinds, wrong, seen.rest, strict=True):
             automatic = kind == Kind.AUTOMATIC
             if automatic.any():
                 share = 100 * automatic.sum() / rest.sum()
-                axes.plot(share, 100 * (1 - is_wrong[automatic].mean()), "o", color=colour, markersize=5)
+                axes.plot(share, 100 * (1 - is_wrong[automatic].mean()), marker, color=colour, markersize=5)
         axes.axhline(100 * (1 - error), color=colour, linestyle=":", linewidth=1)
-        axes.plot([], [], "o:", color=colour, label=f"promised ≤ {100 * error:.0f} % wrong (a dot a run)")
+        label = f"promised ≤ {100 * error:.0f} % wrong (a point a run)"
+        axes.plot([], [], marker + ":", color=colour, label=label)
     axes.set(
         xlabel="% labelled, most certain first", ylabel="% of these labels right", title="Accuracy against coverage"
     )
@@ -91,7 +93,9 @@ def _draw_errors(axes, seen: Seen) -> None:
         if not len(rates):
             continue
         mean, half = mean_and_interval(rates)
-        axes.bar(number, mean, color="tab:blue" if mean <= worst else "tab:red", alpha=0.75)
+        is_kept = mean <= worst
+        colour = COLOURS["sky" if is_kept else "vermillion"]
+        axes.bar(number, mean, color=colour, edgecolor="black", linewidth=0.5, hatch=None if is_kept else "///")
         axes.errorbar(
             number, mean, yerr=[[min(half, mean)], [min(half, 100 - mean)]], color="black", capsize=3, linewidth=1
         )
@@ -103,7 +107,7 @@ def _draw_errors(axes, seen: Seen) -> None:
     axes.set_xticks(range(len(names)), names, fontsize=7)
     axes.set(xlabel="entropy in nats (share of the points)", ylabel="% wrong", title="Uncertain means wrong")
     axes.margins(y=0.12)
-    axes.text(0.04, 0.96, f"red: more than {worst:.0f} % wrong", transform=axes.transAxes, fontsize=8, va="top")
+    axes.text(0.04, 0.96, f"hatched: more than {worst:.0f} % wrong", transform=axes.transAxes, fontsize=8, va="top")
 
 
 def _draw_reliability(axes, seen: Seen) -> None:
@@ -117,26 +121,23 @@ def _draw_reliability(axes, seen: Seen) -> None:
     accuracy = np.bincount(bins, right, minlength=10)[filled] / counts[filled]
     axes.plot([0, 100], [0, 100], color="0.6", linestyle="--", linewidth=1)
     sizes = 25 + 400 * counts[filled] / counts.sum()
-    axes.plot(100 * mean_confidence, 100 * accuracy, color="tab:blue", linewidth=1)
-    axes.scatter(100 * mean_confidence, 100 * accuracy, s=sizes, color="tab:blue", alpha=0.7)
-    axes.text(
-        0.04, 0.93, "above the line:\nmore often right than it says", transform=axes.transAxes, fontsize=8, va="top"
-    )
+    axes.plot(100 * mean_confidence, 100 * accuracy, color=COLOURS["blue"], linewidth=1)
+    axes.scatter(100 * mean_confidence, 100 * accuracy, s=sizes, color=COLOURS["blue"], alpha=0.7)
+    axes.text(0.04, 0.93, "above the line:\nunderconfident", transform=axes.transAxes, fontsize=8, va="top")
     axes.set(xlabel="confidence in %", ylabel="% right", title="Reliability (size: number)")
     axes.set(xlim=(0, 102), ylim=(0, 102))
 
 
 def _draw_promises(axes, promises: pd.DataFrame) -> None:
-    """What share a model may label by itself, against the number of labels that a person gave."""
+    """Share of the pool that a model may label automatically, against the number of labels by a person."""
     styles = dict(zip(promises["strategy"].unique(), ("--", "-"), strict=False))
-    colours = dict(zip(promises["promised"].unique(), PROMISE_COLOURS, strict=False))
+    marks = dict(zip(promises["promised"].unique(), PROMISES, strict=False))
     for (strategy, promised), part in promises.groupby(["strategy", "promised"], sort=False):
         error = float(str(promised))
         coverage = 100 * part.groupby("num_labelled")["coverage"].mean()
         label = f"{strategy}, ≤ {100 * error:.0f} %"
-        axes.plot(
-            coverage.index, coverage, styles[strategy], color=colours[promised], marker="o", markersize=4, label=label
-        )
+        colour, marker = marks[promised]
+        axes.plot(coverage.index, coverage, styles[strategy], color=colour, marker=marker, markersize=4, label=label)
     axes.set(xlabel="labels by a person", ylabel="% of the rest labelled automatically", ylim=(-3, 103))
     axes.set_title("What need not be asked")
     axes.legend(frameon=False, fontsize=8)
@@ -144,7 +145,7 @@ def _draw_promises(axes, promises: pd.DataFrame) -> None:
 
 
 def _draw_images(figure, seen: Seen, names: tuple[str, ...] | None) -> None:
-    """Images of the first run in which there is something to show: labelled automatically, to ask about, mistaken."""
+    """Images of the first run that has automatic labels: right ones, points to ask about, and wrong ones."""
     error = max(seen.kinds)
     # A run in which no threshold satisfies the promise has no automatic labels.
     run = int((seen.kinds[error] == Kind.AUTOMATIC).any(axis=1).argmax())
@@ -157,9 +158,9 @@ def _draw_images(figure, seen: Seen, names: tuple[str, ...] | None) -> None:
     asked = np.flatnonzero(kind == Kind.ASK)
     spread = right[np.unique(np.linspace(0, max(len(right) - 1, 0), NUM_IMAGES).astype(int))] if len(right) else right
     rows = (
-        (f"Labels by itself and is right: {len(right)} (from the most to the least certain)", spread),
+        (f"Automatic labels that are right: {len(right)} (from the most to the least certain)", spread),
         ("Asks a person about these", asked[np.argsort(-entropy[asked], kind="stable")][:NUM_IMAGES]),
-        (f"Labels by itself and is wrong: {len(wrong)} (at most {100 * error:.0f} % promised)", wrong[:NUM_IMAGES]),
+        (f"Automatic labels that are wrong: {len(wrong)} (at most {100 * error:.0f} % promised)", wrong[:NUM_IMAGES]),
     )
     for part, (title, points) in zip(figure.subfigures(3, 1), rows, strict=True):
         part.suptitle(title, fontsize=11, x=0.01, ha="left", fontweight="bold")
@@ -175,4 +176,4 @@ def _draw_images(figure, seen: Seen, names: tuple[str, ...] | None) -> None:
             truth = str(seen.labels[index]) if names is None else names[seen.labels[index]]
             is_right = said[index] == seen.labels[index]
             text = f"{name}, {100 * probs[index].max():.0f} %" + ("" if is_right else f"\nis {truth}")
-            axes.set_title(text, fontsize=8, color="black" if is_right else "tab:red", pad=2)
+            axes.set_title(text, fontsize=8, color="black" if is_right else COLOURS["vermillion"], pad=2)

@@ -12,10 +12,10 @@ from rich.table import Table
 
 import bal
 from bal.autolabel import Calibration, Decision, Kind, Rule, assess, decide_assessed, risk_controlled
+from bal.studies import mean_and_interval
 from bal.studies.grid import Unit
-from bal.studies.learners import build_learner, count_classes, load_dataset, seed_key
+from bal.studies.learners import build_learner, load_dataset, seed_key, task_of
 from bal.studies.settings import Settings
-from bal.studies.statistics import mean_and_interval
 
 SCORES = ("max_entropy", "least_confidence", "bald")  # uncertainties that pictures show
 
@@ -51,15 +51,17 @@ def keep_promises(
     rules = [risk_controlled(error, confidence=confidence) for error in promised]
     rows: list[tuple[Any, ...]] = []
     seen: dict[str, Seen] = {}
-    rounds = np.unique(np.linspace(0, settings.num_rounds - 1, num_counts).round().astype(int)).tolist()
-    for strategy in settings.strategies:
-        learner = build_learner(settings, strategy, count_classes(dataset))
+    rounds = np.unique(np.linspace(0, settings.run.num_rounds - 1, num_counts).round().astype(int)).tolist()
+    for strategy in settings.run.strategies:
+        own_units = [unit for unit in units if unit.strategy == strategy]
+        # Models of a group of seeds are fitted together, as they were in the run.
+        grouped = settings.with_values(seeds_at_once=len(own_units[0].seeds))
+        learner = build_learner(grouped, strategy, task_of(dataset))
         decide_all = jax.jit(jax.vmap(partial(_decisions, learner, rules), in_axes=(0, 0, 0, None)))
         look_all = jax.jit(jax.vmap(partial(_predictions, learner), in_axes=(0, 0, None)))
         parts = []
-        own_units = [unit for unit in units if unit.strategy == strategy]
         for seeds, done, keys, state, asked in _models(settings, learner, own_units, dataset, rounds):
-            kept = [position for position, seed in enumerate(seeds) if seed < settings.num_seeds]
+            kept = [position for position, seed in enumerate(seeds) if seed < settings.run.num_seeds]
             decisions = jax.device_get(decide_all(keys, state, asked, dataset))
             for error, decision in zip(promised, decisions, strict=True):
                 for position in kept:
@@ -86,9 +88,8 @@ def keep_promises(
 
 def promises_table(promises: pd.DataFrame, settings: Settings) -> Table:
     """Share of the rest of the pool that is labelled automatically, and the errors among these labels."""
-    title = (
-        f"{settings.dataset}: automatic labels of the rest of the pool, {settings.num_calibration} calibration labels"
-    )
+    data = settings.data
+    title = f"{data.dataset}: automatic labels of the rest of the pool, {data.num_calibration} calibration labels"
     caption = "mean over seeds with 95 % interval; errors where there are labels; kept: runs with at most that error"
     table = Table(title=title, caption=caption)
     for heading in (
@@ -122,10 +123,8 @@ def sentences(promises: pd.DataFrame, settings: Settings) -> Iterator[str]:
     last = promises[promises["num_labelled"] == promises["num_labelled"].max()]
     for (strategy, promised), part in last.groupby(["strategy", "promised"], sort=False):
         error = float(str(promised))
-        start = (
-            f"{strategy}: with {part['num_labelled'].iloc[0]} labels by a person ({settings.num_calibration} more for "
-        )
-        start += f"calibration), promised at most {100 * error:.0f} % errors:"
+        start = f"{strategy}: with {part['num_labelled'].iloc[0]} labels by a person "
+        start += f"({settings.data.num_calibration} more for calibration), promised at most {100 * error:.0f} % errors:"
         satisfied = part[part["is_satisfied"]]
         if satisfied.empty:
             yield f"{start} no threshold satisfies it in any run."
@@ -156,7 +155,7 @@ def _models(
     program = jax.jit(jax.vmap(ask, in_axes=(0, 0, None, None)))
     for unit in units:
         keys = jnp.stack([seed_key(settings, seed) for seed in unit.seeds])
-        chosen = np.asarray(unit.info.selection.indices[: settings.num_rounds]).swapaxes(0, 1)  # [seeds, rounds, B]
+        chosen = np.asarray(unit.info.selection.indices[: settings.run.num_rounds]).swapaxes(0, 1)  # [seeds, rounds, B]
         for done in rounds:
             before = np.where(np.arange(chosen.shape[1])[:, None] < done, chosen, num_points)
             before = before.reshape(len(chosen), -1)

@@ -8,17 +8,18 @@ labels by a person and some more for calibration, what share of the rest is labe
 5 % of these labels may be wrong, and how many are? An interrupted run is continued.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from bal.studies.grid import run_grid
-from bal.studies.pictures import plot_curves
-from bal.studies.report import show, summary_table
+from bal.autolabel import risk_controlled
+from bal.studies import automatic_frame, metrics_frame, plot_curves, save_picture, show, summary_table, write_parquet
+from bal.studies.grid import prepare_grid
 from bal.studies.settings import Settings
-from bal.studies.tables import automatic_frame, metrics_frame, write_parquet
+from bal.studies.sole_writer import sole_writer
+from bal.validation import check_count
 from experiments.autolabel.pictures import draw_page
 from experiments.autolabel.promises import keep_promises, promises_table, sentences
 
@@ -62,16 +63,16 @@ class Study:
     rate: float = 0.005
     """By how much that threshold falls in each round."""
     max_automatic: int = 300
-    """Labels of its own that a model learns from, at most."""
+    """Automatic labels that a model learns from, at most."""
     num_steps: int = 400
     """Optimiser steps a round."""
     output: Path = Path("results/autolabel")
-    """Folder for everything that is written; a second run continues what it holds."""
+    """Folder for all results; the same command continues them."""
 
 
 def main(study: Study) -> None:
     """Run both grids, keep the promises, write tables and pictures."""
-    settings = Settings(
+    settings = Settings().with_values(
         dataset=study.dataset,
         data_dir=study.data_dir,
         num_pool=study.num_pool,
@@ -87,27 +88,31 @@ def main(study: Study) -> None:
         num_steps=study.num_steps,
         seeds_at_once=None if study.network != "mlp" else study.num_seeds,
     )
-    alone = replace(settings, output=study.output / "alone")
-    together = replace(
-        settings,
+    alone = settings.with_values(output=study.output / "alone")
+    together = settings.with_values(
         output=study.output / "together",
         automatic="entropy_below",
         automatic_level=study.delta_0,
         automatic_rate=study.rate,
         max_automatic=study.max_automatic,
     )
-    # This one first: it meets every mistake that the other one would.
-    together, more_units = run_grid(together)
-    alone, units = run_grid(alone)
-    metrics = metrics_frame(alone, units)
-    more = metrics_frame(together, more_units)
-    metrics = pd.concat([metrics, more.assign(strategy=more["strategy"] + " + automatic")])
-    write_parquet(metrics, study.output / "metrics.parquet")
-    write_parquet(automatic_frame(together, more_units), study.output / "automatic.parquet")
-    plot_curves(metrics, alone, study.output / "learning_curves.png")
+    # Every mistake is met before anything is written.
+    check_count("--num-calibration", study.num_calibration)
+    for error in study.promised:
+        risk_controlled(error, confidence=study.confidence)
+    run_together, run_alone = prepare_grid(together), prepare_grid(alone)
+    with sole_writer(study.output):
+        more_units, units = run_together(), run_alone()
+        metrics = metrics_frame(alone, units)
+        more = metrics_frame(together, more_units)
+        metrics = pd.concat([metrics, more.assign(strategy=more["strategy"] + " + automatic")])
+        write_parquet(metrics, study.output / "metrics.parquet")
+        write_parquet(automatic_frame(together, more_units), study.output / "automatic.parquet")
+        save_picture(plot_curves(metrics), study.output / "learning_curves.png")
 
-    promises, seen = keep_promises(alone, units, study.promised, confidence=study.confidence, num_counts=NUM_COUNTS)
-    write_parquet(promises, study.output / "promises.parquet")
-    draw_page(seen[study.strategy], promises, study.dataset, study.output / "autolabel.png")
-    show(summary_table(metrics, alone), promises_table(promises, alone), *sentences(promises, alone))
+        promises, seen = keep_promises(alone, units, study.promised, confidence=study.confidence, num_counts=NUM_COUNTS)
+        write_parquet(promises, study.output / "promises.parquet")
+        draw_page(seen[study.strategy], promises, study.dataset, study.output / "autolabel.png")
+    summary = summary_table(metrics, num_calibration=study.num_calibration)
+    show(summary, promises_table(promises, alone), *sentences(promises, alone))
     show(f"Tables and pictures are in {study.output}")

@@ -1,4 +1,4 @@
-"""What became of predicted losses: how well they order held-out points, as a table and as a picture."""
+"""How well predicted losses order held-out points, as a table and as a picture."""
 
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,12 @@ from rich.table import Table
 from scipy import stats
 
 import bal
+from bal.studies import COLOURS, curves, mean_and_interval, save_picture, with_interval
 from bal.studies.grid import Unit
-from bal.studies.learners import build_posterior, count_classes, load_dataset
-from bal.studies.report import with_interval
+from bal.studies.learners import build_posterior, load_dataset, task_of
 from bal.studies.settings import Settings
-from bal.studies.statistics import curves, mean_and_interval
 
-LOSS_FLOOR = 1e-4  # nats: below this a prediction is right and certain, and differences mean nothing
+LOSS_FLOOR = 1e-4  # nats: smaller losses, of right and certain predictions, are drawn at this one
 
 
 def correlation_table(frame: pd.DataFrame) -> Table:
@@ -36,10 +35,10 @@ def correlation_table(frame: pd.DataFrame) -> Table:
 
 
 def plot_predicted_losses(settings: Settings, units: list[Unit], dataset: bal.Dataset | None, path: Path) -> None:
-    """Predicted against true loss of held-out points in the last round, and the true loss of tenths by predicted loss.
+    """Predicted against true loss of held-out points in the last round, and the true loss of each predicted decile.
 
-    All seeds together. The scale of a predicted loss means nothing, only its order: in the first panel each seed's are
-    shown as shares of the points that are predicted to be better.
+    All seeds together. Only the order of predicted losses has a meaning, not their scale: the first panel shows their
+    ranks within each seed, from 0 to 1.
     """
     ranks, true = _held_out(settings, units, load_dataset(settings) if dataset is None else dataset)
     correlation, half = mean_and_interval(
@@ -56,7 +55,7 @@ def plot_predicted_losses(settings: Settings, units: list[Unit], dataset: bal.Da
     tenth = np.minimum((ranks * 10).astype(int), 9)
     means = np.array([[loss[of == t].mean() for t in range(10)] for loss, of in zip(true, tenth, strict=True)])
     mean, interval = np.array([mean_and_interval(column) for column in means.T]).T
-    right.bar(np.arange(10) + 0.5, mean, yerr=np.nan_to_num(interval), width=0.8, color="tab:blue", capsize=3)
+    right.bar(np.arange(10) + 0.5, mean, yerr=np.nan_to_num(interval), width=0.8, color=COLOURS["blue"], capsize=3)
     right.axhline(true.mean(), color="0.35", linestyle="--", label="mean of all points")
     right.set_xticks(np.arange(11), [f"{t / 10:g}" for t in range(11)])
     right.set_xlabel("tenths of the points, by predicted loss")
@@ -64,8 +63,8 @@ def plot_predicted_losses(settings: Settings, units: list[Unit], dataset: bal.Da
     right.set_title("true loss of each tenth, 95 % interval")
     right.legend(frameon=False)
     labels = int(units[0].info.num_labelled[-1].ravel()[0])
-    figure.suptitle(f"{settings.dataset}: held-out points after {labels} labels chosen by learning loss")
-    figure.savefig(path, dpi=130, metadata={"Software": None})
+    figure.suptitle(f"{settings.data.dataset}: held-out points after {labels} labels chosen by learning loss")
+    save_picture(figure, path, dpi=130)
 
 
 def _held_out(settings: Settings, units: list[Unit], dataset: bal.Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +72,7 @@ def _held_out(settings: Settings, units: list[Unit], dataset: bal.Dataset) -> tu
     inputs, labels = dataset.test_inputs, dataset.test_labels
     assert inputs is not None
     assert labels is not None
-    posterior = build_posterior(settings, settings.posterior, count_classes(dataset))
+    posterior = build_posterior(settings, settings.model.posterior, task_of(dataset))
 
     @jax.jit
     def both(state):
@@ -84,8 +83,9 @@ def _held_out(settings: Settings, units: list[Unit], dataset: bal.Dataset) -> tu
 
     rows = []
     for unit in units:
+        state = unit.state().posterior
         for position, seed in enumerate(unit.seeds):
-            if seed < settings.num_seeds:
-                rows.append(both(jax.tree.map(lambda leaf, at=position: leaf[at], unit.state.posterior)))
+            if seed < settings.run.num_seeds:
+                rows.append(both(jax.tree.map(lambda leaf, at=position: leaf[at], state)))
     predicted, true = (np.stack([np.asarray(row[kind], np.float64) for row in rows]) for kind in (0, 1))
     return (stats.rankdata(predicted, axis=1) - 0.5) / predicted.shape[1], true

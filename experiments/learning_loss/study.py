@@ -14,7 +14,7 @@ that a crop shows is the mean colour, and batch normalisation predicts with the 
 ``--tiny`` tries either protocol in minutes. An interrupted run is continued by the same command.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -23,11 +23,19 @@ import numpy as np
 import pandas as pd
 
 import bal
-from bal.studies.grid import run_grid
-from bal.studies.pictures import plot_curves
-from bal.studies.report import show, summary_table
+from bal.studies import (
+    acquisitions_frame,
+    metrics_frame,
+    plot_curves,
+    save_picture,
+    seconds_frame,
+    show,
+    summary_table,
+    write_parquet,
+)
+from bal.studies.grid import prepare_grid
 from bal.studies.settings import Settings
-from bal.studies.tables import acquisitions_frame, metrics_frame, seconds_frame, write_parquet
+from bal.studies.sole_writer import sole_writer
 from experiments.learning_loss.pictures import correlation_table, plot_predicted_losses
 
 # strategy -> the posterior that it acquires with
@@ -62,7 +70,7 @@ class Study:
 
 def small(study: Study) -> Settings:
     """Gal's network on 28x28 images; the best of a random 2,000 of the pool."""
-    return Settings(
+    return Settings().with_values(
         dataset=study.dataset,
         num_test=None if study.dataset == "mnist_5k" else 2000,
         network="cnn_gal",
@@ -79,7 +87,7 @@ def small(study: Study) -> Settings:
 
 def cifar10(study: Study) -> Settings:
     """Section 4.1 of the paper, and the code of its best known reproduction where the paper is silent."""
-    return Settings(
+    return Settings().with_values(
         dataset="cifar10",
         normalise=True,
         network="resnet18",
@@ -105,22 +113,20 @@ def settings_of(study: Study) -> Settings:
     unknown = [name for name in study.strategies if name not in STRATEGIES]
     if unknown:
         raise ValueError(f"expected strategies among {list(STRATEGIES)}, got {unknown}")
-    settings = replace(
-        small(study) if study.protocol == "small" else cifar10(study),
+    settings = (small(study) if study.protocol == "small" else cifar10(study)).with_values(
         data_dir=study.data_dir,
         num_seeds=study.num_seeds,
         output=study.output,
     )
     if not study.tiny:
         return settings
-    return replace(
-        settings,
-        dataset=settings.dataset if study.protocol == "small" else "generated images",
+    return settings.with_values(
+        dataset=settings.data.dataset if study.protocol == "small" else "generated images",
         num_initial=16,
         batch_size=8,
         num_rounds=2,
         pool_subset_size=64,
-        num_epochs=None if settings.num_epochs is None else 1,
+        num_epochs=None if settings.model.num_epochs is None else 1,
         num_steps=4,
         minibatch_size=8,
     )
@@ -130,28 +136,36 @@ def main(study: Study) -> None:
     """Run what is missing, write tables and pictures, print the summary."""
     settings = settings_of(study)
     generated = _generated_images() if study.tiny and study.protocol == "cifar10" else None
-    frames, asked, seconds, learned = [], [], [], None
+    grids = []
     for posterior in dict.fromkeys(STRATEGIES[name] for name in study.strategies):
         names = tuple(name for name in study.strategies if STRATEGIES[name] == posterior)
-        part = replace(settings, posterior=posterior, strategies=names, output=study.output / posterior)
-        part, units = run_grid(part, generated)
+        part = settings.with_values(posterior=posterior, strategies=names, output=study.output / posterior)
+        # Every mistake is met before anything is written.
+        grids.append((part, prepare_grid(part, generated)))
+    with sole_writer(study.output):
+        _write(study, settings, grids, generated)
+    show(f"Tables and pictures are in {study.output}")
+
+
+def _write(study: Study, settings: Settings, grids: list, generated: bal.Dataset | None) -> None:
+    frames, asked, seconds, learned = [], [], [], None
+    for part, run in grids:
+        units = run()
         frames.append(metrics_frame(part, units))
         asked.append(acquisitions_frame(part, units))
         seconds.append(seconds_frame(units))
-        if "learning_loss" in names:
+        if "learning_loss" in part.run.strategies:
             learned = part, [unit for unit in units if unit.strategy == "learning_loss"]
     metrics = pd.concat(frames, ignore_index=True)
     write_parquet(metrics, study.output / "metrics.parquet")
     write_parquet(pd.concat(asked, ignore_index=True), study.output / "acquisitions.parquet")
     write_parquet(pd.concat(seconds, ignore_index=True), study.output / "seconds.parquet")
-    titled = replace(settings, posterior="each with its own training")
-    plot_curves(metrics, titled, study.output / "learning_curves.png")
-    show(summary_table(metrics, titled))
+    save_picture(plot_curves(metrics), study.output / "learning_curves.png")
+    show(summary_table(metrics, targets=settings.targets))
     if learned is not None:
-        plot_curves(metrics, titled, study.output / "rank_correlation.png", metric="loss_rank_correlation")
+        save_picture(plot_curves(metrics, "loss_rank_correlation"), study.output / "rank_correlation.png")
         plot_predicted_losses(*learned, generated, study.output / "predicted_loss.png")
         show(correlation_table(metrics))
-    show(f"Tables and pictures are in {study.output}")
 
 
 def _generated_images() -> bal.Dataset:

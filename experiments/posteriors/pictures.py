@@ -1,4 +1,4 @@
-"""The page of ``experiments.posteriors``: a row for each posterior, what it predicts and what it does not know."""
+"""The page of ``experiments.posteriors``: a row for each posterior with its predictions and their uncertainty."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,12 +8,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bal.information import log_mean_exp, mutual_information
+from bal.studies import COLOURS, save_picture
 from bal.types import Batch
 from experiments.posteriors.problems import Problem
 
+CLASSES = ((COLOURS["blue"], "o"), (COLOURS["vermillion"], "s"))  # colour and shape of their points
 WIDTH, LEFT, RIGHT = 81, (-3.0, -2.5), (4.0, 3.0)
 TITLES = (
-    "two moons: probability of red",
+    "two moons: probability of the squares",
     "two moons: epistemic (BALD)",
     "wave: mean, ±2 sd (dark: function, light: label)",
 )
@@ -51,7 +53,7 @@ def draw_page(names, problems: Mapping[str, Problem], fitted: Mapping, path: Pat
     for column, (image, label) in enumerate(zip(shown, ("probability", "nats"), strict=True)):
         if image is not None:
             figure.colorbar(image, ax=grid[:, column], location="bottom", aspect=30, shrink=0.8, pad=0.005, label=label)
-    figure.savefig(path, dpi=80, metadata={"Software": None})
+    save_picture(figure, path, dpi=80)
 
 
 def _draw_plane(axes, belief, batch: Batch):
@@ -66,22 +68,23 @@ def _draw_plane(axes, belief, batch: Batch):
         axes[1].pcolormesh(*corners, information, cmap="viridis", vmin=0, vmax=0.5, shading="auto", rasterized=True),
     ]
     axes[0].contour(*corners, probability, levels=[0.5], colors="black", linewidths=0.8)
-    colours = np.where(np.asarray(batch.labels) == 1, "tab:red", "tab:blue")
-    for cell in axes:
-        cell.scatter(*np.asarray(batch.inputs).T, c=colours, s=16, edgecolors="white", linewidths=0.6)
+    for label, (colour, marker) in enumerate(CLASSES):
+        points = np.asarray(batch.inputs)[np.asarray(batch.labels) == label]
+        for cell in axes:
+            cell.scatter(*points.T, c=colour, marker=marker, s=18, edgecolors="white", linewidths=0.6)
     return images
 
 
 def _draw_wave(axes, belief, batch: Batch) -> None:
-    """Mean, what is unknown of the function (dark), and what is unknown of a label (light)."""
+    """Mean, epistemic uncertainty of the function (dark), and total uncertainty of a label (light)."""
     inputs = np.linspace(-2, 2, 201)
     gaussian = belief.predict(jnp.asarray(inputs[:, None], jnp.float32))
     mean = np.asarray(gaussian.mean.mean(axis=0))
     function = np.asarray(gaussian.mean.std(axis=0))
     label = np.sqrt(function**2 + np.asarray(gaussian.variance.mean(axis=0)))
-    axes.fill_between(inputs, mean - 2 * label, mean + 2 * label, color="tab:blue", alpha=0.15, linewidth=0)
-    axes.fill_between(inputs, mean - 2 * function, mean + 2 * function, color="tab:blue", alpha=0.35, linewidth=0)
+    axes.fill_between(inputs, mean - 2 * label, mean + 2 * label, color=COLOURS["blue"], alpha=0.15, linewidth=0)
+    axes.fill_between(inputs, mean - 2 * function, mean + 2 * function, color=COLOURS["blue"], alpha=0.35, linewidth=0)
     axes.plot(inputs, np.sin(4 * inputs), color="0.4", linewidth=0.8, linestyle="--")
-    axes.plot(inputs, mean, color="tab:blue", linewidth=1.2)
+    axes.plot(inputs, mean, color=COLOURS["blue"], linewidth=1.2)
     axes.scatter(batch.inputs[:, 0], batch.labels, color="black", s=7, zorder=3)
     axes.set_ylim(-3, 3)

@@ -9,7 +9,7 @@ import optax
 
 import bal
 from bal.posteriors import Posterior
-from bal.studies.models import construct, is_classifier, probabilistic_program
+from bal.studies.models import FACTORIES, arguments, is_classifier, probabilistic_program, recipe
 from bal.types import Batch
 
 
@@ -26,8 +26,9 @@ class Problem(NamedTuple):
 
 
 # Settings by parameter name, the same for every posterior that has a parameter of that name. A new posterior appears on
-# the page as soon as its required parameters are here.
+# the page as soon as its required parameters are here. What one of them needs beside them is in its recipe.
 DEFAULTS = {
+    "optimizer": optax.adamw(5e-3, weight_decay=1e-3),
     "num_steps": 1000,
     "minibatch_size": 16,
     "num_members": 10,
@@ -39,28 +40,6 @@ DEFAULTS = {
     "num_chains": 4,
     "max_tree_depth": 7,
 }
-
-
-def overrides(name: str, problem: Problem) -> dict:
-    """What one posterior needs that differs from the defaults."""
-    return {
-        # A linear model of bumps: it knows nothing, and is sure of it, where it has no bumps.
-        "bayesian_linear": {"feature_fn": _bumps, "noise": problem.noise},
-        "gaussian_process": {"optimizer": optax.adam(0.05), "num_steps": 200, "lengthscale": 0.5},
-        # By marginal likelihood a network that is certain of its labels would know nothing, even at the labels.
-        "laplace": {} if problem.noise is not None else {"curvature": "kronecker", "prior_precision": 30.0},
-        "numpyro_svi": {"optimizer": optax.adam(0.01), "num_steps": 4000},
-        # Plain gradient steps are many, and momentum multiplies them by ten. A cold posterior, for the same reason as
-        # that of mean_field.
-        "sghmc": {"learning_rate": 0.01, "num_steps": 4000, "prior_scale": 3.0, "temperature": 0.1},
-        "sgld": {"learning_rate": 0.1, "num_steps": 4000, "prior_scale": 3.0, "temperature": 0.1},
-        # Gaussian weights have their own layers. The divergence is tempered, as a network of this width needs.
-        "mean_field": {
-            "network": bal.networks.variational_mlp(num_outputs=problem.num_outputs, hidden_sizes=(64, 64)),
-            "num_steps": 4000,
-            "temperature": 0.1,
-        },
-    }.get(name, {})
 
 
 def build(name: str, problem: Problem, settings: dict | None = None) -> Posterior | None:
@@ -75,9 +54,11 @@ def build(name: str, problem: Problem, settings: dict | None = None) -> Posterio
       ValueError: a required parameter for which there is no default.
     """
     # A posterior that does not take a likelihood has its own, the Gaussian one.
-    if not is_classifier(name) and problem.noise is None:
+    factory, classes = FACTORIES[name], problem.noise is None
+    if not is_classifier(factory) and classes:
         return None
-    return construct(name, {**_pieces(name, problem), **DEFAULTS, **overrides(name, problem), **(settings or {})})
+    needed = {**recipe(name, classes=classes, thorough=True), **_pieces(name, problem)}
+    return factory(**arguments(name, factory, {**DEFAULTS, **needed, **(settings or {})}))
 
 
 def problems() -> dict[str, Problem]:
@@ -92,12 +73,18 @@ def _pieces(name: str, problem: Problem) -> dict:
     # classes under an even wider one only, and in one layer.
     is_guided = name == "numpyro_svi" and problem.noise is None
     small = bal.networks.mlp(num_outputs=problem.num_outputs, hidden_sizes=(32,) if is_guided else (16, 16))
-    return {
+    pieces = {
         "network": network,
         "likelihood": likelihood,
-        "optimizer": optax.adamw(5e-3, weight_decay=1e-3),
-        **probabilistic_program(name, small, prior_scale=8.0 if is_guided else 2.0, noise=problem.noise),
+        **probabilistic_program(FACTORIES[name], small, prior_scale=8.0 if is_guided else 2.0, noise=problem.noise),
     }
+    if name == "mean_field":
+        # Gaussian weights have their own layers.
+        pieces["network"] = bal.networks.variational_mlp(num_outputs=problem.num_outputs, hidden_sizes=(64, 64))
+    if name == "bayesian_linear":
+        # A linear model of bumps: it knows nothing, and is sure of it, where it has no bumps.
+        pieces |= {"feature_fn": _bumps, "noise": problem.noise}
+    return pieces
 
 
 def _bumps(inputs):

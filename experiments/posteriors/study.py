@@ -19,9 +19,11 @@ from rich.table import Table
 from bal import metrics
 from bal.information import mutual_information
 from bal.posteriors import POSTERIORS, Posterior
-from bal.studies.learners import check_name
-from bal.studies.report import show
+from bal.studies import show, write_parquet
+from bal.studies.sole_writer import sole_writer
+from bal.studies.whole_file import whole_file
 from bal.types import PyTree
+from bal.validation import check_choice, check_count
 from experiments.posteriors.pictures import draw_page
 from experiments.posteriors.problems import Problem, build, problems
 
@@ -62,8 +64,22 @@ class Fitted(NamedTuple):
 def main(settings: Settings) -> pd.DataFrame:
     """Fit, measure, write and print."""
     for name in settings.posteriors:
-        check_name("posterior", name, POSTERIORS)
-    settings.output.mkdir(parents=True, exist_ok=True)
+        check_choice("posterior", name, POSTERIORS)
+    check_count("--num-samples", settings.num_samples)
+    check_count("--seed", settings.seed, least=0)
+    if settings.num_steps is not None:
+        check_count("--num-steps", settings.num_steps)
+    with sole_writer(settings.output):
+        fitted, frame = _fit_all(settings)
+        with whole_file(settings.output / "posteriors.csv") as partial:
+            frame.to_csv(partial, index=False)
+        write_parquet(frame, settings.output / "posteriors.parquet")
+        draw_page(settings.posteriors, problems(), fitted, settings.output / "posteriors.png")
+    show(_table(frame, settings.posteriors), f"Tables and picture are in {settings.output}")
+    return frame
+
+
+def _fit_all(settings: Settings) -> tuple[dict[tuple[str, str], Fitted], pd.DataFrame]:
     fitted: dict[tuple[str, str], Fitted] = {}
     rows = []
     for problem in problems().values():
@@ -77,12 +93,7 @@ def main(settings: Settings) -> pd.DataFrame:
             figures: dict[str, Any] = {**evaluate(belief, problem, jax.random.key(settings.seed)), "seconds": seconds}
             rows += [(problem.name, name, metric, float(value)) for metric, value in figures.items()]
             show(f"{problem.name} {name}: {seconds:.1f} s")
-    frame = pd.DataFrame(rows, columns=["dataset", "posterior", "metric", "value"])
-    frame.to_csv(settings.output / "posteriors.csv", index=False)
-    frame.to_parquet(settings.output / "posteriors.parquet", index=False)
-    draw_page(settings.posteriors, problems(), fitted, settings.output / "posteriors.png")
-    show(_table(frame, settings.posteriors), f"Tables and picture are in {settings.output}")
-    return frame
+    return fitted, pd.DataFrame(rows, columns=["dataset", "posterior", "metric", "value"])
 
 
 def epistemic(kind: str, predictions: PyTree) -> jax.Array:

@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 import bal
+from bal.studies import COLOURS, save_picture
 
 NUM_SAMPLES = 100  # dropout masks
-CLASS_COLOURS = ("tab:blue", "tab:red")
+CLASSES = ((COLOURS["blue"], "o"), (COLOURS["vermillion"], "s"))  # colour and shape of their points
 COLUMNS = 5
 
 
@@ -30,7 +31,7 @@ class Round(NamedTuple):
 
 
 def waves(positions: jax.Array) -> jax.Array:
-    """Fixed random waves of the plane: on them networks are flexible functions whose doubt grows away from the data."""
+    """Fixed random waves of the plane: on them networks are flexible functions, uncertain away from the data."""
     key_directions, key_phases = jax.random.split(jax.random.key(11))
     directions = jax.random.normal(key_directions, (2, 100))
     phases = jax.random.uniform(key_phases, (100,), maxval=2 * jnp.pi)
@@ -41,7 +42,7 @@ def two_moons_round(*, num_labelled: int = 8, resolution: int = 120) -> Round:
     """Dropout networks fitted to a few labels of the two moons."""
     dataset = jax.device_put(bal.datasets.load("two_moons"))
     positions = dataset.pool_inputs
-    dataset = dataset._replace(pool_inputs=waves(positions))
+    dataset = dataset._replace(pool_inputs=waves(positions), test_inputs=waves(dataset.test_inputs))
     network = bal.networks.mlp(num_outputs=2, hidden_sizes=(128, 128), dropout_rate=0.4)
     posterior = bal.posteriors.mc_dropout(
         network, bal.likelihoods.categorical(), optax.adamw(5e-3), num_steps=200, minibatch_size=num_labelled
@@ -77,7 +78,7 @@ def plot_picks(strategies: Sequence[str], path: Path, *, batch_size: int) -> Non
         axes.set_axis_off()
     belief = panels[0].contourf(*seen.ticks, seen.probability, levels=np.linspace(0, 1, 21), cmap="RdBu_r", alpha=0.6)
     panels[0].set_title("what the model believes")
-    figure.colorbar(belief, ax=panels[0], label="probability of red", ticks=[0, 0.5, 1], location="left")
+    figure.colorbar(belief, ax=panels[0], label="probability of the squares", ticks=[0, 0.5, 1], location="left")
     _plot_points(panels[0], seen)
     for axes, name in zip(panels[1:], strategies, strict=False):
         chosen = bal.strategies.STRATEGIES[name](batch_size=batch_size).select(jax.random.key(0), seen.view)
@@ -85,21 +86,22 @@ def plot_picks(strategies: Sequence[str], path: Path, *, batch_size: int) -> Non
         _plot_points(axes, seen)
         for rank, index in enumerate(chosen.indices.tolist(), 1):
             x, y = seen.positions[index].tolist()
-            axes.plot(x, y, "o", color="gold", markeredgecolor="black", markersize=10, zorder=3)
+            axes.plot(x, y, "o", color="white", markeredgecolor="black", markersize=10, zorder=3)
             axes.text(x, y, str(rank), fontsize=7, ha="center", va="center_baseline", zorder=4)
         axes.set_title(name)
     figure.colorbar(bald, ax=panels, label="BALD in nats", format="%.1f", ticks=np.arange(0, 0.7, 0.1), shrink=0.6)
     figure.suptitle(
         f"One round on two moons: large points are labelled, numbers are the {batch_size} that each strategy asks for"
     )
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    save_picture(figure, path, dpi=110)
 
 
 def _plot_points(axes, seen: Round) -> None:
-    """The pool, small; the labelled points in the colour of their class; the line between the classes."""
-    axes.scatter(*seen.positions.T, s=2, color="tab:green", alpha=0.5, linewidths=0)
+    """The pool, small; the labelled points in the colour and shape of their class; the line between the classes."""
+    axes.scatter(*seen.positions.T, s=2, color=COLOURS["green"], alpha=0.6, linewidths=0)
     boundary = axes.contour(*seen.ticks, seen.probability, levels=[0.5], colors="black", linewidths=1)
     boundary.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
-    colours = [CLASS_COLOURS[label] for label in seen.view.labelled.labels.tolist()]
-    labelled = seen.positions[seen.labelled]
-    axes.scatter(*labelled.T, s=60, color=colours, edgecolors="white", linewidths=1.2, zorder=2)
+    labels = np.asarray(seen.view.labelled.labels)[: len(seen.labelled)]  # the buffer has room for the batch too
+    for label, (colour, marker) in enumerate(CLASSES):
+        labelled = np.asarray(seen.positions[seen.labelled])[labels == label]
+        axes.scatter(*labelled.T, s=60, color=colour, marker=marker, edgecolors="white", linewidths=1.2, zorder=2)

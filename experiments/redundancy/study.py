@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 from bal.studies import compare
+from bal.studies.grid import prepare_grid
 from bal.studies.settings import Settings
+from bal.studies.sole_writer import sole_writer
 from experiments.redundancy.picks import plot_picks
 
 STRATEGIES = (
@@ -50,9 +52,7 @@ class Study:
 
 def main(study: Study) -> None:
     """Draw the picks, which takes seconds, and run the grid."""
-    study.output.mkdir(parents=True, exist_ok=True)
-    plot_picks(STRATEGIES, study.output / "picks.png", batch_size=10)
-    settings = Settings(
+    settings = Settings().with_values(
         dataset=study.dataset,
         copies=study.copies,
         noise=study.noise,
@@ -63,4 +63,7 @@ def main(study: Study) -> None:
         batch_size=10,
         output=study.output,
     )
-    compare.main(settings)
+    prepare_grid(settings)
+    with sole_writer(study.output):
+        plot_picks(STRATEGIES, study.output / "picks.png", batch_size=10)
+        compare.main(settings)

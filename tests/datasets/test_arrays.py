@@ -30,7 +30,7 @@ def test_dtypes_survive_and_64_bits_become_32(given, kept):
     array = np.array([[0], [1], [1]]).astype(given)
     dataset = from_arrays(array, array[:, 0])
     assert dataset.pool_inputs.dtype == kept
-    assert dataset.pool_labels.dtype == kept
+    assert dataset.pool_labels.dtype == (np.int32 if given is bool else kept)
     np.testing.assert_array_equal(dataset.pool_inputs, array.astype(kept))
 
 
@@ -129,3 +129,10 @@ def test_a_data_set_from_elsewhere_is_held_to_what_it_says_of_itself():
     with pytest.raises(ValueError, match="classes from 0 to 0 in pool_labels, got 1"):
         check_dataset(dataset)
     check_dataset(jax.device_put(dataset), num_classes=2)
+
+
+def test_labels_that_are_booleans_are_the_classes_0_and_1():
+    dataset = from_arrays(np.zeros((3, 2)), np.array([True, False, True]))
+    assert dataset.pool_labels.dtype == np.int32
+    assert dataset.pool_labels.tolist() == [1, 0, 1]
+    assert dataset.about.num_classes == 2

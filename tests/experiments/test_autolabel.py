@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("orbax.checkpoint", reason="needs the extra 'studies'")
+pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 from bal.studies import compare, grid
 from bal.studies.grid import run_grid
-from bal.studies.learners import build_learner, load_dataset
+from bal.studies.learners import build_learner, load_dataset, task_of
 from experiments.autolabel import promises, study
 from tests.studies.test_compare import SMALL
 
@@ -63,10 +63,17 @@ def test_promises_are_measured_for_each_strategy_count_and_seed(finished):
 
 
 def test_models_of_a_round_that_are_fitted_once_more_are_those_of_the_run(finished):
-    settings = replace(SMALL, num_calibration=20, strategies=("bald",), posterior="deep_ensemble", num_members=2)
-    settings, units = run_grid(replace(settings, num_samples=None, output=finished / "again"))
+    settings = SMALL.with_values(
+        num_calibration=20,
+        strategies=("bald",),
+        posterior="deep_ensemble",
+        num_members=2,
+        num_samples=None,
+        output=finished / "again",
+    )
+    units = run_grid(settings)
     dataset = load_dataset(settings)
-    learner = build_learner(settings, "bald", 10)
+    learner = build_learner(settings, "bald", task_of(dataset))
     states = {}
     for seeds, done, _, state, asked in promises._models(settings, learner, units, dataset, [0, 2]):
         unit = next(unit for unit in units if unit.seeds == seeds)
@@ -75,7 +82,7 @@ def test_models_of_a_round_that_are_fitted_once_more_are_those_of_the_run(finish
         states[tuple(seeds), done] = state
     for unit in units:
         last = states[tuple(unit.seeds), 2].posterior
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), last, unit.state.posterior)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), last, unit.state().posterior)
 
 
 def test_an_interrupted_run_with_automatic_labels_continues_to_identical_tables(finished, tmp_path, monkeypatch):
@@ -96,18 +103,27 @@ def test_an_interrupted_run_with_automatic_labels_continues_to_identical_tables(
 
 
 def test_a_grid_with_automatic_labels_can_be_extended_by_rounds(tmp_path):
-    settings = replace(
-        SMALL, strategies=("bald",), num_seeds=1, automatic="confidence_above", automatic_level=0.2, max_automatic=20
+    settings = SMALL.with_values(
+        strategies=("bald",), num_seeds=1, automatic="confidence_above", automatic_level=0.2, max_automatic=20
     )
-    compare.main(replace(settings, output=tmp_path / "whole"))
-    compare.main(replace(settings, output=tmp_path / "parts", num_rounds=2))
-    compare.main(replace(settings, output=tmp_path / "parts"))
+    compare.main(settings.with_values(output=tmp_path / "whole"))
+    compare.main(settings.with_values(output=tmp_path / "parts", num_rounds=2))
+    compare.main(settings.with_values(output=tmp_path / "parts"))
     for name in ("metrics.parquet", "automatic.parquet"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert pd.read_parquet(tmp_path / "whole" / "automatic.parquet")["num_automatic"].sum() > 0
 
 
-def test_settings_that_cannot_be_are_refused_before_any_work(tmp_path):
-    with pytest.raises(ValueError, match="max_automatic between 1 and the number of points 140"):
-        study.main(replace(STUDY, output=tmp_path / "new", max_automatic=141))
-    assert not list(tmp_path.glob("new/*/checkpoints/*/*/*"))
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"max_automatic": 141}, "max_automatic"),
+        ({"num_calibration": 0}, "--num-calibration .* at least 1, got 0"),
+        ({"promised": (1.5,)}, "1.5"),
+        ({"strategy": "random"}, "each strategy once, got 'random'"),
+    ],
+)
+def test_invalid_settings_are_refused_before_a_folder_is_written(change, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        study.main(replace(STUDY, output=tmp_path / "new", **change))
+    assert not (tmp_path / "new").exists()

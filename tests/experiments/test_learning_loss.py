@@ -8,17 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("orbax.checkpoint", reason="needs the extra 'studies'")
+pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 import bal
-from bal.studies.learners import build_learner, seed_key
+from bal.studies.learners import Task, build_learner, seed_key
 from bal.studies.settings import Settings
 from experiments.learning_loss import study as learning_loss
 from experiments.learning_loss.study import Study
 
+TINY = Settings().with_values(num_pool=100, num_test=40, hidden_sizes=(8,))
+
 
 def test_one_command_writes_tables_and_pictures_and_strategies_can_be_added(tmp_path, monkeypatch):
-    monkeypatch.setattr(learning_loss, "small", lambda study: Settings(num_pool=100, num_test=40, hidden_sizes=(8,)))
+    monkeypatch.setattr(learning_loss, "small", lambda study: TINY)
     study = Study(tiny=True, num_seeds=2, strategies=("random", "learning_loss"), output=tmp_path)
     learning_loss.main(replace(study, strategies=("learning_loss",)))
     alone = pd.read_parquet(tmp_path / "metrics.parquet")
@@ -50,7 +52,7 @@ def test_the_protocol_of_the_paper_is_a_program_at_its_full_size(tmp_path):
     images = jax.ShapeDtypeStruct((50_000, 32, 32, 3), jnp.float32), jax.ShapeDtypeStruct((50_000,), jnp.int32)
     test = jax.ShapeDtypeStruct((10_000, 32, 32, 3), jnp.float32), jax.ShapeDtypeStruct((10_000,), jnp.int32)
     dataset = bal.Dataset(*images, *test)
-    learner = build_learner(replace(settings, posterior="learning_loss"), "learning_loss", 10)
+    learner = build_learner(settings.with_values(posterior="learning_loss"), "learning_loss", Task(10, classes=True))
     state = jax.eval_shape(learner.init, seed_key(settings, 0), dataset)
     after, info = jax.eval_shape(learner.step, seed_key(settings, 0), state, dataset)
     assert jax.tree.map(lambda leaf: leaf.shape, after) == jax.tree.map(lambda leaf: leaf.shape, state)

@@ -39,5 +39,5 @@ def test_the_page_and_its_tables_are_written(tmp_path, capsys):
 
 
 def test_an_unknown_posterior_is_named_with_the_nearest(tmp_path):
-    with pytest.raises(ValueError, match="'mc_dropuot': nearest are mc_dropout"):
+    with pytest.raises(ValueError, match="expected posterior to be one of 'mc_dropout', .*'mc_dropuot'"):
         posteriors.main(posteriors.Settings(posteriors=("mc_dropuot",), output=tmp_path))

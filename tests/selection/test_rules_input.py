@@ -86,9 +86,9 @@ def test_arrays_of_another_rank_or_length_are_refused(rule, rng_key, as_users_se
     problem = random_problem(rng_key)
     if rule is CASES["uniform"]:
         pytest.skip("it looks at no array but the mask")
-    with pytest.raises(ValueError, match="expected .* to have shape|rows, one a point"):
+    with pytest.raises(ValueError, match="expected .* to have shape|rows, one per point"):
         rule(rng_key, jax.tree.map(lambda leaf: leaf[..., None], problem), ALL, BATCH_SIZE)
-    with pytest.raises(ValueError, match="expected .* to have shape|rows, one a point"):
+    with pytest.raises(ValueError, match="expected .* to have shape|rows, one per point"):
         rule(rng_key, problem, ALL[1:], BATCH_SIZE)
 
 

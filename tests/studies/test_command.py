@@ -1,5 +1,6 @@
 """Commands end with one sentence, and every study is run by the one function that says it."""
 
+import errno
 import inspect
 import runpy
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ pytest.importorskip("tyro", reason="needs the extra 'studies'")
 
 from bal.studies import command
 from bal.studies.command import run_command
-from tests.studies.test_sole_writer import hold_elsewhere
 
 FOLDER = Path(__file__).parents[2] / "experiments"
 STUDIES = [*sorted(FOLDER.glob("*/__main__.py")), FOLDER / "compare.py"]
@@ -54,6 +54,11 @@ def test_what_a_person_can_mend_is_one_sentence(kind):
     assert ends_with(kind("expected 2, got 3")) == "error: expected 2, got 3"
 
 
+def test_an_error_of_the_disk_is_said_with_its_path():
+    full = OSError(errno.ENOSPC, "No space left on device", "results/a")
+    assert ends_with(full) == "error: No space left on device: results/a"
+
+
 def test_a_mistake_in_the_program_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         ends_with(ZeroDivisionError())
@@ -62,15 +67,6 @@ def test_a_mistake_in_the_program_keeps_its_traceback():
 def test_an_interruption_says_what_the_same_command_does():
     assert ends_with(KeyboardInterrupt()) == f"interrupted: {command.CONTINUES}"
     assert ends_with(KeyboardInterrupt(), after_interruption="again") == "interrupted: again"
-
-
-def test_the_whole_study_is_the_only_writer_of_its_folder(tmp_path):
-    def study(settings):
-        with pytest.raises(ValueError, match="no other writer of results/study"):
-            hold_elsewhere(settings.output)
-
-    run_command(study, Settings, "A study.")
-    hold_elsewhere(tmp_path / "results" / "study")
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: str(path.relative_to(FOLDER)))
@@ -82,5 +78,7 @@ def test_every_study_is_run_so_and_promises_to_continue_where_it_keeps_rounds(pa
     study = inspect.getmodule(main)
     assert description == inspect.getdoc(study) + "\n"
     assert settings_type().output.parts[0] == "results"
-    keeps_rounds = hasattr(study, "run_grid") or hasattr(study, "compare")
+    keeps_rounds = hasattr(study, "prepare_grid") or hasattr(study, "compare")
     assert keeps_rounds == ("after_interruption" not in settings)
+    # Whoever draws pictures beside the grid holds the folder as the grid does.
+    assert hasattr(study, "sole_writer")

@@ -17,21 +17,21 @@ from bal.types import RngKey
 def k_means(
     rng_key: RngKey, embeddings: Float[Array, "N D"], available: Bool[Array, " N"], *, batch_size: int
 ) -> Selection:
-    """Cluster the available points into B clusters and take of each the point nearest to its centre.
+    """Cluster the available points into B clusters and take the point nearest to each centre.
 
-    Where copies leave fewer than B clusters, the next nearest points fill the batch.
+    If duplicates leave fewer than B clusters, the next nearest points fill the batch.
 
     Args:
       rng_key: seeding of the clusters and ties.
-      embeddings: one row a point.
-      available: True where a point may be chosen; the others have no part in the clustering.
+      embeddings: one row per point.
+      available: True where a point may be chosen; the others do not influence the clustering.
       batch_size: number of points B, and of clusters.
 
     Returns:
       The selection; a score is the distance to the centre of the cluster, negated.
 
     Raises:
-      ValueError: ``batch_size`` is not between 1 and N, or the embeddings have not N rows.
+      ValueError: ``batch_size`` is not between 1 and N, or the shapes disagree.
 
     Example:
       >>> groups = jnp.array([[0.0], [0.1], [0.2], [9.0], [9.1], [9.2]])

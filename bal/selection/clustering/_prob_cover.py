@@ -17,12 +17,12 @@ from bal.selection.greedy._greedy import among_all, greedy
 from bal.types import RngKey
 from bal.validation import check_positive
 
-CHUNK = 64  # points whose gain is computed at once, against all others
+CHUNK = 64  # balls that are counted together, against all points
 
 
 class _State(NamedTuple):
     bounds: Float[Array, " N"]  # uncovered points in each ball, now or at some earlier step
-    fresh: Bool[Array, " N"]  # whether the bound is the number now
+    fresh: Bool[Array, " N"]  # whether the bound is the current count
     uncovered: Bool[Array, " N"]
 
 
@@ -41,13 +41,13 @@ def prob_cover(
 
     .. math:: \max_A \left|\bigcup_{i \in L \cup A} \{ j : \lVert x_j - x_i \rVert \le \delta \}\right|
 
-    Coverage is submodular: the number of uncovered points in a ball only falls. So an old number bounds the new one,
-    and a step recomputes the largest bounds alone until the best is certain (lazy greedy). Time grows with N squared,
-    once.
+    Coverage is submodular: the number of uncovered points in a ball only falls. So an earlier count bounds the current
+    one, and each step recounts only the largest bounds until the best is certain (lazy greedy). The initial counts take
+    time of order N squared.
 
     Args:
       rng_key: breaks ties.
-      embeddings: one row a point, best of a self-supervised encoder.
+      embeddings: one row per point, ideally of a self-supervised encoder.
       available: True where a point may be chosen; these are also the points to cover.
       batch_size: number of points B.
       radius: of the balls, :math:`\delta`, in the unit of the embeddings. The paper takes
@@ -87,14 +87,17 @@ def _prob_cover(rng_key, embeddings, available, radius, centers, weights, *, bat
         inside = squared_distances(points[index][None], points)[0] <= radius**2
         return (inside & uncovered).sum().astype(points.dtype)
 
-    largest = among_all(rng_key, num_points, lambda state: state.bounds)
+    def gain(state):
+        return state.bounds
+
+    largest = among_all(rng_key, num_points, gain)
 
     def find(state, left):
-        """Recompute the largest of the bounds that may be too high, until the largest of all is a number."""
+        """Recount the balls of the largest bounds until the largest of all is a current count."""
 
         def uncertain(state):
             bounds = jnp.where(left, state.bounds, -jnp.inf)
-            # No gain is below 0, so a bound of 0 is a number.
+            # No count is below 0, so a bound of 0 is exact.
             return (left & ~state.fresh & (bounds == bounds.max()) & (bounds > 0)).any()
 
         def recompute(state):

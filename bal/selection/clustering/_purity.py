@@ -26,11 +26,11 @@ def purity_radius(
     r"""The largest radius at which the given share of balls hold points of one k-means cluster only.
 
     A ball is pure while its radius is below the distance to the nearest point of another cluster, so the radius is a
-    quantile of these distances. Time grows with N squared, once.
+    quantile of these distances. Takes time of order N squared.
 
     Args:
-      rng_key: seeding of the clusters.
-      embeddings: one row a point.
+      rng_key: seeds the clusters.
+      embeddings: one row per point.
       available: the points that count.
       num_clusters: usually the number of classes.
       purity: share of the balls, in (0, 1].
@@ -39,8 +39,7 @@ def purity_radius(
       The radius; infinity where all points are in one cluster.
 
     Raises:
-      ValueError: ``num_clusters`` is not between 1 and N, ``purity`` is outside (0, 1], or the embeddings have not N
-        rows.
+      ValueError: ``num_clusters`` is not between 1 and N, ``purity`` is outside (0, 1], or the shapes disagree.
 
     Example:
       >>> groups = jnp.array([[0.0], [1.0], [5.0], [6.0]])
@@ -69,5 +68,6 @@ def purity_radius(
     smallest_first = jnp.sort(jnp.where(allowed, jnp.sqrt(squares), jnp.inf))
     num_impure = jnp.floor((1 - purity) * allowed.sum()).astype(jnp.int32)
     radius = smallest_first[num_impure]
-    # A ball holds what lies on its surface; the number before infinity is finite.
+    # A ball includes its surface, so the radius is just below the distance. The number just below infinity would be
+    # finite.
     return jnp.where(jnp.isinf(radius), radius, jnp.nextafter(radius, jnp.zeros(())))

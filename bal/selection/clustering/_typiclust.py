@@ -29,7 +29,7 @@ def typiclust(
     min_cluster_size: int = 5,
     max_clusters: int = 500,
 ) -> Selection:
-    r"""Cluster pool and labelled points into as many clusters as there will be labels; take the most typical points.
+    r"""Cluster pool and labelled points, one cluster per label after this batch, and take the most typical points.
 
     .. math:: \mathrm{typicality}(x) = \left(\tfrac1k \sum_{z \in \mathrm{NN}_k(x)} \lVert x - z \rVert\right)^{-1}
 
@@ -37,14 +37,14 @@ def typiclust(
     neighbours are those in the same cluster. Clusters below ``min_cluster_size`` come last. Time grows with N squared.
 
     Args:
-      rng_key: clustering and ties.
-      embeddings: one row a point, best of a self-supervised encoder.
+      rng_key: seeds the clusters and breaks ties.
+      embeddings: one row per point, ideally of a self-supervised encoder.
       available: True where a point may be chosen.
       batch_size: number of points B.
       center_embeddings: the labelled set; None where there is none yet.
       center_weights: weight 0 is padding, whose contents change nothing. None counts every row.
       num_neighbours: k; fewer where a cluster is smaller.
-      min_cluster_size: smaller clusters are taken for outliers.
+      min_cluster_size: smaller clusters are treated as outliers.
       max_clusters: bound on the number of clusters; with more labels than this, clusters are visited again.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Batches of gradients that are large and different."""
+"""Batches of large and diverse gradients."""
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ def badge(
     *,
     batch_size: int,
 ) -> Selection:
-    r"""k-means++ seeding of the gradients that the last layer would see if the predicted label were right.
+    r"""k-means++ seeding of the gradients that the last layer would receive if the predicted label were right.
 
     .. math:: g_i = (p_i - e_{\hat y_i}) \otimes h_i, \quad \hat y_i = \arg\max_c p_{ic}
 
@@ -38,7 +38,7 @@ def badge(
 
     Returns:
       The selection; a score is the squared distance to the nearest point before, for the first to the origin. Points at
-      distance 0 come after all others.
+      distance 0 come last.
 
     Raises:
       ValueError: ``batch_size`` is not between 1 and N, or shapes that disagree.

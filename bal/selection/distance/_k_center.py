@@ -1,4 +1,4 @@
-"""Each point is the one that the labelled and the chosen points cover worst."""
+"""Each point is the one farthest from all labelled and chosen points."""
 
 from jaxtyping import Array, Bool, Float
 
@@ -24,11 +24,11 @@ def k_center(
 
     .. math:: i_{t+1} = \arg\max_i \min_{c \in L \cup \{i_1, \dots, i_t\}} \lVert x_i - x_c \rVert
 
-    The radius that it reaches is at most twice the smallest one possible. Without centres the first point is any.
+    The resulting radius is at most twice the smallest possible one. Without centres the first point is random.
 
     Args:
       rng_key: breaks ties; draws the first point where there is no centre.
-      embeddings: one row a point.
+      embeddings: one row per point.
       available: True where a point may be chosen.
       batch_size: number of points B.
       center_embeddings: the labelled set.

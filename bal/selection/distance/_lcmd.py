@@ -1,4 +1,4 @@
-"""Largest cluster, maximum distance: farthest points, but where many points are badly covered."""
+"""Largest cluster, maximum distance: the farthest point of the cluster that is covered worst."""
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +34,7 @@ def lcmd(
 
     Args:
       rng_key: breaks ties.
-      features: features [N, D], or whatever points ``kernel`` takes.
+      features: features [N, D], or the points that ``kernel`` takes.
       available: True where a point may be chosen; the others weigh nothing in their cluster.
       batch_size: number of points B.
       center_features: the labelled set, K points.
@@ -42,8 +42,8 @@ def lcmd(
       kernel: the kernel whose distance is used.
 
     Returns:
-      The selection; a score is the distance to the nearest centre when chosen, from the origin for the first point
-      where there was no centre.
+      The selection; a score is the distance to the nearest centre when chosen; for the first point, if there was no
+      centre, the distance to the origin.
 
     Raises:
       ValueError: ``batch_size`` is not between 1 and N, shapes that disagree, or a negative weight.

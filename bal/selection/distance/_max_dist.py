@@ -27,7 +27,7 @@ def max_dist(
 
     Args:
       rng_key: breaks ties.
-      features: features [N, D], or whatever points ``kernel`` takes.
+      features: features [N, D], or the points that ``kernel`` takes.
       available: True where a point may be chosen.
       batch_size: number of points B.
       center_features: the labelled set, K points.
@@ -35,8 +35,8 @@ def max_dist(
       kernel: the kernel whose distance is used.
 
     Returns:
-      The selection; a score is the distance to the nearest centre when chosen, from the origin for the first point
-      where there was no centre. Afterwards non-increasing.
+      The selection; a score is the distance to the nearest centre when chosen; for the first point, if there was no
+      centre, the distance to the origin. Non-increasing after that.
 
     Raises:
       ValueError: ``batch_size`` is not between 1 and N, shapes that disagree, or a negative weight.

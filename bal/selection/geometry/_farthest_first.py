@@ -11,7 +11,7 @@ from bal.selection.greedy._greedy import among_all, greedy
 
 @jax.jit(static_argnames=("batch_size", "norm_first"))
 def farthest_first(rng_key, features, available, centers, weights, kernel, *, batch_size, norm_first) -> Selection:
-    """Each point is the farthest from all centres; without one, the first is of the largest norm, or any."""
+    """Each point is the farthest from all centres. Without centres the first has the largest norm, or is random."""
     points, diagonal, allowed, num_invalid = usable_under(kernel, available, features)
     first = diagonal if norm_first else jnp.inf
 

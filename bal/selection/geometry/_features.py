@@ -23,7 +23,7 @@ def condition(
     .. math:: k(x, x') = \phi(x)^\top \left(I + \tfrac{1}{\sigma^2} \Phi^\top W \Phi\right)^{-1} \phi(x')
 
     Args:
-      features: :math:`\phi` of the points, scaled so that the prior of the weights is a standard normal.
+      features: :math:`\phi` of the points, scaled so that the prior over the weights is standard normal.
       labelled_features: :math:`\Phi`.
       noise: variance :math:`\sigma^2` of an observation.
       labelled_weights: how often each was observed; 0 is padding, whose contents change nothing. None counts each once.
@@ -66,7 +66,7 @@ def ensemble_features(predictions: Float[Array, "S N *C"]) -> Float[Array, "N D"
       predictions: outputs, means or log-probabilities (finite) under S draws or ensemble members.
 
     Returns:
-      One row a point, D = S times the number of outputs.
+      One row per point, D = S times the number of outputs.
 
     Example:
       >>> ensemble_features(jnp.array([[1.0], [3.0]])).tolist()  # variance 1

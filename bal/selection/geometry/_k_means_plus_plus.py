@@ -1,4 +1,4 @@
-"""Seeding of k-means: points at random, likelier the farther they are from those before."""
+"""Seeding of k-means: random points, drawn in proportion to the squared distance to the nearest earlier one."""
 
 import math
 from typing import NamedTuple
@@ -26,7 +26,7 @@ def k_means_plus_plus(
 ) -> Selection:
     """Draw each point in proportion to its squared distance to the nearest one before; the first has the largest norm.
 
-    Scores are those squared distances, for the first point to the origin. Points at distance 0 come after all others.
+    Scores are those squared distances, for the first point to the origin. Points at distance 0 come last.
     """
     key_ties, key_draws = jax.random.split(rng_key)
     points, diagonal, allowed, num_invalid = usable_under(kernel, available, features)
@@ -67,9 +67,10 @@ def _draw(uniform: Float[Array, ""], weights: Float[Array, " N"]) -> Int[Array, 
 
 
 def _first_above(target: Float[Array, ""], weights: Float[Array, " n"]) -> tuple[Int[Array, ""], Float[Array, ""]]:
-    """The first index whose cumulative weight exceeds the target, and what of the target is left for it."""
+    """The first index whose cumulative weight exceeds the target, and the part of the target that is left for it."""
     before = jnp.cumsum(weights) - weights
-    # Rounding must draw no weight of 0, and may leave nothing above the target: then it is the last of the others.
+    # Rounding must never lead to a weight of 0. If it leaves no cumulative weight above the target, the last positive
+    # weight is taken.
     candidates = (weights > 0) & (before <= target)
     index = jnp.where(candidates, jnp.arange(len(weights)), 0).max()
     return index, target - before[index]

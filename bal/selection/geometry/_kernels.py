@@ -40,13 +40,13 @@ def _linear_distances(points, others):
     if others.shape[0] == 1:
         # The sum of squared differences is exactly 0 for a duplicate; the expanded form leaves rounding there.
         return jnp.square(points - others).sum(axis=1)[:, None]
-    # Around their mean, so that rounding is relative to how far points lie apart and not to how far from the origin.
+    # Centred, so that rounding is relative to the distances between points and not to those from the origin.
     mean = others.mean(axis=0, keepdims=True)
     return _expanded_distances(_linear_diagonal, _linear_columns, points - mean, others - mean)
 
 
 def _expanded_distances(diagonal, columns, points, others):
-    """Squared distances from inner products; what is left of a difference of equal numbers is rounding, so 0."""
+    """Squared distances from inner products. A difference within rounding of 0 is set to 0."""
     sums = diagonal(points)[:, None] + diagonal(others)[None]
     squares = sums - 2 * columns(points, others)
     return jnp.where(squares <= 16 * jnp.finfo(squares.dtype).eps * sums, 0.0, squares)
@@ -88,7 +88,9 @@ def _covariance_distances(covariance, points, others):
 
 
 def covariance_kernel(covariance: Callable[[PyTree, PyTree], Float[Array, "a b"]]) -> Kernel:
-    """The kernel of a posterior with a closed covariance; points are its inputs. It is conditioned already.
+    """The kernel of a posterior with a closed-form covariance, which is conditioned already.
+
+    Points are the inputs of the posterior, or whatever else the covariance takes, such as indices.
 
     Args:
       covariance: from inputs [a, ...] and [b, ...] to the epistemic covariance of the latent function. A ``Partial``

@@ -9,7 +9,7 @@ from bal.selection.geometry._kernels import LINEAR
 from bal.selection.geometry._points import blank
 from bal.types import RngKey
 
-NUM_ITERATIONS = 20  # Lloyd's algorithm has settled to what a batch rule can notice
+NUM_ITERATIONS = 20  # Lloyd's algorithm has converged as far as a batch rule can tell
 
 
 def squared_distances(points: Float[Array, "a D"], others: Float[Array, "b D"]) -> Float[Array, "a b"]:
@@ -30,10 +30,10 @@ def k_means_clusters(
 
     Args:
       rng_key: the seeding.
-      points: one row a point; those not kept are assigned too, but move no centre.
+      points: one row per point; those not kept are assigned to clusters but do not move the centres.
       kept: which points count.
       num_clusters: number of clusters G, at most N.
-      num_used: how many of them may be used, where that is known only at run time.
+      num_used: how many of them may be used, if that is known only at run time.
 
     Returns:
       The cluster of each point, and the centres.
@@ -52,7 +52,7 @@ def k_means_clusters(
         clusters = assign(centers)
         sizes = jax.ops.segment_sum(kept.astype(points.dtype), clusters, num_clusters)
         means = jax.ops.segment_sum(members, clusters, num_clusters) / jnp.maximum(sizes, 1.0)[:, None]
-        # A cluster that has lost all its points stays where it is.
+        # An empty cluster keeps its centre.
         return jnp.where((sizes > 0)[:, None], means, centers)
 
     centers = jax.lax.fori_loop(0, NUM_ITERATIONS, iterate, centers)

@@ -1,4 +1,4 @@
-"""Distance of every point to the nearest of a growing set of centres: what the covering rules keep between steps."""
+"""Distance of every point to the nearest of a growing set of centres: the state of the distance rules."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from bal.selection.geometry._kernels import Kernel
 from bal.selection.geometry._points import blank
 from bal.types import PyTree
 
-# Centres whose distances to all points are found at a time, as one matrix product.
+# Centres whose distances to all points are computed together, as one matrix product.
 CENTERS_AT_ONCE = 128
 
 
@@ -28,7 +28,7 @@ def no_centers(kernel: Kernel, points: PyTree) -> Nearest:
 
 
 def add_center(kernel: Kernel, points: PyTree, nearest: Nearest, center: PyTree, number: Int[Array, ""]) -> Nearest:
-    """Points that are closer to the new centre than to all earlier ones change over to it."""
+    """Reassign the points that are closer to the new centre than to all earlier ones."""
     distances = kernel.squared_distances(points, jax.tree.map(lambda leaf: leaf[None], center))[:, 0]
     closer = distances < nearest.squared_distances
     return Nearest(jnp.where(closer, distances, nearest.squared_distances), jnp.where(closer, number, nearest.centers))
@@ -37,9 +37,9 @@ def add_center(kernel: Kernel, points: PyTree, nearest: Nearest, center: PyTree,
 def nearest_centers(
     kernel: Kernel, points: PyTree, centers: PyTree | None, weights: Float[Array, " K"] | None
 ) -> Nearest:
-    """Nearest of the given centres, numbered by their row; rows of weight 0 are padding, and what they hold is unseen.
+    """Nearest of the given centres, numbered by their row; rows of weight 0 are padding and are ignored.
 
-    None stands for no centres, weights of None for centres that all count.
+    ``centers=None`` means no centres, ``weights=None`` that all of them count.
     """
     nearest = no_centers(kernel, points)
     if centers is None:
@@ -50,7 +50,7 @@ def nearest_centers(
     block_size = min(num_centers, CENTERS_AT_ONCE)
 
     def add_block(number, nearest):
-        # The last block goes back over centres that are done, which changes nothing.
+        # The last block overlaps the one before it, which changes nothing.
         first = jnp.minimum(number * block_size, num_centers - block_size)
         block, counted = jax.tree.map(
             lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, block_size), (centers, kept)

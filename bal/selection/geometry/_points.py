@@ -1,4 +1,4 @@
-"""Which points a rule may look at, and what it reads of one."""
+"""Which points a rule may use, and how it reads one of them."""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ def usable(available: Bool[Array, " N"], points: PyTree) -> tuple[PyTree, Bool[A
 def usable_under(
     kernel: Kernel, available: Bool[Array, " N"], points: PyTree
 ) -> tuple[PyTree, Float[Array, " N"], Bool[Array, " N"], Int[Array, ""]]:
-    """As :func:`usable`, where points are whatever a kernel takes: one whose k(x, x) is not finite is invalid too.
+    """As :func:`usable` for the points of any kernel: a point whose k(x, x) is not finite is invalid too.
 
     Returns:
       The points; k(x, x) of each that may be chosen, 0 of the others; which may be chosen; how many are invalid.

@@ -1,7 +1,7 @@
-"""The loop of every greedy rule: find the best point, let it change what the others are worth, repeat.
+"""The loop of every greedy rule: find the best point, update the gains of the others, repeat.
 
-How the best point is found is exchangeable: by a look at all points (:func:`among_all`), at those alone whose upper
-bound could win (``_lazy.py``), or at a short list (``_shortlist.py``).
+The search for the best point is exchangeable: over all points (:func:`among_all`), over those whose upper bound could
+win (``_lazy.py``), or over a short list (``_shortlist.py``).
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from jaxtyping import Array, Bool, Float, Int
 from bal.types import RngKey
 
 State = TypeVar("State")
-# From the state and the points that are left to the state (a finder may learn something), the index of the best point
-# (N where nothing is left) and its gain (-inf there).
+# From the state and the points that are left to the state, which a search may refine, the index of the best point (N
+# where nothing is left) and its gain (-inf there).
 Finder = Callable[[State, Bool[Array, " N"]], tuple[State, Int[Array, ""], Float[Array, ""]]]
 
 
@@ -55,7 +55,7 @@ def greedy(
 
 
 def among_all(rng_key: RngKey, num_points: int, gain: Callable[[State], Float[Array, " N"]]) -> Finder[State]:
-    """The point of the largest gain. -inf stands behind every other point that is left, NaN is taken for -inf.
+    """The point of the largest gain, found by evaluating all gains. Points whose gain is -inf or NaN come last.
 
     Args:
       rng_key: breaks ties: equal gains are ordered at random, once for the whole batch.
@@ -63,7 +63,7 @@ def among_all(rng_key: RngKey, num_points: int, gain: Callable[[State], Float[Ar
       gain: from the state to the gain of each point.
     """
     order = jax.random.permutation(rng_key, num_points).astype(jnp.int32)
-    # Where each rank of the order is: looked up, since an argmax costs a CPU several passes of a maximum.
+    # The position of each rank. It is looked up because an argmax costs a CPU several times as much as a maximum.
     positions = jnp.zeros(num_points, jnp.int32).at[order].set(jnp.arange(num_points, dtype=jnp.int32))
 
     def find(state, left):

@@ -9,22 +9,22 @@ from jaxtyping import Array, Float, Int
 
 
 class Level(NamedTuple):
-    """One way to look at candidates: upper bounds of their values, or the values themselves."""
+    """One way to evaluate candidates: by upper bounds of their values, or exactly."""
 
     look: Callable[[Int[Array, " n"]], Float[Array, " n"]]
-    size: int  # how many are looked at together
+    size: int  # how many are evaluated together
 
 
 def lazy_argmax(
     order: Int[Array, " N"], bounds: Float[Array, " N"], levels: Sequence[Level]
 ) -> tuple[Int[Array, ""], Float[Array, ""], Float[Array, " N"]]:
-    """Look at candidates in the order of their bounds, closer and closer, until no bound beats the best value.
+    """Evaluate candidates in the order of their bounds, ever more precisely, until no bound exceeds the best value.
 
     Args:
-      order: of candidates equal in bound the first is looked at first, and of those equal in value it is the best.
-      bounds: at least the value of each candidate, which is never negative; a bound of 0 therefore is the value.
-        -inf where a candidate may not be chosen.
-      levels: the last gives the values; those before it tighter and tighter bounds, for less than a value costs.
+      order: ties between bounds and between values go to the candidate that comes first in this order.
+      bounds: at least the value of each candidate. Values are never negative, so a bound of 0 is exact. -inf where a
+        candidate may not be chosen.
+      levels: from cheap to exact. The last gives the values, those before it ever tighter bounds.
 
     Returns:
       The best candidate (N where none may be chosen), its value, and for each candidate its value, or its bound where
@@ -48,11 +48,11 @@ def lazy_argmax(
 
         def look(state):
             values, seen = state
-            # Only those that have come as far: most of the others will be ruled out by the bounds before.
+            # Only candidates that have reached this level: cheaper bounds rule out most of the others.
             chunk = jax.lax.top_k(jnp.where(seen == number, values, -jnp.inf), min(level.size, num_candidates))[1]
             live = seen[chunk] == number
             found = level.look(order[chunk])
-            # Of two bounds the tighter one.
+            # The tighter of the two bounds.
             found = found if number + 1 == evaluated else jnp.minimum(values[chunk], found)
             values = values.at[chunk].set(jnp.where(live, found, values[chunk]))
             return values, seen.at[chunk].set(jnp.where(live, number + 1, seen[chunk]))
@@ -60,13 +60,13 @@ def lazy_argmax(
         return jax.lax.while_loop(is_leader, look, state)
 
     def look_at_leaders(state):
-        # A loop for each level and no branches, of which a vmapped program would take all.
+        # Loops instead of branches: under vmap, every branch runs.
         for number, level in enumerate(levels):
             state = look_closer(number, level, state)
         return state
 
     in_order = bounds[order]
-    seen = jnp.where(in_order > 0, 0, evaluated)  # levels by which each candidate was looked at
+    seen = jnp.where(in_order > 0, 0, evaluated)  # levels at which each candidate has been evaluated
     values, seen = jax.lax.while_loop(bound_beats_best, look_at_leaders, (in_order, seen))
     best = jnp.where(seen == evaluated, values, -jnp.inf).argmax()
     index = jnp.where(values[best] > -jnp.inf, order[best], num_candidates).astype(jnp.int32)

@@ -1,4 +1,4 @@
-"""The greedy loop for gains that only fall: between passes over the pool it looks at a short list of points."""
+"""Greedy choice where gains never rise: between passes over the pool, only a short list of points is evaluated."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from bal.selection.geometry._points import row
 from bal.selection.greedy._greedy import greedy
 from bal.types import RngKey
 
-# Points that are kept up to date in each step, and steps after which all points are. Measured on pools of 1,000 to
-# 50,000 points: a longer list costs more a step than the passes that it saves.
+# Length of the list, and the largest number of steps between two passes. Measured on pools of 1,000 to 50,000 points: a
+# longer list costs more per step than it saves in passes.
 SHORTLIST_SIZE = 256
 STEPS_A_PASS = 16
 
@@ -39,19 +39,19 @@ def greedy_shortlist(
     lower: Callable[[Float[Array, " n"], Float[Array, "n D"], Float[Array, "k D"]], Float[Array, " n"]],
     batch_size: int,
 ) -> tuple[Int[Array, " B"], Float[Array, " B"]]:
-    """Choose the points of the highest gain, one after the other, exactly as if all gains were known in each step.
+    """Choose the points of the largest gain, one after the other, exactly as if all gains were computed in each step.
 
-    A gain that only falls is at most what it was at the last pass over the pool. While the best of the short list is
-    at least that for all other points, they need not be looked at; what the points chosen meanwhile take from them is
-    found at the next pass, for all of these points in one matrix product.
+    A gain that never rises is bounded by its value at the last pass over the pool. While the best gain on the list is
+    at least the bound of every other point, those points can be ignored. The next pass lowers their gains for all
+    points chosen since, in one matrix product.
 
     Args:
       rng_key: breaks ties: equal gains are ordered at random, once for the whole batch.
       gains: at the start, at least 0; -inf where a point may not be chosen.
-      points: one row a point.
-      effect: from a point, its gain and the effects of those before it to what lowers the other gains by it. An effect
-        of 0 lowers nothing.
-      lower: gains of some points after some effects.
+      points: one row per point.
+      effect: from a point, its gain and the effects of the points before it to the vector by which it lowers other
+        gains. A vector of zeros lowers nothing.
+      lower: from gains, their points and some effects to the lowered gains.
       batch_size: number of points B.
 
     Returns:
@@ -65,7 +65,7 @@ def greedy_shortlist(
         return jnp.where(gains > -jnp.inf, lower(gains, points, effects), -jnp.inf)
 
     def make_list(gains, effects, step, last):
-        # In the order of ties, so that of equal gains the first come to the list. It holds the best, whatever the rest.
+        # In the order of ties, so that the first of equal gains are listed.
         best, ranks = jax.lax.top_k(gains[order], min(size + 1, num_points))
         listed = order[ranks[:size]]
         return _State(
@@ -83,17 +83,17 @@ def greedy_shortlist(
 
     def find(state, left):
         def is_pass_due(state):
-            # Where a gain has fallen onto the bound the order of ties is no longer random; it saves most passes.
+            # A gain equal to the bound needs no pass. This saves most passes, but such a tie is not broken at random.
             is_below = state.listed_gains.max() < state.bound
             return (state.since > 0) & (is_below | (state.since == steps_a_pass))
 
         def pass_over_pool(state):
             new = jax.lax.dynamic_slice_in_dim(state.effects, state.step - state.since, steps_a_pass)
-            # No gain is above the last one but for rounding, of gains that are added up in another order.
+            # No gain exceeds the last one, except by rounding: gains are summed in another order here.
             gains = jnp.minimum(lower_possible(state.gains, points, new), state.last)
             return make_list(jnp.where(left, gains, -jnp.inf), state.effects, state.step, state.last)
 
-        # A loop of at most one turn and no branch, of which a vmapped program would take both sides.
+        # A loop of at most one iteration instead of a branch: under vmap, both sides of a branch run.
         state = jax.lax.while_loop(is_pass_due, pass_over_pool, state)
         gain = state.listed_gains.max()
         place = jnp.where(state.listed_gains == gain, state.ranks, num_points).argmin()

@@ -16,10 +16,10 @@ from bal.types import RngKey
 
 
 class Coreset(NamedTuple):
-    """Where Frank-Wolfe has got to."""
+    """State of the Frank-Wolfe iteration."""
 
     weights: Float[Array, " N"]  # of the convex combination; positive for the points of the coreset
-    first_visits: Int[Array, " N"]  # number of the iteration that first chose the point; T, their number, if none did
+    first_visits: Int[Array, " N"]  # iteration that first chose the point; T, the number of iterations, if none did
     alignments: Float[Array, " N"]  # cosine of point and residual times the residual's norm, at the first visit
     residual_norms: Float[Array, " T"]  # before each iteration; non-increasing
 
@@ -34,8 +34,8 @@ def acs_fw(
               \sum_n w_n \lVert\phi_n\rVert \le \sum_n \lVert\phi_n\rVert
 
     Each iteration moves towards the point that is best aligned with the residual, by exact line search. It may return
-    to a point that it chose before, so the coreset can be smaller than the batch; the places that are left go to the
-    points best aligned with the last residual.
+    to a point that it chose before, so the coreset can be smaller than the batch; the remaining places go to the points
+    best aligned with the last residual.
 
     Args:
       rng_key: breaks ties.
@@ -49,7 +49,7 @@ def acs_fw(
       features.
 
     Raises:
-      ValueError: ``batch_size`` is not between 1 and N, or the features have not N rows.
+      ValueError: ``batch_size`` is not between 1 and N, or the shapes disagree.
 
     Example:
       >>> features = jnp.array([[3.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
@@ -73,7 +73,7 @@ def log_likelihood_features(log_probs: Float[Array, "S N C"]) -> Float[Array, "N
       log_probs: normalised log-probabilities under S posterior samples, which are the random projections.
 
     Returns:
-      One row a point, in nats. A point on which all draws agree has a row of zeros.
+      One row per point, in nats. A point on which all draws agree has a row of zeros.
 
     Example:
       >>> log_likelihood_features(jnp.log(jnp.full((4, 1, 2), 0.5))).tolist()
@@ -107,6 +107,10 @@ def frank_wolfe(
     def align(residual):
         return jnp.where(candidates, features @ residual / lengths, -jnp.inf)
 
+    def gain(state):
+        _, residual = state
+        return align(residual)
+
     def update(state, step, index):
         coreset, residual = state
         vertex = total_norm / lengths.at[index].get(mode="fill", fill_value=1)
@@ -130,7 +134,7 @@ def frank_wolfe(
         alignments=jnp.zeros_like(norms),
         residual_norms=jnp.zeros(num_iterations, norms.dtype),
     )
-    find = among_all(rng_key, len(norms), lambda state: align(state[1]))
+    find = among_all(rng_key, len(norms), gain)
     _, _, (coreset, residual) = greedy(
         candidates, (start, target), find=find, update=update, batch_size=num_iterations, again=True
     )

@@ -1,4 +1,4 @@
-"""Batches whose Fisher information makes the predictions over the whole pool precise."""
+"""Batches that make predictions over the whole pool precise, judged by their Fisher information."""
 
 from typing import NamedTuple
 
@@ -14,8 +14,8 @@ from bal.selection.greedy._greedy import among_all, greedy
 from bal.types import RngKey
 from bal.validation import check_count, check_positive
 
-# The forms of the points are computed anew once the largest gain has fallen below this share of what it was, or where
-# the gain of the next point turns out to be wrong by more than this tolerance.
+# The quadratic forms are computed afresh once the largest gain has fallen below this share of its value at the last
+# refresh, or if the gain of the best point is wrong by more than this relative tolerance.
 FALL = 0.1
 TOLERANCE = 0.01
 
@@ -23,8 +23,8 @@ TOLERANCE = 0.01
 class _Fisher(NamedTuple):
     """The objective in coordinates in which the information M is the identity.
 
-    The root keeps what single precision would lose: of a variance that falls from 1e6 to 1, a difference of inverses
-    leaves no digit, a difference of their roots leaves four.
+    Updates of a root stay accurate in single precision: when a variance falls from 1e6 to 1, updates of the inverse
+    leave one correct digit, those of its root four.
     """
 
     root: Float[Array, "D D"]  # W, with W' W = M^-1
@@ -32,7 +32,7 @@ class _Fisher(NamedTuple):
 
 
 class _Forms(NamedTuple):
-    """Quadratic forms of the points: all that the change of the objective by a point depends on."""
+    """Quadratic forms of the points: they determine how much a point changes the objective."""
 
     variances: Float[Array, " n"]  # x' M^-1 x
     products: Float[Array, " n"]  # x' M^-1 F M^-1 x
@@ -41,7 +41,7 @@ class _Forms(NamedTuple):
 class _State(NamedTuple):
     fisher: _Fisher
     forms: _Forms
-    fresh: Bool[Array, ""]  # whether the forms have just been computed anew
+    fresh: Bool[Array, ""]  # whether the forms have just been computed afresh
     reference: Float[Array, ""]  # the largest gain when they were
 
 
@@ -62,8 +62,8 @@ def bait(
     .. math:: \min_A \operatorname{tr}(M_A^{-1} F), \quad M_A = \lambda I + \sum_{i \in L \cup A} x_i x_i^\top, \quad
               F = \tfrac1N \sum_{i \in \text{pool}} x_i x_i^\top
 
-    ``oversample`` times as many points are added one by one, each the best; then the ones that are missed least are
-    taken away one by one. F is the information of the points that are available.
+    First ``oversample`` times B points are added one by one, each the best; then the least useful are removed one by
+    one. F is the information of the available points.
 
     The Fisher information of a point is taken to be of rank one. For regression, x are the embeddings over the noise's
     standard deviation. For classification the exact information :math:`(\mathrm{diag}(p) - p p^\top) \otimes h h^\top`
@@ -71,13 +71,13 @@ def bait(
 
     Args:
       rng_key: breaks ties.
-      features: x, one row a point.
+      features: x, one row per point.
       available: True where a point may be chosen.
       batch_size: number of points B.
       labelled_features: x of the labelled set.
       labelled_weights: weight 0 is padding, whose contents change nothing. None counts each row once.
       ridge: prior precision of the weights.
-      oversample: how many times B points the forward pass adds, at most all; 1 is the forward pass alone.
+      oversample: the forward pass adds this many times B points, or all; 1 is the forward pass alone.
 
     Returns:
       The selection in the order in which the forward pass chose it; a score is the fall of the objective then.
@@ -119,22 +119,25 @@ def bait(
 @jax.jit(static_argnames=("batch_size", "num_added"))
 def _bait(rng_key, features, available, labelled_features, labelled_weights, ridge, *, batch_size, num_added):
     points, allowed, num_invalid = usable(available, features)
-    # Over the root of the ridge, so that the prior precision is 1. The objective is the same.
+    # Divided by the root of the ridge, so that the prior precision is 1. The objective does not change.
     points = points / jnp.sqrt(ridge)
     labelled = blank(labelled_features, labelled_weights > 0) * jnp.sqrt(labelled_weights / ridge)[:, None]
     root = _root(labelled.astype(points.dtype))
     num_points = jnp.maximum(allowed.sum(), 1)
 
-    best = among_all(rng_key, len(allowed), lambda state: _gains(state.forms))
+    def gain(state):
+        return _gains(state.forms)
+
+    best = among_all(rng_key, len(allowed), gain)
 
     def find(state, left):
         def refresh(state):
-            # The loop leaves the root alone, so XLA would take all of this for constant and compute it in every step.
-            # The flag, always False here, does change.
+            # The loop does not change the root, so XLA would hoist all of this out of it and run it in every step. The
+            # flag, always False here, prevents that.
             root = jnp.where(state.fresh, 0.0, state.fisher.root)
             return _refresh(root, points, num_points, left)
 
-        # A loop of at most one turn and no branch, of which a vmapped program would take both sides.
+        # A loop of at most one iteration instead of a branch: under vmap, both sides of a branch run.
         state = jax.lax.while_loop(lambda state: _drifted(state, points, left), refresh, state)
         return best(state, left)
 
@@ -168,7 +171,7 @@ def _gains(forms: _Forms) -> Float[Array, " n"]:
 def _refresh(
     root: Float[Array, "D D"], points: Float[Array, "N D"], num_points: Int[Array, ""], left: Bool[Array, " N"]
 ) -> _State:
-    """Everything from the root, which has been kept exact. Points outside the pool are rows of 0."""
+    """Everything from the root, which updates keep accurate. Rows of unavailable points are 0."""
     whitened = points @ root.T
     objective = whitened.T @ whitened / num_points
     forms = _forms(objective, whitened)
@@ -181,7 +184,7 @@ def _add(state: _State, points: Float[Array, "N D"], point: Float[Array, " D"]) 
     root, objective = state.fisher
     whitened = root @ point
     square = whitened @ whitened
-    # (I + z z')^(-1/2) = I - scale z z'. This form of the scale has no difference of near numbers.
+    # (I + z z')^(-1/2) = I - scale z z'. This form of the scale avoids cancellation.
     scale = 1 / (1 + square + jnp.sqrt(1 + square))
     towards = objective @ whitened
     product = whitened @ towards
@@ -201,7 +204,7 @@ def _add(state: _State, points: Float[Array, "N D"], point: Float[Array, " D"]) 
 
 
 def _drifted(state: _State, points: Float[Array, "N D"], left: Bool[Array, " N"]) -> Bool[Array, ""]:
-    """Whether rounding may have come to matter in the forms, which are differences of what they were at a refresh."""
+    """Whether the forms, which updates make small differences of large numbers, may have lost their accuracy."""
     gains = jnp.where(left, _gains(state.forms), 0.0)
     leader = gains.argmax()
     exact = _gains(_forms(state.fisher.objective, (state.fisher.root @ points[leader])[None]))[0]
@@ -210,14 +213,14 @@ def _drifted(state: _State, points: Float[Array, "N D"], left: Bool[Array, " N"]
 
 
 def _backward(root, points, added, num_removed) -> Bool[Array, " k"]:
-    r"""Which of the added points stay after those have gone, one by one, that raise the objective least.
+    r"""Which of the added points are kept when those that raise the objective least are removed one by one.
 
     With Z the added points in coordinates in which M of the labelled set is the identity, the loss of a point n is
     :math:`y_n^\top F y_n / T_{nn}`, where :math:`T = (I + Z Z^\top)^{-1}` and Y = T Z.
     """
     whitened = row(points, added) @ root.T
     num_added = len(added)
-    # [I; Z'] = [Q1; Q2] R gives T = Q1 Q1' and Y = Q1 Q2', and 1 - V = T_nn without a difference.
+    # [I; Z'] = [Q1; Q2] R gives T = Q1 Q1' and Y = Q1 Q2' without cancellation.
     factor = jnp.linalg.qr(jnp.concatenate([jnp.eye(num_added, dtype=points.dtype), whitened.T]))[0]
     halves, towards = factor[:num_added], factor[num_added:]
     effects = points @ (root.T @ (towards @ halves.T))
@@ -225,7 +228,7 @@ def _backward(root, points, added, num_removed) -> Bool[Array, " k"]:
     def remove(_, state):
         kept, halves, gram = state
         sizes = jnp.square(halves).sum(axis=1)
-        # Places that the forward pass could not fill are empty and go first.
+        # Places that the forward pass could not fill are empty and are removed first.
         losses = jnp.where(added < len(points), jnp.diagonal(gram) / sizes, -1.0)
         index = jnp.argmin(jnp.where(kept, losses, jnp.inf))
         shares = halves @ halves[index] / sizes[index]

@@ -1,4 +1,4 @@
-"""BatchBALD: the batch whose labels together say most about the parameters, chosen greedily."""
+"""BatchBALD: the batch whose labels are together most informative about the parameters, chosen greedily."""
 
 import functools
 
@@ -35,7 +35,7 @@ def batch_bald(
     batch_size: int,
     num_configurations: int,
 ) -> Selection:
-    r"""Greedily the batch whose labels together have the largest mutual information with the model's parameters.
+    r"""Greedily choose the batch whose labels have the largest joint mutual information with the model's parameters.
 
     .. math:: I(y_{1..B}; \theta \mid x_{1..B}) = \sum_b I(y_b; \theta \mid x_b, y_{1..b-1})
 
@@ -55,7 +55,7 @@ def batch_bald(
       num_configurations: how many joint labels a gain is averaged over. Memory is num_configurations x S.
 
     Returns:
-      The selection in the order chosen, with marginal gains in nats. They do not rise but for sampling error, and add
+      The selection in the order chosen, with marginal gains in nats. They never rise, except by sampling error, and add
       up to the information of the batch, at most log S.
 
     Raises:
@@ -82,7 +82,7 @@ def _batch_bald(rng_key, log_probs, available, *, batch_size, num_configurations
     key_order, key_configurations = jax.random.split(rng_key)
     bald = map_points(mutual_information, log_probs)
     invalid = jnp.isnan(bald)
-    # Candidates are looked at in random order: of those equal in gain and bound the first is chosen.
+    # Candidates are evaluated in random order: of those equal in gain and bound the first is chosen.
     order = jax.random.permutation(key_order, num_points)
     keys = jax.random.split(key_configurations, batch_size)
     draw_entropies = entropies_under_draws(log_probs)
@@ -94,8 +94,8 @@ def _batch_bald(rng_key, log_probs, available, *, batch_size, num_configurations
             probs = jnp.exp(finite_log(log_probs[:, points]))
             return jnp.minimum(information_gain(configurations, probs, draw_entropies[points]), bald[points])
 
-        # Bounds from fewer configurations, of as many more candidates at once. A sixteenth and a hundredth of them rule
-        # most candidates out at a tenth of the cost; another level between them gained nothing.
+        # Bounds from fewer configurations, for correspondingly more candidates at a time. A sixteenth and a hundredth
+        # of them rule out most candidates at a tenth of the cost; a level between the two gained nothing.
         fine = merge_similar(configurations, num_configurations // 16)
         coarse = merge_similar(fine, num_configurations // 100)
         levels = [

@@ -1,4 +1,4 @@
-"""Batch EPIG: the batch whose labels together say most about the labels at the targets, chosen greedily."""
+"""Batch EPIG: the batch whose labels are together most informative about the labels at the targets, chosen greedily."""
 
 import functools
 
@@ -39,31 +39,31 @@ def batch_epig(
     num_configurations: int,
     target_weights: Float[Array, " M2"] | None = None,
 ) -> Selection:
-    r"""Greedily the batch whose labels have the largest mutual information with the label at a target, on average.
+    r"""Greedily choose the batch whose labels have the largest mean mutual information with the label at a target.
 
     .. math:: E_{x^*}[I(y_{1..B}; y^*)] = \sum_b E_{x^*}[I(y_b; y^* \mid y_{1..b-1})]
 
     The gain of a candidate is averaged over the joint labels of the points before it, as in
     :func:`bal.selection.batch_bald`: exact while those of positive probability fit ``num_configurations``, with a
-    sample of the improbable ones beyond. This objective is not submodular, so an earlier gain bounds nothing; but
-    what a label says about a target is at most what it says about the parameters. That is cheap to know, and only
-    candidates whose bound could win are evaluated.
+    sample of the improbable ones beyond. This objective is not submodular, so an earlier gain bounds nothing; but what
+    a label says about a target is at most what it says about the parameters. That bound is cheap, and only candidates
+    whose bound could win are evaluated.
 
     Args:
       rng_key: ties between candidates, and the sample of configurations.
       log_probs: normalised log-probabilities of the candidates, each under the same S posterior samples.
-      target_log_probs: the same at the points where predictions will be wanted, under the same S samples.
+      target_log_probs: the same at the points where predictions are needed, under the same S samples.
       available: True where a point may be chosen.
       batch_size: number of points B.
-      num_configurations: how many joint labels a gain is averaged over. The time grows with their number times N
-        times M: take far fewer than for ``batch_bald``.
+      num_configurations: how many joint labels a gain is averaged over. The time grows with their number times N times
+        M: use far fewer than for ``batch_bald``.
       target_weights: importance of each target, at least 0; equal where None. Only their ratios matter.
 
     Returns:
       The selection in the order chosen, with marginal gains in nats.
 
     Raises:
-      ValueError: no targets, targets of another number of samples or classes, weights that cannot be normalised,
+      ValueError: no targets, targets with a different number of samples or classes, weights that cannot be normalised,
         ``batch_size`` not between 1 and N, or ``num_configurations`` below C.
 
     Example:
@@ -90,7 +90,7 @@ def _select(rng_key, log_probs, target_log_probs, available, target_weights, bat
     num_draws, num_points, num_classes = log_probs.shape
     target_probs = jnp.exp(finite_log(target_log_probs))
     key_order, key_configurations = jax.random.split(rng_key)
-    # Candidates are looked at in random order: of equal ones the first is chosen.
+    # Candidates are evaluated in random order: of equal ones the first is chosen.
     order = jax.random.permutation(key_order, num_points)
     keys = jax.random.split(key_configurations, batch_size)
     invalid = jnp.isnan(log_probs).any(axis=(0, 2))

@@ -1,4 +1,4 @@
-"""The joint labels of a batch: which configurations are probable, and what each would teach about the draws.
+"""The joint labels of a batch: which configurations are probable, and what each would reveal about the draws.
 
 BatchBALD and its relatives need sums over the C**b configurations of b labels. They are kept as rows of a fixed buffer:
 the probability of the configuration and the posterior over the draws after seeing it. A gain is then an average over
@@ -62,7 +62,7 @@ def merge_similar(configurations: Configurations, num_groups: int) -> Configurat
 
     An information gain is a concave function of the posterior over the draws (Jensen), so the merged configurations
     give an upper bound of every gain at a fraction of its cost. It is tight where the merged posteriors are alike:
-    those that are led by the same draw, with a similar probability.
+    those with the same most probable draw, at a similar probability.
     """
     num_draws = configurations.posterior.shape[1]
     num_groups = _whole_blocks(max(1, num_groups))
@@ -108,11 +108,11 @@ def information_gain(
     .. math:: \sum_j q_j \left( H\Big[\sum_s w_{js}\, p_s\Big] - \sum_s w_{js} H[p_s] \right)
 
     Every summand is an information, so a gain is at least 0 also where the configurations are sampled. The entropies
-    under each draw, ``entropies_under_draws``, are the same whatever was chosen.
+    under each draw, ``entropies_under_draws``, do not depend on the points chosen.
     """
     draw_weights = configurations.weights @ configurations.posterior
     gains = label_entropy(configurations, probs) - draw_entropies @ draw_weights
-    # A difference of two entropies of up to log C: what rounding leaves of equal ones must tie with 0.
+    # A difference of two entropies of up to log C: a difference within rounding must tie with 0.
     rounding = 8 * jnp.finfo(gains.dtype).eps * max(1.0, math.log(probs.shape[2]))
     return jnp.where(gains < rounding, 0.0, gains)
 
@@ -142,8 +142,8 @@ def _thin(rng_key, weights, num_rows, num_kept):
         rest = jnp.where(large, 0.0, weights).sum()
         return jnp.minimum(threshold, rest / jnp.maximum(num_kept - large.sum(), 1))
 
-    # The threshold where large weights and equal shares of the rest fill the rows. It settles in a few steps; a
-    # threshold that has not settled costs variance and not correctness.
+    # The threshold where large weights and equal shares of the rest fill the rows. It converges in a few steps; one
+    # that has not converged costs variance, not correctness.
     threshold = jax.lax.fori_loop(0, 8, lower, threshold)
     large = (weights > 0) & (weights >= threshold)
     num_large = large.sum()

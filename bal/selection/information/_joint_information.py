@@ -1,4 +1,4 @@
-"""The information of a given batch, to judge a choice whoever made it."""
+"""The information of a given batch, to compare batches of any rule."""
 
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ def joint_information(
 
     .. math:: I(y_{1..B}; \theta) = E_{y_{1..B}}\, KL(p(\theta \mid y_{1..B}) \,\|\, p(\theta))
 
-    Exact where the C**B joint labels fit ``num_configurations``; else the average over as many sampled ones.
+    Exact where the C**B joint labels fit ``num_configurations``; otherwise the average over that many sampled ones.
 
     Args:
       rng_key: the sample of joint labels.

@@ -43,7 +43,7 @@ def max_det(
 
     Args:
       rng_key: breaks ties.
-      features: features [N, D], or whatever points ``kernel`` takes. For a posterior rather than a prior variance, see
+      features: features [N, D], or the points that ``kernel`` takes. For a posterior rather than a prior variance, see
         :func:`bal.selection.condition`.
       available: True where a point may be chosen.
       batch_size: number of points B.
@@ -55,7 +55,7 @@ def max_det(
       ``LINEAR`` they have forward-mode derivatives only.
 
     Raises:
-      ValueError: ``batch_size`` is not between 1 and N, ``noise`` is not above 0, or the features have not N rows.
+      ValueError: ``batch_size`` is not between 1 and N, ``noise`` is not above 0, or the shapes disagree.
 
     Example:
       >>> features = jnp.array([[2.0, 0.0], [1.9, 0.0], [0.0, 1.0]])
@@ -85,11 +85,12 @@ def _max_det(rng_key, features, available, noise, kernel, *, batch_size, linear)
 
 
 def _by_directions(rng_key, variances, points, noise, batch_size):
-    """A factor is linear in the features here: the inner products with one direction, known for any points at once."""
+    """With a linear kernel, Cholesky factors are inner products with one direction, cheap for any subset of points."""
 
     def direction(chosen, variance, directions):
         pivot = jnp.sqrt(jnp.maximum(variance, 0.0) + noise)
-        # A variance within rounding of 0 is no direction: over a small noise it would grow from step to step.
+        # A variance within rounding of 0 defines no direction: divided by a small noise it would grow from step to
+        # step.
         rounding = 4 * jnp.finfo(chosen.dtype).eps * jnp.square(chosen).sum()
         return jnp.where(variance > rounding, (chosen - directions @ chosen @ directions) / pivot, 0.0)
 
@@ -103,6 +104,9 @@ def _by_directions(rng_key, variances, points, noise, batch_size):
 def _by_columns(kernel, rng_key, variances, points, noise, batch_size):
     """Columns of the kernel are evaluated when their point is chosen."""
 
+    def gain(state):
+        return state.variances
+
     def update(state, step, index):
         chosen = jax.tree.map(lambda leaf: leaf[None], row(points, index))
         column = kernel.columns(points, chosen)[:, 0]
@@ -113,6 +117,6 @@ def _by_columns(kernel, rng_key, variances, points, noise, batch_size):
         return _State(variances, state.factors.at[step].set(factor))
 
     state = _State(jnp.maximum(variances, 0.0), jnp.zeros((batch_size, len(variances)), variances.dtype))
-    find = among_all(rng_key, len(variances), lambda state: state.variances)
+    find = among_all(rng_key, len(variances), gain)
     indices, gains, _ = greedy(variances > -jnp.inf, state, find=find, update=update, batch_size=batch_size)
     return indices, gains

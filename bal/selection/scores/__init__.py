@@ -1,1 +1,1 @@
-"""Rules that look at one score a point."""
+"""Rules that look at one score per point."""

@@ -1,4 +1,4 @@
-"""Take turns: the best points, but equally many of each group."""
+"""The best points, in equal numbers from each class."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ def class_balanced(
     num_classes: int,
     class_counts: Float[Array, " C"] | None = None,
 ) -> Selection:
-    """The highest scores of the class that has the fewest points so far, again and again; for any score.
+    """Repeatedly choose the highest score of the class that has the fewest points so far; for any score.
 
     Args:
       rng_key: breaks ties.
@@ -29,11 +29,12 @@ def class_balanced(
       available: True where a point may be chosen.
       batch_size: number of points B.
       num_classes: number of classes C.
-      class_counts: points of each class that are labelled already, to be evened out first; None is none.
+      class_counts: how many points of each class are already labelled; the batch evens these out first. None means
+        none.
 
     Returns:
       The selection in the order chosen: among the classes that have the fewest points, the best score first. A class
-      whose points are used up is passed over.
+      with no points left is skipped.
 
     Raises:
       ValueError: ``batch_size`` is not between 1 and N, shapes that disagree, or a negative count.
@@ -53,7 +54,7 @@ def class_balanced(
     key_turns, key_order = jax.random.split(rng_key)
     excluded = ~available | jnp.isnan(scores)
     kept_scores = jnp.where(excluded, 0.0, scores)
-    # The j-th best point of a class is its turn once the class has j more points than now.
+    # The j-th best point of a class is due once the class has j more points than now.
     sizes_then = counts[classes] + places(key_turns, classes, kept_scores, excluded)
     order = random_order(key_order, excluded, sizes_then, -kept_scores)
     return take_first(order, scores, available, batch_size=batch_size)
@@ -62,7 +63,7 @@ def class_balanced(
 def places(
     rng_key: RngKey, groups: Int[Array, " N"], scores: Float[Array, " N"], excluded: Bool[Array, " N"]
 ) -> Int[Array, " N"]:
-    """How many points of its own group come before each point, by score; the excluded ones come last."""
+    """Rank of each point within its group by score, from 0; excluded points come last."""
     order = random_order(rng_key, groups, excluded, -scores)
     in_order = groups[order]
     starts = jnp.searchsorted(in_order, in_order, side="left")

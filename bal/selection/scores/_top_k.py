@@ -1,4 +1,4 @@
-"""The batch rules that look at one score a point: the best ones, a random sample weighted by score, or any points."""
+"""Rules that use one score per point: the highest ones, a random sample weighted by score, or a uniform sample."""
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,7 @@ def gumbel_top_k(
     kind: str = "power",
     beta: float | Float[Array, ""] = 1.0,
 ) -> Selection:
-    r"""Sample points without replacement, likelier the higher their score: the top B of perturbed scores.
+    r"""Sample points without replacement, those of higher score with higher probability: the top B of perturbed scores.
 
     With :math:`\varepsilon_i \sim \mathrm{Gumbel}(0, 1)` the order is that of
 
@@ -55,7 +55,7 @@ def gumbel_top_k(
     Power sampling takes positive scores first, then those of 0 (or below) in random order.
 
     Args:
-      rng_key: the perturbation and the ties.
+      rng_key: draws the perturbation and breaks ties.
       scores: higher is more useful. NaN is never chosen, and counted.
       available: True where a point may be chosen.
       batch_size: number of points B.
@@ -103,10 +103,10 @@ def gumbel_top_k(
 
 
 def uniform(rng_key: RngKey, available: Bool[Array, " N"], *, batch_size: int) -> Selection:
-    """Any points, each with the same probability: the baseline. Their scores are 0.
+    """A uniform sample without replacement: the baseline. Scores are 0.
 
     Args:
-      rng_key: the choice.
+      rng_key: draws the points.
       available: True where a point may be chosen.
       batch_size: number of points B.
 

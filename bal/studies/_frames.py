@@ -1,4 +1,4 @@
-"""Tidy tables of a finished grid."""
+"""Tidy tables of a finished grid: a row for each observation."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pandas as pd
 
 from bal.studies.grid import Unit
 from bal.studies.settings import Settings
+from bal.studies.whole_file import whole_file
 
 
 def metrics_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
@@ -18,8 +19,8 @@ def metrics_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
             for done, value in enumerate(info.metrics[metric]):
                 rows.append((unit.strategy, seed, done, int(info.num_labelled[done]), metric, float(value)))
     frame = pd.DataFrame(rows, columns=["strategy", "seed", "round", "num_labelled", "metric", "value"])
-    frame.insert(0, "dataset", settings.dataset)
-    frame.insert(1, "posterior", settings.posterior)
+    frame.insert(0, "dataset", settings.data.dataset)
+    frame.insert(1, "posterior", settings.model.posterior)
     return frame
 
 
@@ -28,39 +29,57 @@ def acquisitions_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
     rows = []
     for unit, position, seed in _seeds(settings, units):
         selection = unit.info.selection
-        for done in range(settings.num_rounds):
+        for done in range(settings.run.num_rounds):
             chosen = zip(selection.indices[done, position], selection.scores[done, position], strict=True)
             rows += [(unit.strategy, seed, done, rank, int(index), float(s)) for rank, (index, s) in enumerate(chosen)]
     return pd.DataFrame(rows, columns=["strategy", "seed", "round", "rank", "index", "score"])
 
 
 def automatic_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
-    """One row for the automatic labels of each round: how many, their coverage and precision, errors by class."""
+    """One row for the automatic labels of each round: their number, coverage and precision, and errors by class."""
     rows = []
     for unit, position, seed in _seeds(settings, units):
         info = jax.tree.map(lambda leaf, position=position: leaf[:, position], unit.info)
-        for done in range(settings.num_rounds):
+        for done in range(settings.run.num_rounds):
             seen = jax.tree.map(lambda leaf, done=done: leaf[done].tolist(), info.automatic)
             rows.append({"strategy": unit.strategy, "seed": seed, "round": done, **seen._asdict()})
     return pd.DataFrame(rows)
 
 
 def seconds_frame(units: list[Unit]) -> pd.DataFrame:
-    """Measured seconds of each round of each group of seeds; not the same in every run."""
+    """One row for each round of a group of seeds: strategy, first_seed, num_seeds, round, seconds without compilation.
+
+    These are measured, so no two runs have the same.
+    """
     rows = [(u.strategy, u.seeds[0], len(u.seeds), r, s) for u in units for r, s in enumerate(u.seconds)]
     return pd.DataFrame(rows, columns=["strategy", "first_seed", "num_seeds", "round", "seconds"])
 
 
+def describe_runs(frame: pd.DataFrame) -> str:
+    """Data set, posterior and number of seeds of a table of metrics, as far as all of its rows agree.
+
+    Example:
+      >>> describe_runs(pd.DataFrame({"dataset": ["digits"] * 2, "strategy": ["bald"] * 2, "seed": [0, 1]}))
+      'digits, 2 seeds'
+    """
+    parts = [
+        frame[column].iloc[0] for column in ("dataset", "posterior") if column in frame and frame[column].nunique() == 1
+    ]
+    seeds = frame.groupby("strategy")["seed"].nunique()
+    few, most = int(seeds.min()), int(seeds.max())
+    parts.append(f"{few} to {most} seeds" if few < most else f"{most} seed" + "s" * (most > 1))
+    return ", ".join(parts)
+
+
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Written whole or not at all: an interruption leaves the file of before."""
-    partial = path.with_suffix(".tmp")
-    frame.to_parquet(partial, index=False)
-    partial.replace(path)
+    """Write a table, whole or not at all: an interruption leaves the previous file."""
+    with whole_file(path) as partial:
+        frame.to_parquet(partial, index=False)
 
 
 def _seeds(settings: Settings, units: list[Unit]):
-    """Unit, position in it and seed, without the seeds that fill up a short last group."""
+    """Unit, position in it and seed, without the seeds that only fill up the last group."""
     for unit in units:
         for position, seed in enumerate(unit.seeds):
-            if seed < settings.num_seeds:
+            if seed < settings.run.num_seeds:
                 yield unit, position, seed

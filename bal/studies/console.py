@@ -1,0 +1,68 @@
+"""The commands ``bal compare`` and ``bal list``."""
+
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.table import Table
+
+import bal
+from bal.studies import compare
+from bal.studies._tables import show
+from bal.studies.command import in_one_sentence
+from bal.studies.learners import NETWORKS
+from bal.studies.models import FACTORIES
+from bal.studies.settings import Settings
+
+REGISTERED: dict[str, Mapping[str, Callable[..., Any]]] = {
+    "strategies": bal.strategies.STRATEGIES,
+    "posteriors": FACTORIES,
+    "networks": NETWORKS,
+    "datasets": bal.datasets.OFFLINE,
+}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """List what can be named on the command line, with a line on each."""
+
+    kind: tyro.conf.Positional[Literal["all", "strategies", "posteriors", "networks", "datasets"]] = "all"
+    """What to list."""
+
+
+def main() -> None:
+    """Run the command that the command line names."""
+    of_compare = tyro.conf.subcommand("compare", description=f"{compare.__doc__}\n\n{_names()}", prefix_name=False)
+    of_list = tyro.conf.subcommand("list", prefix_name=False)
+    command: Settings | Listing = tyro.cli(
+        Annotated[Settings, of_compare] | Annotated[Listing, of_list],  # type: ignore[arg-type]
+        prog="bal",
+        description="Bayesian active learning in JAX. bal --version prints the version.",
+    )
+    in_one_sentence(partial(compare.main, command) if isinstance(command, Settings) else partial(list_names, command))
+
+
+def list_names(listing: Listing) -> None:
+    """Print every name of a kind with the first line of its docstring."""
+    for kind, known in REGISTERED.items():
+        if listing.kind in ("all", kind):
+            table = Table("name", "what it is", title=kind, title_justify="left")
+            for name, factory in sorted(known.items()):
+                table.add_row(name, summary(factory))
+            show(table)
+
+
+def summary(factory: Callable[..., Any]) -> str:
+    """The first line of a docstring."""
+    function = factory.func if isinstance(factory, partial) else factory
+    return (inspect.getdoc(function) or "").partition("\n")[0]
+
+
+def _names() -> str:
+    """All names, for ``--help``."""
+    lines = (f"{kind}: {', '.join(sorted(known))}" for kind, known in REGISTERED.items())
+    return "\n\n".join(textwrap.fill(line, width=100) for line in lines)

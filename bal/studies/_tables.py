@@ -58,8 +58,8 @@ def summary_table(
     )
     headings = [f"@{count}" for count in shown] + ["area"]
     headings += [f"to {100 * target:g}%" if metric in TARGETS else f"to {target:g}" for target in targets]
-    has_baseline = baseline in by_strategy
-    if has_baseline:
+    has_pairs = baseline in by_strategy and len(by_strategy) > 1
+    if has_pairs:
         sign = {"higher is better": "\n(+ is better)", "lower is better": "\n(- is better)"}.get(direction(metric), "")
         headings.append(f"area less {baseline}{sign}")
     table.add_column("strategy", no_wrap=True)
@@ -72,7 +72,7 @@ def summary_table(
         for target in targets:
             count = labels_to(runs, target, higher_is_better=higher_is_better(metric))
             cells.append(ABSENT if count is None else str(count))
-        if has_baseline and name != baseline:
+        if has_pairs and name != baseline:
             difference = area_differences(runs, by_strategy[baseline]).to_numpy()
             cells.append(with_interval(difference, sign="+", decimals=decimals + 1))
         table.add_row(name, *cells)

@@ -42,7 +42,7 @@ def two_moons_round(*, num_labelled: int = 8, resolution: int = 120) -> Round:
     """Dropout networks fitted to a few labels of the two moons."""
     dataset = jax.device_put(bal.datasets.load("two_moons"))
     positions = dataset.pool_inputs
-    dataset = dataset._replace(pool_inputs=waves(positions), test_inputs=waves(dataset.test_inputs))
+    dataset = bal.datasets.map_inputs(dataset, waves)
     network = bal.networks.mlp(num_outputs=2, hidden_sizes=(128, 128), dropout_rate=0.4)
     posterior = bal.posteriors.mc_dropout(
         network, bal.likelihoods.categorical(), optax.adamw(5e-3), num_steps=200, minibatch_size=num_labelled
@@ -56,6 +56,7 @@ def two_moons_round(*, num_labelled: int = 8, resolution: int = 120) -> Round:
         num_initial=num_labelled,
         num_rounds=1,
     )
+    assert dataset.pool_labels is not None
     state = learner.init(key_run, dataset, initial=(indices, dataset.pool_labels[indices]))
     state, _ = jax.jit(learner.ask)(key_run, state, dataset)
     view = learner.view(key_run, state, dataset)

@@ -45,6 +45,11 @@ SETTINGS: dict[str, tuple[Callable, dict, dict]] = {
         {"num_members": 2, **TRAINING},
         {"num_members": COUNT, "members_at_once": COUNT[:-1], "num_steps": COUNT},
     ),
+    "from_samples": (
+        posteriors.from_samples,
+        {"apply": jnp.dot, "stacked_params": jnp.ones((2, 3)), "likelihood": LIKELIHOOD},
+        {"apply": ("dot",), "stacked_params": ("weights", 1.0, [], {"kernel": 2.0})},
+    ),
     "gaussian_process": (
         posteriors.gaussian_process,
         {"optimizer": SGD, "num_steps": 1},
@@ -61,7 +66,7 @@ SETTINGS: dict[str, tuple[Callable, dict, dict]] = {
     "laplace": (
         posteriors.laplace,
         TRAINING,
-        {"curvature": ("hessian",), "prior_precision": SCALE, "minibatch_size": COUNT},
+        {"curvature": ("hessian",), "linearised": ("no", 1), "prior_precision": SCALE, "minibatch_size": COUNT},
     ),
     "last_layer_ensemble": (
         posteriors.last_layer_ensemble,

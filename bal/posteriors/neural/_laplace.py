@@ -81,6 +81,8 @@ def laplace(
         check_embeds(f"laplace(curvature={curvature!r})", network)
     if prior_precision is not None:
         check_positive(prior_precision=prior_precision)
+    if not isinstance(linearised, bool):
+        raise ValueError(f"expected linearised to be True or False, got {linearised!r}")
     method = CURVATURES[curvature](network, likelihood)
 
     def squared_norm(variables: Variables, inputs: PyTree):

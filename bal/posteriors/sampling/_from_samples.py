@@ -48,6 +48,8 @@ def from_samples(
       >>> posterior.max_samples
       5
     """
+    if not callable(apply):
+        raise ValueError(f"expected apply to be a function (params, inputs) -> outputs, got {apply!r}")
     num_draws = _num_draws({"stacked_params": stacked_params, "stacked_noise": stacked_noise})
 
     def init(rng_key: RngKey, batch: Batch) -> GivenSamples:
@@ -94,11 +96,11 @@ def _num_draws(stacked: dict[str, PyTree]) -> int:
     lengths = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(stacked):
         name = jax.tree_util.keystr(path, simple=True, separator=".")
-        if not jnp.shape(leaf):
-            raise ValueError(f"expected {name} with a leading axis of draws, got a single number")
+        if not hasattr(leaf, "shape") or not leaf.shape:
+            raise ValueError(f"expected {name} with a leading axis of draws, got {leaf!r}")
         lengths[name] = jnp.shape(leaf)[0]
     if not lengths or 0 in lengths.values():
-        raise ValueError(f"expected at least one draw, got the leading axes {lengths}")
+        raise ValueError(f"expected stacked_params with at least one draw, got the leading axes {lengths}")
     if len(set(lengths.values())) > 1:
         raise ValueError(f"expected the same leading axis in every leaf, got {lengths}")
     return next(iter(lengths.values()))

@@ -14,10 +14,12 @@ from bal.selection.greedy._greedy import among_all, greedy
 from bal.types import RngKey
 from bal.validation import check_count, check_positive
 
-# The quadratic forms are computed afresh once the largest gain has fallen below this share of its value at the last
-# refresh, or if the gain of the best point is wrong by more than this relative tolerance.
-FALL = 0.1
+# The quadratic forms are computed afresh if the gain of the best point is wrong by more than this relative tolerance,
+# or once rounding could matter to the others: when the largest gain has fallen below FALL of its value at the last
+# refresh, or below ROUNDING units of rounding of the largest variance then, if that is lower.
 TOLERANCE = 0.01
+FALL = 0.1
+ROUNDING = 64
 
 
 class _Fisher(NamedTuple):
@@ -42,7 +44,7 @@ class _State(NamedTuple):
     fisher: _Fisher
     forms: _Forms
     fresh: Bool[Array, ""]  # whether the forms have just been computed afresh
-    reference: Float[Array, ""]  # the largest gain when they were
+    floor: Float[Array, ""]  # the largest gain below which they must be computed afresh
 
 
 @full_precision
@@ -175,8 +177,9 @@ def _refresh(
     whitened = points @ root.T
     objective = whitened.T @ whitened / num_points
     forms = _forms(objective, whitened)
-    reference = jnp.where(left, _gains(forms), 0.0).max()
-    return _State(_Fisher(root, objective), forms, jnp.array(True), reference)
+    rounding = ROUNDING * jnp.finfo(points.dtype).eps * (1 + jnp.where(left, forms.variances, 0.0).max())
+    floor = jnp.minimum(FALL, rounding) * jnp.where(left, _gains(forms), 0.0).max()
+    return _State(_Fisher(root, objective), forms, jnp.array(True), floor)
 
 
 def _add(state: _State, points: Float[Array, "N D"], point: Float[Array, " D"]) -> _State:
@@ -188,18 +191,18 @@ def _add(state: _State, points: Float[Array, "N D"], point: Float[Array, " D"]) 
     scale = 1 / (1 + square + jnp.sqrt(1 + square))
     towards = objective @ whitened
     product = whitened @ towards
-    inner = points @ jnp.stack([root.T @ whitened, root.T @ towards], axis=1)
+    inner, mixed = points @ (whitened @ root), points @ (towards @ root)
     share = 1 / (1 + square)
-    variances = state.forms.variances - share * jnp.square(inner[:, 0])
-    products = state.forms.products - share * inner[:, 0] * (2 * inner[:, 1] - share * product * inner[:, 0])
-    mixed = jnp.outer(whitened, towards)
-    objective = objective - scale * (mixed + mixed.T) + scale**2 * product * jnp.outer(whitened, whitened)
+    variances = state.forms.variances - share * jnp.square(inner)
+    products = state.forms.products - share * inner * (2 * mixed - share * product * inner)
+    half = scale * (towards - 0.5 * scale * product * whitened)
+    objective = objective - jnp.outer(whitened, half) - jnp.outer(half, whitened)
     return _State(
         fisher=_Fisher(root - scale * jnp.outer(whitened, whitened @ root), objective),
         # Rounding must not make them negative.
         forms=_Forms(jnp.maximum(variances, 0.0), jnp.maximum(products, 0.0)),
         fresh=jnp.array(False),
-        reference=state.reference,
+        floor=state.floor,
     )
 
 
@@ -209,7 +212,7 @@ def _drifted(state: _State, points: Float[Array, "N D"], left: Bool[Array, " N"]
     leader = gains.argmax()
     exact = _gains(_forms(state.fisher.objective, (state.fisher.root @ points[leader])[None]))[0]
     is_wrong = jnp.abs(gains[leader] - exact) > TOLERANCE * exact
-    return ~state.fresh & (is_wrong | (gains[leader] < FALL * state.reference))
+    return ~state.fresh & (is_wrong | (gains[leader] < state.floor))
 
 
 def _backward(root, points, added, num_removed) -> Bool[Array, " k"]:
@@ -232,8 +235,8 @@ def _backward(root, points, added, num_removed) -> Bool[Array, " k"]:
         losses = jnp.where(added < len(points), jnp.diagonal(gram) / sizes, -1.0)
         index = jnp.argmin(jnp.where(kept, losses, jnp.inf))
         shares = halves @ halves[index] / sizes[index]
-        mixed = jnp.outer(shares, gram[index])
-        gram = gram - (mixed + mixed.T) + gram[index, index] * jnp.outer(shares, shares)
+        half = gram[index] - 0.5 * gram[index, index] * shares
+        gram = gram - jnp.outer(shares, half) - jnp.outer(half, shares)
         return kept.at[index].set(False), halves - jnp.outer(shares, halves[index]), gram
 
     state = jnp.ones_like(added, bool), halves, effects.T @ effects

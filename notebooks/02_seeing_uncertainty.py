@@ -55,7 +55,7 @@ network = bal.networks.mlp(num_outputs=2, hidden_sizes=(128, 128), dropout_rate=
 posterior = bal.posteriors.mc_dropout(
     network, bal.likelihoods.categorical(), optax.adamw(5e-3), num_steps=200, minibatch_size=8
 )
-dataset = dataset._replace(pool_inputs=waves(pool), test_inputs=None)
+dataset = dataset._replace(pool_inputs=waves(pool), test_inputs=None, test_labels=None)
 labelled = jax.random.permutation(jax.random.split(jax.random.key(3), 5)[0], len(pool))[:8]
 key = jax.random.key(0)
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.sharding import Mesh
 from numpyro.infer.autoguide import AutoNormal
 
 from bal import likelihoods, networks
@@ -28,6 +29,7 @@ from bal.posteriors import (
     sgld,
     swag,
 )
+from bal.streaming import stream
 from bal.types import Batch, Gaussian
 
 PROTOCOLS = {
@@ -206,7 +208,7 @@ def test_an_empty_batch_returns_the_initial_state(posterior, rng_key):
 
 
 @cases
-def test_draws_are_fixed_functions_whatever_the_chunk(posterior, rng_key):
+def test_draws_are_fixed_functions_whatever_the_chunk_and_the_device(posterior, rng_key):
     state, _ = fit(posterior, rng_key, labelled_batch(rng_key, posterior))
     draws = posterior.sample(rng_key, state, num_samples(posterior))
     inputs = jax.random.normal(rng_key, (15, 4))
@@ -218,6 +220,14 @@ def test_draws_are_fixed_functions_whatever_the_chunk(posterior, rng_key):
     thrice = posterior.predict(state, draws, jnp.concatenate([inputs[:5]] * 3))
     repeated = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * 3, axis=1), parts[0])
     assert_trees_close(thrice, repeated, rtol=1e-5, atol=2e-6)
+    mesh = Mesh(np.array(jax.devices()), ("points",))
+    assert mesh.size == 8, "conftest.py forces eight host devices"
+
+    def points_first(chunk):
+        return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 1, 0), posterior.predict(state, draws, chunk))
+
+    divided = jax.jit(lambda inputs: stream(points_first, inputs, mesh=mesh))(inputs)
+    assert_trees_close(jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 1, 0), divided), whole, rtol=1e-5, atol=2e-6)
 
 
 @cases

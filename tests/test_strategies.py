@@ -100,17 +100,17 @@ def test_rounds_on_pool_subsets_keep_the_invariants_under_vmap(case, kind):
 
 
 @cases
-def test_neither_chunks_nor_devices_change_the_choice(case, kind):
-    # Not compiled as a whole, so that all calls share the program of the rule.
+def test_chunks_on_several_devices_do_not_change_the_choice(case, kind):
     select = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE).select
     mesh = Mesh(np.array(jax.devices()), ("pool",))
     assert mesh.size == 8, "conftest.py forces eight host devices"
-    whole, chunked, divided = (
-        select(jax.random.key(0), view_of(kind, *settings)) for settings in ((), (7,), (None, mesh))
-    )
-    for other in (chunked, divided):
-        assert other.indices.tolist() == whole.indices.tolist()
-        np.testing.assert_allclose(other.scores, whole.scores, rtol=1e-4, atol=1e-6)
+
+    def choose(view):
+        return jax.jit(lambda rng_key: select(rng_key, view))(jax.random.key(0))
+
+    whole, divided = choose(view_of(kind)), choose(view_of(kind, 3, mesh))
+    assert divided.indices.tolist() == whole.indices.tolist()
+    np.testing.assert_allclose(divided.scores, whole.scores, rtol=1e-4, atol=1e-6)
 
 
 def test_strategies_refuse_predictions_of_another_kind_before_anything_runs():

@@ -1,5 +1,7 @@
 """Exact Gaussian processes against dense NumPy in float64; pathwise draws against the exact moments."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ FIXED = {"num_steps": 0, "lengthscale": LENGTHSCALE, "scale": SCALE, "noise": NO
 KERNELS = ("linear", "matern32", "matern52", "rbf")
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2))
 def regression(rng_key, num_labelled=10, size=14):
     key_inputs, key_labels = jax.random.split(rng_key)
     inputs = jax.random.uniform(key_inputs, (size, 2), minval=-2.0, maxval=2.0)
@@ -22,7 +25,22 @@ def regression(rng_key, num_labelled=10, size=14):
 
 
 def fit(posterior, rng_key, batch):
-    return posterior.fit(rng_key, posterior.init(rng_key, batch), batch)
+    return jax.jit(lambda key, batch: posterior.fit(key, posterior.init(key, batch), batch))(rng_key, batch)
+
+
+def figures(posterior, state, inputs):
+    """Moments and covariance, one program."""
+    return jax.jit(lambda *args: (posterior.moments(*args), posterior.covariance(*args, args[1])))(state, inputs)
+
+
+def predict(posterior, rng_key, state, inputs, num_samples):
+    return jax.jit(lambda key, *args: posterior.predict(args[0], posterior.sample(key, args[0], num_samples), args[1]))(
+        rng_key, state, inputs
+    )
+
+
+def first_rows(batch, count):
+    return jax.tree.map(lambda leaf: jnp.asarray(np.array(leaf)[:count]), batch)
 
 
 def kernel_oracle(kernel, a, b):
@@ -57,10 +75,10 @@ def test_the_posterior_equals_a_dense_computation_in_float64(kernel, rng_key):
     state, info = fit(posterior, rng_key, batch)
     inputs = jax.random.normal(rng_key, (7, 2))
     mean, covariance, loss = oracle(kernel, batch, inputs)
-    gaussian = posterior.moments(state, inputs)
+    gaussian, joint = figures(posterior, state, inputs)
     np.testing.assert_allclose(gaussian.mean, mean, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(gaussian.variance, np.diag(covariance) + NOISE**2, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(posterior.covariance(state, inputs, inputs), covariance, atol=1e-4)
+    np.testing.assert_allclose(joint, covariance, atol=1e-4)
     np.testing.assert_allclose(info.loss, loss, rtol=1e-4)
 
 
@@ -72,7 +90,7 @@ def test_pathwise_draws_have_the_exact_mean_and_covariance_within_monte_carlo_er
     state, _ = fit(posterior, rng_key, batch)
     inputs = jax.random.normal(rng_key, (5, 2))
     mean, covariance, _ = oracle(kernel, batch, inputs)
-    draws = posterior.predict(state, posterior.sample(rng_key, state, num_samples), inputs).mean
+    draws = np.array(predict(posterior, rng_key, state, inputs, num_samples).mean)
     spread = np.sqrt(np.diag(covariance))
     # The covariance of the draws is exact for any number of features: each has its own frequencies. Six standard errors
     # of Gaussian moments leave room for tails that are a little heavier than Gaussian.
@@ -89,10 +107,11 @@ def test_a_linear_kernel_is_bayesian_linear_regression(rng_key):
     moments, covariances, scores = [], [], []
     for posterior in (process, linear):
         state, _ = fit(posterior, rng_key, batch)
-        moments.append(posterior.moments(state, inputs))
-        covariances.append(posterior.covariance(state, inputs, inputs))
+        gaussian, covariance = figures(posterior, state, inputs)
+        moments.append(gaussian)
+        covariances.append(np.array(covariance))
         # BALD of a Gaussian.
-        scores.append(0.5 * jnp.log1p(jnp.diag(covariances[-1]) / NOISE**2))
+        scores.append(0.5 * np.log1p(np.diag(covariances[-1]) / NOISE**2))
     np.testing.assert_allclose(moments[0].mean, moments[1].mean, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(moments[0].variance, moments[1].variance, rtol=1e-3)
     np.testing.assert_allclose(*covariances, atol=2e-4)
@@ -102,18 +121,18 @@ def test_a_linear_kernel_is_bayesian_linear_regression(rng_key):
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_marginal_likelihood_rises_and_its_gradient_is_finite_at_equal_points(kernel, rng_key):
     batch = regression(rng_key)
-    batch = batch._replace(inputs=batch.inputs.at[1].set(batch.inputs[0]))
+    batch = batch._replace(inputs=jnp.asarray(np.array(batch.inputs)[[0, 0, *range(2, 14)]]))
     fixed = gaussian_process(optax.adam(0.05), kernel=kernel, num_steps=0)
     learned = gaussian_process(optax.adam(0.05), kernel=kernel, num_steps=30)
     (_, before), (state, after) = (fit(posterior, rng_key, batch) for posterior in (fixed, learned))
     assert after.loss < before.loss
-    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
 
 
 def test_padding_adds_nothing_to_the_marginal_likelihood(rng_key):
     batch = regression(rng_key)
     posterior = gaussian_process(optax.adam(0.05), num_steps=10)
-    few = jax.tree.map(lambda leaf: leaf[:10], batch)
+    few = first_rows(batch, 10)
     states, infos = zip(*(fit(posterior, rng_key, each) for each in (batch, few)), strict=True)
     np.testing.assert_allclose(infos[0].loss, infos[1].loss, rtol=1e-4)
     np.testing.assert_allclose(states[0].kernel, states[1].kernel, rtol=1e-3, atol=1e-4)
@@ -131,8 +150,8 @@ def test_rows_of_weight_w_have_the_marginal_likelihood_of_w_observations(rng_key
 def test_hyperparameters_learned_from_weight_two_are_those_of_two_rows(rng_key):
     # A large step of plain gradient descent, to which the scale of the loss matters too.
     posterior = gaussian_process(optax.sgd(0.3), num_steps=20, noise=NOISE)
-    batch = jax.tree.map(lambda leaf: leaf[:10], regression(rng_key))
-    twice = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), batch)
+    batch = first_rows(regression(rng_key), 10)
+    twice = jax.tree.map(lambda leaf: jnp.asarray(np.concatenate([leaf, leaf])), batch)
     (state, info), (expected, expected_info) = (
         fit(posterior, rng_key, each) for each in (batch._replace(weights=2 * batch.weights), twice)
     )
@@ -144,17 +163,16 @@ def test_hyperparameters_learned_from_weight_two_are_those_of_two_rows(rng_key):
 def test_an_extended_state_predicts_the_same_and_is_fitted_on_a_longer_buffer(rng_key):
     posterior = gaussian_process(optax.sgd(0.1), num_features=16, **FIXED)
     batch = regression(rng_key)
-    short = jax.tree.map(lambda leaf: leaf[:8], batch)
+    short = first_rows(batch, 8)
     state, _ = fit(posterior, rng_key, short)
     longer = posterior.extend(state, 14)
     inputs = jax.random.normal(rng_key, (5, 2))
     for query in (
-        lambda state: posterior.moments(state, inputs),
-        lambda state: posterior.covariance(state, inputs, inputs),
-        lambda state: posterior.predict(state, posterior.sample(rng_key, state, 3), inputs),
+        lambda state: figures(posterior, state, inputs),
+        lambda state: predict(posterior, rng_key, state, inputs, 3),
     ):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), query(longer), query(state))
-    continued, _ = posterior.fit(rng_key, longer, batch)
+    continued, _ = jax.jit(posterior.fit)(rng_key, longer, batch)
     expected, _ = fit(posterior, rng_key, batch)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), continued, expected)
     with pytest.raises(ValueError, match="budget to be a whole number of at least 8, got 7"):
@@ -164,11 +182,11 @@ def test_an_extended_state_predicts_the_same_and_is_fitted_on_a_longer_buffer(rn
 def test_the_limit_of_the_noise_costs_no_more_than_it_says(rng_key):
     """The figures of the docstring for less noise than float32 can factor, on their worst case."""
     inputs = np.random.default_rng(0).uniform(-2, 2, (200, 2)).astype(np.float32)
-    batch = Batch(jnp.asarray(inputs), jnp.sin(2 * inputs[:, 0]), jnp.ones(200))
+    batch = Batch(jnp.asarray(inputs), jnp.asarray(np.sin(2 * inputs[:, 0])), jnp.ones(200))
     posterior = gaussian_process(optax.sgd(0.1), num_steps=0, noise=1e-3)
     state, _ = fit(posterior, rng_key, batch)
     points = np.random.default_rng(1).uniform(-2, 2, (50, 2))
-    gaussian = posterior.moments(state, jnp.asarray(points, jnp.float32))
+    gaussian = jax.tree.map(np.array, jax.jit(posterior.moments)(state, jnp.asarray(points, jnp.float32)))
     known = np.asarray(inputs, np.float64)
 
     def covariance(a, b):
@@ -182,13 +200,13 @@ def test_the_limit_of_the_noise_costs_no_more_than_it_says(rng_key):
 
 
 def test_a_noise_free_process_still_factors_in_float32(rng_key):
-    inputs = jnp.linspace(-1, 1, 40)[:, None]
-    batch = Batch(inputs, jnp.sin(3 * inputs[:, 0]), jnp.ones(40))
+    inputs = np.linspace(-1, 1, 40, dtype=np.float32)[:, None]
+    batch = Batch(*map(jnp.asarray, (inputs, np.sin(3 * inputs[:, 0]), np.ones(40, np.float32))))
     posterior = gaussian_process(optax.sgd(0.1), num_steps=0, noise=1e-6)
     state, _ = fit(posterior, rng_key, batch)
-    np.testing.assert_allclose(posterior.moments(state, inputs).mean, batch.labels, atol=1e-2)
-    draws = posterior.predict(state, posterior.sample(rng_key, state, 5), inputs)
-    np.testing.assert_allclose(draws.mean, jnp.tile(batch.labels[None], (5, 1)), atol=5e-2)
+    np.testing.assert_allclose(jax.jit(posterior.moments)(state, batch.inputs).mean, batch.labels, atol=1e-2)
+    draws = predict(posterior, rng_key, state, batch.inputs, 5)
+    np.testing.assert_allclose(draws.mean, np.tile(np.array(batch.labels)[None], (5, 1)), atol=5e-2)
 
 
 def test_bad_settings_are_named():

@@ -392,10 +392,9 @@ def test_seeds_under_one_vmap_share_the_memory_budget(monkeypatch):
         return bal.stream(fn, inputs, **settings)
 
     monkeypatch.setattr("bal.loop._build.stream", spy)
-    for runs_at_once in (1, 10, 80):
+    for runs_at_once in (1, 8):
         learner = build(num_rounds=1, runs_at_once=runs_at_once)
         jax.eval_shape(lambda key, learner=learner: bal.run(key, learner, DATASET), jax.random.key(0))
-    assert len(set(seen)) == 2
     assert seen[0] == 8 * seen[-1]
 
 

@@ -31,7 +31,6 @@ from bal.types import Batch, Dataset, Keys, PyTree
 from bal.validation import as_array, check_count, is_concrete
 from bal.view import PoolView, in_pool, mean_noise, pool_view
 
-RUNS_WITH_FULL_BUDGET = 10
 DEFAULT_NUM_SAMPLES = 32  # for a posterior with an unlimited number of draws
 
 
@@ -73,8 +72,7 @@ def build(
         for; the next round is also fitted on these labels. They do not count in ``num_labelled``, and the strategy does
         not see them.
       chunk_size: points predicted at a time; None follows from a memory budget.
-      runs_at_once: runs under one ``vmap``, such as seeds, which share that budget: up to ten
-        have it whole, more share ten times it.
+      runs_at_once: runs under one ``vmap``, such as seeds, which share that budget.
       mesh: devices over which the pool and the test set are divided when predicted.
 
     Returns:
@@ -100,8 +98,7 @@ def build(
     budget = num_initial + num_rounds * strategy.batch_size
     streaming: dict[str, Any] = {
         "chunk_size": chunk_size,
-        # Up to ten runs have the whole budget each, so that few seeds are not slowed down by many small chunks.
-        "memory_budget": platform_memory_budget() * RUNS_WITH_FULL_BUDGET // max(runs_at_once, RUNS_WITH_FULL_BUDGET),
+        "memory_budget": platform_memory_budget() // runs_at_once,
         "mesh": mesh,
     }
     posteriors = [posterior] if evaluation_posterior is None else [posterior, evaluation_posterior]

@@ -189,8 +189,8 @@ def test_a_regression_is_refused():
         build(bal.strategies.random(batch_size=3), linear_regression(closed=False), automatic=AUTOMATIC)
 
 
-@pytest.mark.parametrize(("name", "passes"), [("bald", 1), ("random", 1), ("k_center", 1), ("batch_bald", 1)])
-def test_the_pool_is_predicted_once_a_round(name, passes):
+@pytest.mark.parametrize("name", ["bald", "random", "k_center", "batch_bald"])
+def test_the_pool_is_predicted_once_a_round(name):
     """Whether the rule predicts in its first pass, or not at all."""
 
     def predict(state, draws, inputs):
@@ -202,4 +202,4 @@ def test_the_pool_is_predicted_once_a_round(name, passes):
     untested = DATASET._replace(test_inputs=None, test_labels=None)
     state = learner.init(jax.random.key(0), untested)
     program = jax.make_jaxpr(lambda state: learner.ask(jax.random.key(0), state, untested))(state)
-    assert str(program).count(" tan ") == passes
+    assert str(program).count(" tan ") == 1

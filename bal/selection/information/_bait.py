@@ -14,9 +14,9 @@ from bal.selection.greedy._greedy import among_all, greedy
 from bal.types import RngKey
 from bal.validation import check_count, check_positive
 
-# The quadratic forms are computed afresh if the gain of the best point is wrong by more than this relative tolerance,
-# or once rounding could matter to the others: when the largest gain has fallen below FALL of its value at the last
-# refresh, or below ROUNDING units of rounding of the largest variance then, if that is lower.
+# The quadratic forms are computed afresh if they gave the last point a gain that was wrong by more than this relative
+# tolerance (the update knows the exact one), or once rounding could matter: when the largest gain has fallen below FALL
+# of its value at the last refresh, or below ROUNDING units of rounding of the largest variance then, if that is lower.
 TOLERANCE = 0.01
 FALL = 0.1
 ROUNDING = 64
@@ -44,6 +44,7 @@ class _State(NamedTuple):
     fisher: _Fisher
     forms: _Forms
     fresh: Bool[Array, ""]  # whether the forms have just been computed afresh
+    wrong: Bool[Array, ""]  # whether they were wrong about the last point added
     floor: Float[Array, ""]  # the largest gain below which they must be computed afresh
 
 
@@ -126,6 +127,7 @@ def _bait(rng_key, features, available, labelled_features, labelled_weights, rid
     labelled = blank(labelled_features, labelled_weights > 0) * jnp.sqrt(labelled_weights / ridge)[:, None]
     root = _root(labelled.astype(points.dtype))
     num_points = jnp.maximum(allowed.sum(), 1)
+    columns = points.T  # a CPU multiplies a vector by columns faster than rows by a vector
 
     def gain(state):
         return _gains(state.forms)
@@ -140,23 +142,23 @@ def _bait(rng_key, features, available, labelled_features, labelled_weights, rid
             return _refresh(root, points, num_points, left)
 
         # A loop of at most one iteration instead of a branch: under vmap, both sides of a branch run.
-        state = jax.lax.while_loop(lambda state: _drifted(state, points, left), refresh, state)
+        state = jax.lax.while_loop(lambda state: _drifted(state, left), refresh, state)
         return best(state, left)
 
     def update(state, step, index):
-        return _add(state, points, row(points, index))
+        return _add(state, columns, index)
 
     start = _refresh(root, points, num_points, allowed)
-    added, gains, _ = greedy(allowed, start, find=find, update=update, batch_size=num_added)
-    kept = _backward(root, points, added, num_added - batch_size)
+    added, gains, last = greedy(allowed, start, find=find, update=update, batch_size=num_added)
+    kept = _backward(root, last.fisher, points, added, num_added - batch_size)
     order = jnp.argsort(~kept, stable=True)[:batch_size]
     return Selection(added[order], gains[order], num_invalid)
 
 
-def _root(labelled: Float[Array, "K D"]) -> Float[Array, "D D"]:
+def _root(rows: Float[Array, "n k"]) -> Float[Array, "k k"]:
     """W with W' W the inverse of I + X' X, from an orthogonal factorisation: X' X would square the condition number."""
-    identity = jnp.eye(labelled.shape[1], dtype=labelled.dtype)
-    factor = jnp.linalg.qr(jnp.concatenate([labelled, identity]), mode="r")
+    identity = jnp.eye(rows.shape[1], dtype=rows.dtype)
+    factor = jnp.linalg.qr(jnp.concatenate([rows, identity]), mode="r")
     return jax.scipy.linalg.solve_triangular(factor, identity, trans="T")
 
 
@@ -179,54 +181,56 @@ def _refresh(
     forms = _forms(objective, whitened)
     rounding = ROUNDING * jnp.finfo(points.dtype).eps * (1 + jnp.where(left, forms.variances, 0.0).max())
     floor = jnp.minimum(FALL, rounding) * jnp.where(left, _gains(forms), 0.0).max()
-    return _State(_Fisher(root, objective), forms, jnp.array(True), floor)
+    return _State(_Fisher(root, objective), forms, jnp.array(True), jnp.array(False), floor)
 
 
-def _add(state: _State, points: Float[Array, "N D"], point: Float[Array, " D"]) -> _State:
+def _add(state: _State, columns: Float[Array, "D N"], index: Int[Array, ""]) -> _State:
     """One more observation: M gains a term of rank one, its inverse and the forms lose one."""
     root, objective = state.fisher
-    whitened = root @ point
+    whitened = root @ columns.at[:, index].get(mode="fill", fill_value=0)
     square = whitened @ whitened
     # (I + z z')^(-1/2) = I - scale z z'. This form of the scale avoids cancellation.
     scale = 1 / (1 + square + jnp.sqrt(1 + square))
     towards = objective @ whitened
     product = whitened @ towards
-    inner, mixed = points @ (whitened @ root), points @ (towards @ root)
+    direction, image = jnp.stack([whitened, towards]) @ root
+    inner, mixed = direction @ columns, image @ columns
     share = 1 / (1 + square)
-    variances = state.forms.variances - share * jnp.square(inner)
-    products = state.forms.products - share * inner * (2 * mixed - share * product * inner)
+    wrong = jnp.abs(row(_gains(state.forms), index) - product * share) > TOLERANCE * product * share
+    variances, products = state.forms
+    variances = variances - share * jnp.square(inner)
+    products = products - share * inner * (2 * mixed - share * product * inner)
     half = scale * (towards - 0.5 * scale * product * whitened)
-    objective = objective - jnp.outer(whitened, half) - jnp.outer(half, whitened)
-    return _State(
-        fisher=_Fisher(root - scale * jnp.outer(whitened, whitened @ root), objective),
-        # Rounding must not make them negative.
-        forms=_Forms(jnp.maximum(variances, 0.0), jnp.maximum(products, 0.0)),
-        fresh=jnp.array(False),
-        floor=state.floor,
-    )
+    fisher = _Fisher(root - scale * jnp.outer(whitened, direction), _symmetric_update(objective, whitened, half))
+    forms = _Forms(jnp.maximum(variances, 0.0), jnp.maximum(products, 0.0))  # rounding must not make them negative
+    return _State(fisher, forms, fresh=jnp.array(False), wrong=wrong, floor=state.floor)
 
 
-def _drifted(state: _State, points: Float[Array, "N D"], left: Bool[Array, " N"]) -> Bool[Array, ""]:
+def _symmetric_update(
+    matrix: Float[Array, "k k"], left: Float[Array, " k"], right: Float[Array, " k"]
+) -> Float[Array, "k k"]:
+    """The matrix less a b' + b a'. As one product, because XLA would compute a and b again for each of its elements."""
+    return matrix - jnp.stack([left, right], axis=1) @ jnp.stack([right, left])
+
+
+def _drifted(state: _State, left: Bool[Array, " N"]) -> Bool[Array, ""]:
     """Whether the forms, which updates make small differences of large numbers, may have lost their accuracy."""
-    gains = jnp.where(left, _gains(state.forms), 0.0)
-    leader = gains.argmax()
-    exact = _gains(_forms(state.fisher.objective, (state.fisher.root @ points[leader])[None]))[0]
-    is_wrong = jnp.abs(gains[leader] - exact) > TOLERANCE * exact
-    return ~state.fresh & (is_wrong | (gains[leader] < state.floor))
+    largest = jnp.where(left, _gains(state.forms), 0.0).max()
+    return ~state.fresh & (state.wrong | (largest < state.floor))
 
 
-def _backward(root, points, added, num_removed) -> Bool[Array, " k"]:
+def _backward(
+    root: Float[Array, "D D"], last: _Fisher, points: Float[Array, "N D"], added: Int[Array, " k"], num_removed: int
+) -> Bool[Array, " k"]:
     r"""Which of the added points are kept when those that raise the objective least are removed one by one.
 
-    With Z the added points in coordinates in which M of the labelled set is the identity, the loss of a point n is
-    :math:`y_n^\top F y_n / T_{nn}`, where :math:`T = (I + Z Z^\top)^{-1}` and Y = T Z.
+    The loss of a point is :math:`x^\top M^{-1} F M^{-1} x / (1 - x^\top M^{-1} x)` with M after the forward pass. The
+    denominator is a diagonal element of :math:`T = (I + Z Z^\top)^{-1}`, Z the added points in coordinates in which M
+    before that pass is the identity. A root of T gives it without cancellation.
     """
-    whitened = row(points, added) @ root.T
-    num_added = len(added)
-    # [I; Z'] = [Q1; Q2] R gives T = Q1 Q1' and Y = Q1 Q2' without cancellation.
-    factor = jnp.linalg.qr(jnp.concatenate([jnp.eye(num_added, dtype=points.dtype), whitened.T]))[0]
-    halves, towards = factor[:num_added], factor[num_added:]
-    effects = points @ (root.T @ (towards @ halves.T))
+    chosen = row(points, added)
+    halves = _root((chosen @ root.T).T).T  # T = halves halves'
+    whitened = chosen @ last.root.T
 
     def remove(_, state):
         kept, halves, gram = state
@@ -236,8 +240,8 @@ def _backward(root, points, added, num_removed) -> Bool[Array, " k"]:
         index = jnp.argmin(jnp.where(kept, losses, jnp.inf))
         shares = halves @ halves[index] / sizes[index]
         half = gram[index] - 0.5 * gram[index, index] * shares
-        gram = gram - jnp.outer(shares, half) - jnp.outer(half, shares)
+        gram = _symmetric_update(gram, shares, half)
         return kept.at[index].set(False), halves - jnp.outer(shares, halves[index]), gram
 
-    state = jnp.ones_like(added, bool), halves, effects.T @ effects
+    state = jnp.ones_like(added, bool), halves, whitened @ last.objective @ whitened.T
     return jax.lax.fori_loop(0, num_removed, remove, state)[0]

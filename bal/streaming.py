@@ -9,6 +9,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Int
 
+from bal.regions import Regions
 from bal.types import PyTree
 from bal.validation import check_count
 
@@ -30,7 +31,8 @@ def stream(
 
     Args:
       fn: inputs [n, ...] -> pytree with leaves [n, ...]; a point's result must not depend on the other points.
-      inputs: all points, a pytree with leaves [N, ...].
+      inputs: all points, a pytree with leaves [N, ...], or :class:`bal.regions.Regions`, whose images are the points
+        of a chunk.
       chunk_size: largest number of points at a time; None follows from the memory budget, by tracing ``fn``.
       memory_budget: bytes that the largest intermediate array of a chunk may take; None suits the platform.
       mesh: devices over which the points are divided; None keeps them where they are.
@@ -50,6 +52,8 @@ def stream(
             check_count(name, value)
     count = num_points(inputs)
 
+    images = num_rows(inputs)
+
     def stream_here(block: PyTree) -> PyTree:
         size = chunk_size or max(1, (memory_budget or platform_memory_budget()) // bytes_a_point(fn, block))
         return map_chunks(fn, block, size)
@@ -60,7 +64,7 @@ def stream(
     mesh = Mesh(mesh.devices.reshape(-1), ("points",))
     axes = PartitionSpec("points")
     # Every device takes the same number of points; the surplus repeats the last point and is cut off again.
-    surplus = -count % mesh.size
+    surplus = -images % mesh.size
     padded = jax.tree.map(lambda leaf: jnp.concatenate([leaf, jnp.repeat(leaf[-1:], surplus, axis=0)]), inputs)
     # Devices do not communicate, so tracking what varies over them has no benefit, and it rejects a scan in ``fn`` that
     # starts from a constant.
@@ -68,12 +72,17 @@ def stream(
     return jax.tree.map(lambda leaf: leaf[:count], sharded(padded if surplus else inputs))
 
 
-def num_points(points: PyTree, axis: int = 0) -> int:
-    """The length of all leaves along the axis of the points.
+def num_points(points: PyTree) -> int:
+    """The number of points N of a pytree with leaves [N, ...], or of the regions of images.
 
     Raises:
-      ValueError: no leaf, one without that axis, or leaves of different lengths.
+      ValueError: no leaf, one without an axis, or leaves of different lengths.
     """
+    return num_rows(points) * (points.num_regions if isinstance(points, Regions) else 1)
+
+
+def num_rows(points: PyTree, axis: int = 0) -> int:
+    """The length of all leaves along an axis."""
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(points)]
     lengths = {shape[axis] if len(shape) > axis else -1 for shape in shapes}
     if len(lengths) != 1 or -1 in lengths:
@@ -82,7 +91,9 @@ def num_points(points: PyTree, axis: int = 0) -> int:
 
 
 def take_points(points: PyTree, indices: Int[Array, " n"]) -> PyTree:
-    """Rows of a pytree with leaves [N, ...]; the absent index N, and any beyond it, gives zeros."""
+    """Rows of a pytree with leaves [N, ...], or regions; the absent index N, and any beyond it, gives zeros."""
+    if isinstance(points, Regions):
+        return points.take(indices)
     return jax.tree.map(lambda leaf: jnp.asarray(leaf).at[indices].get(mode="fill", fill_value=0), points)
 
 
@@ -90,7 +101,8 @@ def map_chunks(fn: Callable[[PyTree], PyTree], inputs: PyTree, chunk_size: int, 
     """Apply a function to one chunk of points after another; the points lie along ``axis`` of its inputs.
 
     Args:
-      fn: a chunk of the inputs -> pytree with leaves [n, ...], whatever the axis of the inputs.
+      fn: a chunk of n inputs -> pytree with leaves [n, ...], whatever the axis of the inputs; or with the same multiple
+        of n rows for each chunk, such as one row a region.
       inputs: all points.
       chunk_size: largest number of points at a time.
       axis: axis of the inputs along which the points lie.
@@ -98,7 +110,7 @@ def map_chunks(fn: Callable[[PyTree], PyTree], inputs: PyTree, chunk_size: int, 
     Returns:
       Pytree with leaves [N, ...].
     """
-    count = num_points(inputs, axis)
+    count = num_rows(inputs, axis)
     if chunk_size >= count:
         return fn(inputs)
     num_chunks = -(-count // chunk_size)
@@ -113,7 +125,8 @@ def map_chunks(fn: Callable[[PyTree], PyTree], inputs: PyTree, chunk_size: int, 
 
     def join(leaf: Array) -> Array:
         whole = leaf[:-1].reshape(-1, *leaf.shape[2:])
-        return jnp.concatenate([whole, leaf[-1, whole.shape[0] + size - count :]])
+        rows = leaf.shape[1] // size  # for each input
+        return jnp.concatenate([whole, leaf[-1, whole.shape[0] + (size - count) * rows :]])
 
     return jax.tree.map(join, chunks)
 

@@ -108,7 +108,7 @@ def pool_view(
     target_inputs, target_weights = dataset.target_inputs, dataset.target_weights
     if target_inputs is None:
         chosen = jax.random.permutation(key_targets, size)[:num_targets]
-        target_inputs = jax.tree.map(lambda leaf: leaf[chosen], dataset.pool_inputs)
+        target_inputs = take_points(dataset.pool_inputs, chosen)
     if target_weights is None:
         target_weights = jnp.ones(num_points(target_inputs))
     return PoolView(

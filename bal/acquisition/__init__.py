@@ -3,6 +3,7 @@
 Plain functions of arrays: they take predictions from any source, need no key and see no label.
 """
 
+from bal.acquisition._aggregate import AGGREGATES, AggregateFn, aggregate, check_aggregate, foreground, top_fraction
 from bal.acquisition._combine import normalise, per_class, per_cost, product, weighted_sum
 from bal.acquisition._committee import consensus_kl, vote_entropy
 from bal.acquisition._disagreement import bald, mean_std, variation_ratio
@@ -36,16 +37,21 @@ GAUSSIAN_SCORES = {
 }
 
 __all__ = [
+    "AGGREGATES",
+    "AggregateFn",
     "GAUSSIAN_SCORES",
     "SCORES",
     "TARGET_SCORES",
+    "aggregate",
     "bald",
+    "check_aggregate",
     "consensus_kl",
     "covariance_bald",
     "covariance_epig",
     "epig",
     "epistemic_variance",
     "expected_error_reduction",
+    "foreground",
     "gaussian_bald",
     "gaussian_epig",
     "joint_epig",
@@ -57,6 +63,7 @@ __all__ = [
     "per_class",
     "per_cost",
     "product",
+    "top_fraction",
     "total_variance",
     "variation_ratio",
     "vote_entropy",

@@ -4,6 +4,7 @@ import difflib
 from pathlib import Path
 
 from bal.datasets._arrays import from_arrays
+from bal.datasets._by_region import by_region
 from bal.datasets._checks import check_dataset
 from bal.datasets._normalised import normalised
 from bal.datasets._offline import digits, mnist_5k, two_moons
@@ -54,6 +55,7 @@ def load(name: str, *, data_dir: str | Path | None = None, download: bool = True
 
 __all__ = [
     "OFFLINE",
+    "by_region",
     "check_dataset",
     "from_arrays",
     "from_table",

@@ -10,6 +10,7 @@ from bal.automatic import Automatic
 from bal.initial import INITIAL_SETS
 from bal.loop._learner import Point
 from bal.posteriors import Posterior
+from bal.regions import Regions
 from bal.strategies import STRATEGIES, Strategy
 from bal.streaming import num_points
 from bal.types import Batch, Dataset, PyTree
@@ -80,7 +81,9 @@ def check_dataset(dataset: Dataset, budget: int, pool_subset_size: int | None, s
             raise ValueError(f"expected one label for each of {count} {kind}_inputs, got {num_points(labels)}")
         if num_points(inputs) == 0:
             raise ValueError(f"expected at least one point in {kind}_inputs, got none: leave the {kind} set out")
-    pool = Point.of(dataset.pool_inputs)
+    # A test set of a pool of regions has whole images.
+    images = dataset.pool_inputs.images if isinstance(dataset.pool_inputs, Regions) else dataset.pool_inputs
+    pool = Point.of(images)
     for name in ("test_inputs", "target_inputs"):
         inputs = getattr(dataset, name)
         if inputs is not None and not _alike(Point.of(inputs), pool):
@@ -104,15 +107,13 @@ def check_labels(posterior: Posterior, point: Point, labels: PyTree) -> None:
 
 def check_all_labels(posterior: Posterior, dataset: Dataset) -> None:
     """Raise if the likelihood rejects any label of the data set."""
-    point, num_classes = Point.of(dataset.pool_inputs), dataset.about.num_classes
-    for labels in (
-        dataset.pool_labels,
-        dataset.test_labels,
-        None if dataset.validation is None else dataset.validation.labels,
-        None if dataset.calibration is None else dataset.calibration.labels,
-    ):
-        if labels is None:
+    num_classes = dataset.about.num_classes
+    held = [batch[:2] for batch in (dataset.validation, dataset.calibration) if batch is not None]
+    parts = [(dataset.pool_inputs, dataset.pool_labels), (dataset.test_inputs, dataset.test_labels), *held]
+    for inputs, labels in parts:
+        if labels is None or inputs is None:
             continue
+        point = Point.of(inputs)
         if is_concrete(*jax.tree.leaves(labels)):
             check_labels(posterior, point, labels)
         elif num_classes is not None and [leaf.ndim for leaf in jax.tree.leaves(labels)] == [1]:

@@ -11,7 +11,9 @@ from jaxtyping import Array, ArrayLike, Int
 from bal.automatic import AutomaticInfo
 from bal.pool import PoolState
 from bal.posteriors import FitInfo
+from bal.regions import Regions
 from bal.selection import Selection
+from bal.streaming import take_points
 from bal.types import Dataset, Keys, PyTree, RngKey
 from bal.view import PoolView
 
@@ -26,7 +28,9 @@ class Point:
 
     @classmethod
     def of(cls, inputs: PyTree) -> "Point":
-        """The point shape of a pytree with leaves [N, ...]."""
+        """The point shape of a pytree with leaves [N, ...], or of regions of images."""
+        if isinstance(inputs, Regions):
+            inputs = jax.eval_shape(lambda: take_points(inputs, jnp.zeros(1, jnp.int32)))
         leaves, structure = jax.tree.flatten(inputs)
         return cls(structure, tuple((leaf.shape[1:], str(leaf.dtype)) for leaf in leaves))
 

@@ -22,8 +22,10 @@ from bal.networks._network import (
     Variables,
     deterministic_outputs,
 )
+from bal.networks._on_regions import on_regions
 from bal.networks._preprocessed import preprocessed
 from bal.networks._resnet import resnet18
+from bal.networks._unet import unet
 from bal.networks._variational import (
     VariationalConv,
     VariationalDense,
@@ -40,6 +42,7 @@ NETWORKS = {
     "epinet_mlp": epinet_mlp,
     "mlp": mlp,
     "resnet18": resnet18,
+    "unet": unet,
     "variational_cnn": variational_cnn,
     "variational_mlp": variational_mlp,
 }
@@ -72,8 +75,10 @@ __all__ = [
     "gaussian_weights",
     "loss_prediction",
     "mlp",
+    "on_regions",
     "preprocessed",
     "resnet18",
+    "unet",
     "variational_cnn",
     "variational_mlp",
 ]

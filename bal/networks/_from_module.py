@@ -55,7 +55,11 @@ def network_from_module(
         if not convolutional or jax.default_backend() != "cpu" or inputs.shape[0] <= CPU_PIECE:
             return module.trunk(_as_floats(inputs))
         # Feature maps are much larger than the output of a trunk; small pieces keep them in a CPU's cache.
-        return jax.lax.map(lambda image: module.trunk(_as_floats(image[None]))[0], inputs, batch_size=CPU_PIECE)
+
+        def one(image):
+            return jax.tree.map(lambda leaf: leaf[0], module.trunk(_as_floats(image[None])))
+
+        return jax.lax.map(one, inputs, batch_size=CPU_PIECE)
 
     def features(variables, inputs):
         return merge(variables).features(_as_floats(inputs))

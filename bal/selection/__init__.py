@@ -21,6 +21,7 @@ from bal.selection.information._batch_epig import batch_epig
 from bal.selection.information._joint_information import JointInformation, joint_information
 from bal.selection.information._max_det import max_det
 from bal.selection.scores._class_balanced import class_balanced
+from bal.selection.scores._class_stratified import class_stratified
 from bal.selection.scores._top_k import gumbel_top_k, top_k, uniform
 
 RULES = {
@@ -30,6 +31,7 @@ RULES = {
     "batch_bald": batch_bald,
     "batch_epig": batch_epig,
     "class_balanced": class_balanced,
+    "class_stratified": class_stratified,
     "gumbel_top_k": gumbel_top_k,
     "k_center": k_center,
     "k_means": k_means,
@@ -55,6 +57,7 @@ __all__ = [
     "batch_bald",
     "batch_epig",
     "class_balanced",
+    "class_stratified",
     "condition",
     "covariance_kernel",
     "ensemble_features",

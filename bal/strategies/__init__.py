@@ -7,6 +7,7 @@ vice versa; strategies that use embeddings alone take both.
 from collections.abc import Callable
 
 from bal.strategies._coverage import k_center, k_means, lcmd, max_dist, prob_cover, typiclust
+from bal.strategies._dense import clasp_pe, foreground_random
 from bal.strategies._gaussian import epistemic_variance, gaussian_bald, gaussian_epig
 from bal.strategies._joint import acs_fw, batch_bald, batch_epig, class_balanced
 from bal.strategies._last_layer import badge, bait, max_det
@@ -35,10 +36,12 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "bald": bald,
     "batch_bald": batch_bald,
     "batch_epig": batch_epig,
+    "clasp_pe": clasp_pe,
     "class_balanced": class_balanced,
     "epig": epig,
     "epistemic_variance": epistemic_variance,
     "expected_error_reduction": expected_error_reduction,
+    "foreground_random": foreground_random,
     "gaussian_bald": gaussian_bald,
     "gaussian_epig": gaussian_epig,
     "k_center": k_center,
@@ -71,10 +74,12 @@ __all__ = [
     "bald",
     "batch_bald",
     "batch_epig",
+    "clasp_pe",
     "class_balanced",
     "epig",
     "epistemic_variance",
     "expected_error_reduction",
+    "foreground_random",
     "gaussian_bald",
     "gaussian_epig",
     "k_center",

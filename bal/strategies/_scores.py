@@ -1,4 +1,8 @@
-"""Strategies with one score a point: the best points, or a sample weighted by score."""
+"""Strategies with one score a point: the best points, or a sample weighted by score.
+
+Those with ``aggregate`` take images with a label for each position too: it sums up the scores of the positions, see
+:func:`bal.acquisition.aggregate`.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,6 +10,7 @@ from functools import partial
 from jaxtyping import Array
 
 from bal import acquisition, selection
+from bal.acquisition import AggregateFn
 from bal.selection import Selection
 from bal.strategies._strategy import Strategy, predict, score_strategy
 from bal.types import PyTree, RngKey
@@ -21,8 +26,9 @@ def random(*, batch_size: int) -> Strategy:
     return Strategy(batch_size, select, takes=None)
 
 
-def _best(score: Callable[[Array], Array], batch_size: int) -> Strategy:
-    return score_strategy(score, partial(selection.top_k, batch_size=batch_size), batch_size=batch_size)
+def _best(score: Callable[[Array], Array], batch_size: int, aggregate: str | AggregateFn) -> Strategy:
+    rule = partial(selection.top_k, batch_size=batch_size)
+    return score_strategy(score, rule, batch_size=batch_size, aggregate=aggregate)
 
 
 def _best_for_targets(score: Callable[[Array, Array, Array | None], Array], batch_size: int) -> Strategy:
@@ -37,44 +43,44 @@ def _best_for_targets(score: Callable[[Array, Array, Array | None], Array], batc
     return Strategy(batch_size, select)
 
 
-def _sampled(kind: str, beta: float | Array, batch_size: int) -> Strategy:
+def _sampled(kind: str, beta: float | Array, batch_size: int, aggregate: str | AggregateFn) -> Strategy:
     rule = partial(selection.gumbel_top_k, batch_size=batch_size, kind=kind, beta=beta)
-    return score_strategy(acquisition.bald, rule, batch_size=batch_size)
+    return score_strategy(acquisition.bald, rule, batch_size=batch_size, aggregate=aggregate)
 
 
-def max_entropy(*, batch_size: int) -> Strategy:
+def max_entropy(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
     """The points with the largest entropy of the mean prediction; see :func:`bal.acquisition.max_entropy`."""
-    return _best(acquisition.max_entropy, batch_size)
+    return _best(acquisition.max_entropy, batch_size, aggregate)
 
 
-def least_confidence(*, batch_size: int) -> Strategy:
+def least_confidence(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
     """The points whose most probable class is least probable; see :func:`bal.acquisition.least_confidence`."""
-    return _best(acquisition.least_confidence, batch_size)
+    return _best(acquisition.least_confidence, batch_size, aggregate)
 
 
-def margin(*, batch_size: int) -> Strategy:
+def margin(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
     """The points with the smallest gap between two classes; see :func:`bal.acquisition.margin`."""
-    return _best(acquisition.margin, batch_size)
+    return _best(acquisition.margin, batch_size, aggregate)
 
 
-def variation_ratio(*, batch_size: int) -> Strategy:
+def variation_ratio(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
     """The points with the fewest votes for the modal class; see :func:`bal.acquisition.variation_ratio`."""
-    return _best(acquisition.variation_ratio, batch_size)
+    return _best(acquisition.variation_ratio, batch_size, aggregate)
 
 
-def mean_std(*, batch_size: int) -> Strategy:
+def mean_std(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
     """The points with the largest mean standard deviation of probabilities; see :func:`bal.acquisition.mean_std`."""
-    return _best(acquisition.mean_std, batch_size)
+    return _best(acquisition.mean_std, batch_size, aggregate)
 
 
-def bald(*, batch_size: int) -> Strategy:
+def bald(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
     """The points whose labels are individually most informative about the model; see :func:`bal.acquisition.bald`."""
-    return _best(acquisition.bald, batch_size)
+    return _best(acquisition.bald, batch_size, aggregate)
 
 
-def vote_entropy(*, batch_size: int) -> Strategy:
+def vote_entropy(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
     """The points with the largest entropy of the posterior samples' votes; see :func:`bal.acquisition.vote_entropy`."""
-    return _best(acquisition.vote_entropy, batch_size)
+    return _best(acquisition.vote_entropy, batch_size, aggregate)
 
 
 def epig(*, batch_size: int) -> Strategy:
@@ -90,22 +96,22 @@ def expected_error_reduction(*, batch_size: int) -> Strategy:
     return _best_for_targets(acquisition.expected_error_reduction, batch_size)
 
 
-def power_bald(*, batch_size: int, beta: float | Array = 8.0) -> Strategy:
+def power_bald(*, batch_size: int, beta: float | Array = 8.0, aggregate: str | AggregateFn = "mean") -> Strategy:
     """Points sampled in proportion to BALD to the power ``beta``; see :func:`bal.selection.gumbel_top_k`.
 
     The default is the best published value for batches of 10 (Kirsch et al. 2023, Repeated-MNIST).
     """
-    return _sampled("power", beta, batch_size)
+    return _sampled("power", beta, batch_size, aggregate)
 
 
-def softmax_bald(*, batch_size: int, beta: float | Array = 8.0) -> Strategy:
+def softmax_bald(*, batch_size: int, beta: float | Array = 8.0, aggregate: str | AggregateFn = "mean") -> Strategy:
     """Points sampled in proportion to exp(``beta`` BALD); see :func:`bal.selection.gumbel_top_k`."""
-    return _sampled("softmax", beta, batch_size)
+    return _sampled("softmax", beta, batch_size, aggregate)
 
 
-def softrank_bald(*, batch_size: int, beta: float | Array = 1.0) -> Strategy:
+def softrank_bald(*, batch_size: int, beta: float | Array = 1.0, aggregate: str | AggregateFn = "mean") -> Strategy:
     """Points sampled in proportion to the rank of BALD to the power -``beta``; see :func:`bal.selection.gumbel_top_k`.
 
     Ranks separate strongly: with ``beta`` above 1, batches contain repeated points (Kirsch et al. 2023).
     """
-    return _sampled("softrank", beta, batch_size)
+    return _sampled("softrank", beta, batch_size, aggregate)

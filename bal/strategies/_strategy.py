@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from bal.acquisition import AggregateFn, check_aggregate
+from bal.acquisition import aggregate as sum_up
 from bal.selection import Selection
 from bal.types import PyTree, RngKey
 from bal.view import PoolView
@@ -15,6 +17,9 @@ Features = Literal["embedding", "gradient"]  # between which distances are measu
 
 CATEGORICAL = ("categorical",)
 GAUSSIAN = ("gaussian",)
+# Scores of one point also score each position of an image, and each label of several.
+OF_CLASSES = ("categorical", "bernoulli", "dense categorical", "dense bernoulli")
+OF_REAL_LABELS = ("gaussian", "dense gaussian")
 
 
 class SelectFn(Protocol):
@@ -39,15 +44,18 @@ def score_strategy(
     rule: Callable[[RngKey, Float[Array, " N"], Bool[Array, " N"]], Selection],
     *,
     batch_size: int,
-    takes: tuple[str, ...] | None = CATEGORICAL,
+    takes: tuple[str, ...] | None = OF_CLASSES,
+    aggregate: str | AggregateFn = "mean",
 ) -> Strategy:
     """A score of predictions, streamed over the pool, and a rule that uses one score a point.
 
     Args:
-      score: predictions [S, n, ...] -> [n]: of categorical ones, log-probabilities [S, n, C].
+      score: predictions [S, n, ...] -> [n], or [n, *space] with a score for each position of an image: of categorical
+        ones, log-probabilities [S, n, C] or [S, n, *space, C].
       rule: (rng_key, scores [N], available [N]) -> Selection.
       batch_size: points that the rule chooses.
       takes: kinds of predictions that the score accepts, see :class:`Strategy`.
+      aggregate: how the scores of the positions of an image are summed up, see :func:`bal.acquisition.aggregate`.
 
     Example:
       >>> from functools import partial
@@ -55,8 +63,14 @@ def score_strategy(
       >>> bald = score_strategy(acquisition.bald, partial(selection.top_k, batch_size=5), batch_size=5)
     """
 
+    check_aggregate(aggregate)
+
     def select(rng_key: RngKey, view: PoolView) -> Selection:
-        return rule(rng_key, view.map(lambda inputs: score(view.predict(inputs))), view.available)
+        def score_points(inputs: PyTree) -> Float[Array, " n"]:
+            predictions = view.predict(inputs)
+            return sum_up(score(predictions), predictions, aggregate)
+
+        return rule(rng_key, view.map(score_points), view.available)
 
     return Strategy(batch_size, select, takes)
 

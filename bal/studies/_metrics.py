@@ -9,9 +9,6 @@ HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "auc", "auroc", "loss_rank_
 # Values for which a table gives the number of labels, unless others are asked for.
 TARGETS = {"accuracy": (0.8, 0.9, 0.95)}
 
-# Values for which a table gives the number of labels, unless others are asked for.
-TARGETS = {"accuracy": (0.8, 0.9, 0.95)}
-
 
 def main_metric(names: Iterable[str]) -> str:
     """The metric of the curves, the areas and the labels to a target.

@@ -40,6 +40,9 @@ CASES = {
     "class_balanced": lambda key, problem, available, size: selection.class_balanced(
         key, problem.scores, problem.log_probs[0].argmax(axis=-1), available, batch_size=size, num_classes=3
     ),
+    "class_stratified": lambda key, problem, available, size: selection.class_stratified(
+        key, problem.scores[:, None] + problem.log_probs[0], available, batch_size=size
+    ),
     "k_center": lambda key, problem, available, size: selection.k_center(
         key, problem.embeddings, available, batch_size=size, center_embeddings=CENTERS
     ),
@@ -104,7 +107,9 @@ WITH_CENTERS = {
 EMBEDDING_RULES = sorted({*WITH_CENTERS, "badge", "k_means"})
 
 # The case of max_dist has no centres, and the distance to one point is a sum of squares.
-WITHOUT_PRODUCTS = [CASES[name] for name in ("class_balanced", "gumbel_top_k", "max_dist", "top_k", "uniform")]
+WITHOUT_PRODUCTS = [
+    CASES[name] for name in ("class_balanced", "class_stratified", "gumbel_top_k", "max_dist", "top_k", "uniform")
+]
 
 cases = pytest.mark.parametrize("rule", CASES.values(), ids=CASES.keys())
 with_centers = pytest.mark.parametrize("rule", WITH_CENTERS.values(), ids=WITH_CENTERS.keys())

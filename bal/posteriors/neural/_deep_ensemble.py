@@ -13,7 +13,7 @@ from bal.posteriors._posterior import Posterior, take_draws
 from bal.posteriors.training._gradient_features import network_gradients
 from bal.posteriors.training._gradient_fit import fit_or_keep, gradient_fit
 from bal.posteriors.training._gradient_steps import NetworkState, init_network
-from bal.posteriors.training._network_functions import map_draws, num_at_once, predict_networks
+from bal.posteriors.training._network_functions import map_draws, num_at_once, over_positions, predict_networks
 from bal.posteriors.training._training_settings import TrainingSettings
 from bal.validation import check_count
 
@@ -100,7 +100,7 @@ def ensemble(
 
         def embed_one(member: NetworkState):
             hidden = network.trunk(member.variables, inputs)
-            return network.head(member.variables, hidden, None)
+            return over_positions(network.head(member.variables, hidden, None))
 
         embeddings = map_draws(network, embed_one, state)
         return jnp.moveaxis(embeddings, 0, 1).reshape(embeddings.shape[1], -1)

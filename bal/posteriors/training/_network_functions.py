@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import jax
+from jaxtyping import Array, Float
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
@@ -51,15 +52,20 @@ def network_features(network: Network) -> dict[str, FeatureFn]:
     """
 
     def embedding(state, inputs):
-        """The input of the last linear layer of the mean network."""
+        """The input of the last linear layer of the mean network; that of an image is the mean over its positions."""
         hidden = network.trunk(state.variables, inputs)
-        return network.head(state.variables, hidden, None)
+        return over_positions(network.head(state.variables, hidden, None))
 
     def gradient(state, inputs):
         """The sketched gradient of the outputs of the mean network by its parameters."""
         return network_gradients(network, NetworkState(state.variables, state.noise), inputs)
 
     return {"gradient": gradient} | ({"embedding": embedding} if network.embeds else {})
+
+
+def over_positions(embeddings: Float[Array, "n *space D"]) -> Float[Array, "n D"]:
+    """The mean embedding of an image over its positions."""
+    return embeddings if embeddings.ndim == 2 else embeddings.mean(axis=tuple(range(1, embeddings.ndim - 1)))
 
 
 def predict_networks(network: Network, likelihood: Likelihood) -> PredictFn:

@@ -1,0 +1,60 @@
+"""A network of images, for points that are regions of images."""
+
+from typing import Any
+
+import jax
+
+from bal.networks._network import Network
+from bal.regions import Regions
+from bal.types import PyTree
+
+
+def on_regions(network: Network) -> Network:
+    """The network with its outputs cut into regions, for the pool of :func:`bal.datasets.by_region`.
+
+    It sees whole images, so that a region's surroundings count. Given all regions of its images
+    (:class:`bal.regions.Regions`) it predicts each image once. Given whole images, as a test set has, it is unchanged.
+
+    Args:
+      network: of images, whose head and outputs have the space axes of the images: [n, *space, ...].
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from bal.networks import unet
+      >>> network = on_regions(unet(num_outputs=3, widths=(4, 8)))
+      >>> regions = Regions(jnp.zeros((2, 8, 8, 1)), None, grid=(2, 2))
+      >>> variables = network.init(jax.random.key(0), regions)
+      >>> embeddings = network.head(variables, network.trunk(variables, regions), None)
+      >>> network.readout(variables, embeddings).shape
+      (8, 4, 4, 3)
+    """
+
+    def train(rng_key, variables, inputs):
+        trained = network.train(rng_key, variables, _images(inputs))
+        return trained._replace(outputs=_crop(inputs, trained.outputs))
+
+    def trunk(variables, inputs):
+        hidden = network.trunk(variables, _images(inputs))
+        if isinstance(inputs, Regions):
+            return Regions(hidden, inputs.numbers, inputs.grid)
+        return hidden
+
+    features = None
+    if network.features is not None:
+        inner = network.features
+        features = lambda variables, inputs: inner(variables, _images(inputs))
+    return network._replace(
+        init=lambda rng_key, inputs: network.init(rng_key, _images(inputs)),
+        trunk=trunk,
+        head=lambda variables, hidden, rng_key: _crop(hidden, network.head(variables, _images(hidden), rng_key)),
+        train=train,
+        features=features,
+    )
+
+
+def _images(inputs: PyTree) -> PyTree:
+    return inputs.images if isinstance(inputs, Regions) else inputs
+
+
+def _crop(inputs: Any, maps: jax.Array) -> jax.Array:
+    return inputs.crop(maps) if isinstance(inputs, Regions) else maps

@@ -1,0 +1,140 @@
+"""A small U-Net with dropout, for a label at each position of an image."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from bal.networks._convolution import convolve, convolve_for_training, max_pool
+from bal.networks._dropout import check_rate, dropout_mask
+from bal.networks._from_module import network_from_module
+from bal.networks._network import Network
+from bal.types import RngKey
+from bal.validation import check_count
+
+KERNEL = 3
+
+
+def unet(*, num_outputs: int, widths: tuple[int, ...] = (16, 32, 64), dropout_rate: float = 0.5) -> Network:
+    """An encoder and a decoder with connections between levels of one size. Inputs [n, H, W, C], outputs [n, H, W, O].
+
+    Each level has two 3x3 convolutions with ReLU, the second with a shortcut around it; 2x2 maxima lead down,
+    repetition of positions leads up. Channel dropout stands before each level of the decoder, the lowest one included,
+    so the trunk is the whole encoder, and 20 draws cost 20 decoders but one encoder. Embeddings are the channels of
+    each position before the last, 1x1 convolution: [n, H, W, widths[0]].
+
+    Args:
+      num_outputs: outputs of each position: classes, 1 for a real number, or 2 with its noise.
+      widths: channels of each level, from the top.
+      dropout_rate: of the channels that enter the decoder.
+
+    Raises:
+      ValueError: invalid settings, or (from ``init``) images whose sides are not multiples of 2 to the number of levels
+        below the top.
+
+    Example:
+      >>> network = unet(num_outputs=3, widths=(4, 8))
+      >>> images = jnp.zeros((1, 8, 8, 1))
+      >>> variables = network.init(jax.random.key(0), images)
+      >>> network.train(jax.random.key(1), variables, images).outputs.shape
+      (1, 8, 8, 3)
+
+    References:
+      Ronneberger et al. 2015, U-Net: convolutional networks for biomedical image segmentation, arXiv:1505.04597
+      Kendall et al. 2017, Bayesian SegNet, arXiv:1511.02680, for where dropout stands
+    """
+    check_count("num_outputs", num_outputs)
+    check_rate(dropout_rate)
+    if len(widths) < 2:
+        raise ValueError(f"expected widths of at least two levels, such as (16, 32), got {widths!r}")
+    for width in widths:
+        check_count("widths", width)
+    multiple = 2 ** (len(widths) - 1)
+
+    def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> _UNet:
+        if len(shape) != 3 or any(side < multiple or side % multiple for side in shape[:2]):
+            raise ValueError(
+                f"expected images [n, height, width, channels] with sides that are multiples of {multiple} for a U-Net "
+                f"of {len(widths)} levels, got inputs of shape [n, {', '.join(map(str, shape))}]"
+            )
+        return _UNet(shape[-1], widths, num_outputs, dropout_rate, rngs)
+
+    return network_from_module(create, template_shape=(multiple, multiple, 1), convolutional=True)
+
+
+class _Level(nnx.Module):
+    """Two convolutions. A mask of the channels that enter, the same for all images, is applied to the kernel."""
+
+    def __init__(self, num_inputs: int, width: int, rngs: nnx.Rngs):
+        initial = nnx.initializers.he_normal()
+        self.first = nnx.Param(initial(rngs.params(), (KERNEL, KERNEL, num_inputs, width)))
+        self.second = nnx.Param(initial(rngs.params(), (KERNEL, KERNEL, width, width)))
+        self.first_bias = nnx.Param(jnp.zeros(width))
+        self.second_bias = nnx.Param(jnp.zeros(width))
+
+    def __call__(
+        self, images: Float[Array, "n h w i"], mask: Float[Array, " i"] | None, training: bool
+    ) -> Float[Array, "n h w o"]:
+        convolution = convolve_for_training if training else convolve
+        kernel = self.first[...] if mask is None else mask[None, None, :, None] * self.first[...]
+        first = convolution(images, kernel, padding=KERNEL // 2) + self.first_bias[...][None, None, None]
+        hidden = jax.nn.relu(first)
+        second = convolution(hidden, self.second[...], padding=KERNEL // 2) + self.second_bias[...][None, None, None]
+        return jax.nn.relu(second + hidden)
+
+
+class _UNet(nnx.Module):
+    def __init__(
+        self, num_channels: int, widths: tuple[int, ...], num_outputs: int, dropout_rate: float, rngs: nnx.Rngs
+    ):
+        sizes = (num_channels, *widths)
+        self.down = nnx.List([_Level(sizes[level], width, rngs) for level, width in enumerate(widths)])
+        self.up = nnx.List(
+            [_Level(widths[level] + widths[level + 1], widths[level], rngs) for level in range(len(widths) - 1)]
+        )
+        self.last = nnx.Linear(widths[0], num_outputs, rngs=rngs)
+        self.dropout_rate = dropout_rate
+
+    def encode(self, inputs: Float[Array, "n h w c"], training: bool) -> list[Float[Array, "n x y w"]]:
+        """The output of each level, from the top."""
+        levels: list[Array] = []
+        for number, level in enumerate(self.down):
+            hidden = inputs if number == 0 else max_pool(levels[-1])
+            levels.append(level(hidden, None, training))
+        return levels
+
+    def decode(
+        self, levels: list[Float[Array, "n x y w"]], rng_key: RngKey | None, training: bool
+    ) -> Float[Array, "n h w W"]:
+        """The embeddings of the positions, with one mask for all images or, in training, one for each."""
+        hidden = levels[-1]
+        keys = [None] * len(self.up) if rng_key is None else list(jax.random.split(rng_key, len(self.up)))
+        for number in reversed(range(len(self.up))):
+            raised = jnp.repeat(jnp.repeat(hidden, 2, axis=1), 2, axis=2)
+            entering = jnp.concatenate([levels[number], raised], axis=-1)
+            count, channels = entering.shape[0], entering.shape[-1]
+            rng_key, mask = keys[number], None
+            if rng_key is not None and training:
+                entering = entering * dropout_mask(rng_key, (count, 1, 1, channels), self.dropout_rate)
+            elif rng_key is not None:
+                mask = dropout_mask(rng_key, (channels,), self.dropout_rate)
+            hidden = self.up[number](entering, mask, training)
+        return hidden
+
+    def trunk(self, inputs):
+        return self.encode(inputs, training=False)
+
+    def head(self, hidden, rng_key: RngKey | None):
+        return self.decode(hidden, rng_key, training=False)
+
+    def readout(self, embeddings):
+        return self.last(embeddings)
+
+    def features(self, inputs):
+        levels = self.encode(inputs, training=False)
+        return {f"level_{number}": level for number, level in enumerate(levels)}
+
+    def training_pass(self, rng_key: RngKey, inputs):
+        levels = self.encode(inputs, training=True)
+        features = {f"level_{number}": level for number, level in enumerate(levels)}
+        return self.last(self.decode(levels, rng_key, training=True)), features

@@ -1,0 +1,146 @@
+"""Regions of images as points: cutting, streaming, and a pool of regions in the loop."""
+
+import inspect
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import Mesh
+
+import bal
+from bal.networks import Network, Training, Variables
+from bal.regions import Regions, divided
+from bal.streaming import num_points, take_points
+
+NUM_IMAGES, GRID, NUM_CLASSES = 5, (2, 3), 3
+RNG = np.random.default_rng(0)
+IMAGES = RNG.normal(size=(NUM_IMAGES, 4, 6, 1)).astype(np.float32)
+LABELS = RNG.integers(0, NUM_CLASSES, (NUM_IMAGES, 4, 6)).astype(np.int32)
+REGIONS = Regions(jnp.asarray(IMAGES), None, GRID)
+
+
+def by_hand(maps):
+    """Region p of image i at place i * 6 + p."""
+    cells = [
+        maps[i, 2 * a : 2 * a + 2, 2 * b : 2 * b + 2] for i in range(len(maps)) for a in range(2) for b in range(3)
+    ]
+    return np.stack(cells)
+
+
+def pointwise(num_outputs=NUM_CLASSES):
+    """A linear map of each position and of the image's mean, so that a region depends on what surrounds it."""
+
+    def outputs(variables, inputs):
+        whole = inputs.mean(axis=(1, 2), keepdims=True) * jnp.ones_like(inputs)
+        return jnp.concatenate([inputs, whole, jnp.ones_like(inputs)], axis=-1)
+
+    def readout(variables, embeddings):
+        return embeddings @ variables.params["kernel"]
+
+    return Network(
+        init=lambda key, inputs: Variables({"kernel": 0.1 * jax.random.normal(key, (3, num_outputs))}),
+        trunk=outputs,
+        head=lambda variables, hidden, key: hidden,
+        readout=readout,
+        train=lambda key, variables, inputs: Training(
+            readout(variables, outputs(variables, inputs)), (), jnp.zeros(()), {}
+        ),
+    )
+
+
+@cache
+def learner(regions, **settings):
+    network = bal.networks.on_regions(pointwise()) if regions else pointwise()
+    likelihood = bal.likelihoods.dense(bal.likelihoods.categorical())
+    posterior = bal.posteriors.deep_ensemble(
+        network, likelihood, optax.adam(0.1), num_steps=40, minibatch_size=8, num_members=2
+    )
+    return bal.build(posterior, bal.strategies.bald(batch_size=3), num_initial=6, num_rounds=2, **settings)
+
+
+def dataset(regions):
+    whole = bal.datasets.from_arrays(IMAGES, LABELS, IMAGES[:2], LABELS[:2])
+    return bal.datasets.by_region(whole, grid=GRID) if regions else whole
+
+
+def test_regions_are_cut_in_the_order_of_their_numbers():
+    np.testing.assert_array_equal(divided(LABELS, GRID).reshape(-1, 2, 2), by_hand(LABELS))
+    np.testing.assert_array_equal(REGIONS.crop(REGIONS.images), by_hand(IMAGES))
+    assert num_points(REGIONS) == NUM_IMAGES * 6
+    some = take_points(REGIONS, jnp.array([7, 29, 30]))
+    assert num_points(some) == 3
+    np.testing.assert_array_equal(some.images[:2], IMAGES[[1, 4]])
+    np.testing.assert_array_equal(some.images[2], np.zeros_like(IMAGES[0]))  # the absent index
+    np.testing.assert_array_equal(some.crop(some.images)[:2], by_hand(IMAGES)[[7, 29]])
+    again = take_points(some, jnp.array([1]))
+    np.testing.assert_array_equal(again.crop(again.images), by_hand(IMAGES)[[29]])
+
+
+@pytest.mark.parametrize("chunk_size", [None, 2, 3])
+@pytest.mark.parametrize("devices", [1, 8])
+def test_images_are_streamed_once_for_all_of_their_regions(chunk_size, devices):
+    mesh = Mesh(np.array(jax.devices()[:devices]), ("points",)) if devices > 1 else None
+    seen = []
+
+    def describe(chunk):
+        seen.append(chunk.images.shape[0])
+        return {"mean": chunk.crop(chunk.images).mean(axis=(1, 2, 3)), "cell": chunk.crop(chunk.images)}
+
+    described = jax.jit(partial(bal.stream, describe, chunk_size=chunk_size, mesh=mesh))(REGIONS)
+    np.testing.assert_array_equal(described["cell"], by_hand(IMAGES))
+    np.testing.assert_allclose(described["mean"], by_hand(IMAGES).mean(axis=(1, 2, 3)), rtol=1e-5, atol=1e-6)
+    if chunk_size is not None and devices == 1:
+        assert max(seen) <= chunk_size
+
+
+def test_a_run_over_regions_labels_regions_and_is_scored_on_whole_images():
+    data, run = dataset(True), jax.jit(lambda key, data: bal.run(key, learner(True), data))
+    state, info = run(jax.random.key(0), data)
+    held = np.asarray(state.pool.indices)
+    assert len(set(held.tolist())) == 12
+    np.testing.assert_array_equal(state.pool.labels, by_hand(LABELS)[held])
+    assert info.metrics["mean_iou"].shape == (2,)
+
+
+def test_all_regions_of_the_images_are_the_images():
+    """The loss of all regions is the loss of the images, and so is what is predicted and scored."""
+    likelihood, network = bal.likelihoods.dense(bal.likelihoods.categorical()), bal.networks.on_regions(pointwise())
+    variables = network.init(jax.random.key(0), REGIONS)
+
+    def losses(inputs, labels):
+        return likelihood.loss((), network.train(jax.random.key(1), variables, inputs).outputs, labels)
+
+    of_regions = losses(REGIONS, jnp.asarray(by_hand(LABELS)))
+    of_images = losses(jnp.asarray(IMAGES), jnp.asarray(LABELS))
+    np.testing.assert_allclose(np.asarray(of_regions).reshape(NUM_IMAGES, 6).mean(axis=1), of_images, rtol=1e-5)
+
+    def entropies(inputs):
+        log_probs = jax.nn.log_softmax(
+            network.readout(variables, network.head(variables, network.trunk(variables, inputs), None))
+        )
+        return bal.acquisition.aggregate(bal.acquisition.max_entropy(log_probs[None]), log_probs[None], "sum")
+
+    of_regions, of_images = entropies(REGIONS), entropies(jnp.asarray(IMAGES))
+    np.testing.assert_allclose(np.asarray(of_regions).reshape(NUM_IMAGES, 6).sum(axis=1), of_images, rtol=1e-5)
+
+
+def test_a_network_on_regions_leaves_whole_images_alone():
+    network = pointwise()
+    variables = network.init(jax.random.key(0), IMAGES)
+    on_regions = bal.networks.on_regions(network)
+    hidden = on_regions.trunk(variables, jnp.asarray(IMAGES))
+    np.testing.assert_array_equal(
+        on_regions.head(variables, hidden, None), network.trunk(variables, jnp.asarray(IMAGES))
+    )
+
+
+def test_a_grid_that_does_not_divide_the_images_is_refused():
+    whole = dataset(False)
+    for grid, message in (((3, 3), "divides"), ((0, 1), "grid"), ([2, 2], "tuple"), ((), "tuple")):
+        with pytest.raises(ValueError, match=message):
+            inspect.unwrap(bal.datasets.by_region)(whole, grid=grid)
+    with pytest.raises(ValueError, match="whole images"):
+        bal.datasets.by_region(dataset(True), grid=GRID)

@@ -95,7 +95,7 @@ class _UNet(nnx.Module):
         self.last = nnx.Linear(widths[0], num_outputs, rngs=rngs)
         self.dropout_rate = dropout_rate
 
-    def encode(self, inputs: Float[Array, "n h w c"], training: bool) -> list[Float[Array, "n x y w"]]:
+    def encode(self, inputs: Float[Array, "n h w c"], training: bool) -> list[Array]:
         """The output of each level, from the top."""
         levels: list[Array] = []
         for number, level in enumerate(self.down):
@@ -103,9 +103,7 @@ class _UNet(nnx.Module):
             levels.append(level(hidden, None, training))
         return levels
 
-    def decode(
-        self, levels: list[Float[Array, "n x y w"]], rng_key: RngKey | None, training: bool
-    ) -> Float[Array, "n h w W"]:
+    def decode(self, levels: list[Array], rng_key: RngKey | None, training: bool) -> Float[Array, "n h w W"]:
         """The embeddings of the positions, with one mask for all images or, in training, one for each."""
         hidden = levels[-1]
         keys = [None] * len(self.up) if rng_key is None else list(jax.random.split(rng_key, len(self.up)))

@@ -66,7 +66,7 @@ def test_trunks_in_pieces_are_the_whole():
     """More images than a CPU takes at a time."""
     network = unet(num_outputs=1, widths=(2, 3))
     images = np.random.default_rng(1).normal(size=(33, 4, 4, 1)).astype(np.float32)
-    held = network.init(jax.random.key(0), images[:1])
+    held = network.init(jax.random.key(0), jnp.asarray(images[:1]))
     whole = jax.jit(network.trunk)(held, images)
     part = jax.jit(network.trunk)(held, images[:2])
     for piece, other in zip(jax.tree.leaves(whole), jax.tree.leaves(part), strict=True):

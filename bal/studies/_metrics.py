@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-MAIN = ("accuracy", "rmse", "nll")  # the first of these that a task has
+MAIN = ("mean_iou", "accuracy", "rmse", "nll")  # the first of these that a task has
 # All other metrics are errors, losses or distances.
 HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "auc", "auroc", "loss_rank_correlation", "iou", "mean_iou", "f1")
 

@@ -12,7 +12,7 @@ from bal.studies.models import FACTORIES
 from bal.studies.plugins import find_factory, is_plugin
 from bal.studies.provenance import is_table
 from bal.studies.settings import Settings, flat_values
-from bal.validation import check_count, check_nonnegative, check_positive, check_probability
+from bal.validation import check_choice, check_count, check_nonnegative, check_positive, check_probability
 
 
 def _number(check: Callable[..., None]) -> Callable[[str, Any], None]:
@@ -53,8 +53,11 @@ def check_settings(settings: Settings) -> None:
         flag = "--" + name.replace("_", "-")
         if value is not None and name in VALID:
             VALID[name](flag, value) if VALID[name] in (check_count, _at_least_0) else VALID[name](name, value)
-    for size in values["hidden_sizes"]:
+    for size in values["hidden_sizes"] or ():
         check_count("--hidden-sizes", size)
+    for cells in values["grid"] or ():
+        check_count("--grid", cells)
+    check_choice("--aggregate", values["aggregate"], bal.acquisition.AGGREGATES)
     if values["seed"] > LARGEST_SEED:
         raise ValueError(f"expected --seed between 0 and {LARGEST_SEED}, got {values['seed']}")
     bad = [target for target in values["targets"] or () if not math.isfinite(target)]

@@ -19,10 +19,11 @@ from bal.pool import extend_budget
 from bal.studies import _progress, checkpoints
 from bal.studies.checks import check_settings
 from bal.studies.folder import check_folder, write_settings
-from bal.studies.learners import build_learners, build_posterior, load_dataset, seed_key, seeds_at_once, task_of
+from bal.studies.learners import build_learners, build_posterior, load_dataset, seed_key, seeds_at_once
 from bal.studies.provenance import differences, of_strategy, provenance
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import check_no_writer, sole_writer
+from bal.studies.tasks import task_of
 
 # Above these figures, as arrays in ``FitInfo.diagnostics``, chains have not converged.
 CONVERGED = {"r_hat": 1.05, "num_divergences": 0}

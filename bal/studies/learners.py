@@ -1,11 +1,11 @@
 """The pieces of the library that settings name: data set, network, posterior, strategy, learner."""
 
+import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import numpy as np
 import optax
 
 import bal
@@ -14,6 +14,7 @@ from bal.studies.models import FACTORIES, arguments, is_classifier, probabilisti
 from bal.studies.plugins import build_plugin, find_factory, is_plugin
 from bal.studies.provenance import is_table
 from bal.studies.settings import AutomaticSettings, ModelSettings, Settings
+from bal.studies.tasks import Task
 from bal.validation import check_choice
 
 NETWORKS: dict[str, Callable[..., bal.networks.Network]] = {
@@ -21,7 +22,10 @@ NETWORKS: dict[str, Callable[..., bal.networks.Network]] = {
     "cnn_gal": partial(bal.networks.cnn, variant="gal"),
     "mlp": bal.networks.mlp,
     "resnet18": bal.networks.resnet18,
+    "unet": bal.networks.unet,
 }
+# The widths of networks that have them.
+WIDTHS = {"mlp": (128, 128), "unet": (16, 32, 64)}
 # The same layers with Gaussian weights, for mean_field.
 VARIATIONAL: dict[str, Callable[..., bal.networks.Network]] = {
     "cnn_gal": bal.networks.variational_cnn,
@@ -29,14 +33,6 @@ VARIATIONAL: dict[str, Callable[..., bal.networks.Network]] = {
 }
 # Standard deviation of the noise of standardised labels, for posteriors that do not learn it.
 ASSUMED_NOISE = 0.5
-
-
-class Task(NamedTuple):
-    """What the labels of a data set require of a model."""
-
-    num_outputs: int
-    classes: bool  # or real numbers
-    unit: float = 1.0  # standard deviation by which real labels were divided
 
 
 def load_dataset(settings: Settings) -> bal.Dataset:
@@ -57,27 +53,9 @@ def load_dataset(settings: Settings) -> bal.Dataset:
         dataset = bal.datasets.hold_out_calibration(key_calibration, dataset, num_calibration=data.num_calibration)
     if data.copies > 1:
         dataset = bal.datasets.repeated(key_noise, dataset, copies=data.copies, noise=data.noise)
+    if data.grid is not None:
+        dataset = bal.datasets.by_region(dataset, grid=data.grid)
     return jax.device_put(dataset)
-
-
-def task_of(dataset: bal.Dataset) -> Task:
-    """Classes or real numbers, and how many outputs a model of them has.
-
-    Raises:
-      ValueError: a pool or a test set without labels, or labels that are not one number a point.
-    """
-    pool, test = dataset.pool_labels, dataset.test_labels
-    if pool is None or test is None:
-        raise ValueError(
-            "expected a data set with labels of the pool and of a test set, got one without: a study needs both"
-        )
-    if not hasattr(pool, "ndim") or pool.ndim != 1:
-        raise ValueError("expected one label a point, a class or a real number, got labels of another structure")
-    if not np.issubdtype(pool.dtype, np.integer):
-        return Task(1, classes=False, unit=dataset.about.label_scale)
-    # Either may lack some classes.
-    known = max(int(np.max(np.asarray(labels))) for labels in (pool, test)) + 1
-    return Task(dataset.about.num_classes or known, classes=True)
 
 
 def seed_key(settings: Settings, seed: int) -> bal.types.RngKey:
@@ -94,10 +72,13 @@ def build_posterior(settings: Settings, name: str, task: Task) -> Posterior:
         )
     decay = model.weight_decay
     stopping = None if model.patience is None else EarlyStopping(model.patience, model.evaluate_every)
+    _check_network(model.network, task)
     network = build_network(model, name, task.num_outputs)
+    if settings.data.grid is not None:
+        network = bal.networks.on_regions(network)
     values = {
         "network": network,
-        "likelihood": bal.likelihoods.categorical() if task.classes else bal.likelihoods.gaussian(unit=task.unit),
+        "likelihood": task.likelihood,
         "optimizer": _optimizer(model),
         "num_outputs": task.num_outputs,
         "num_steps": model.num_steps,
@@ -138,10 +119,11 @@ def build_network(model: ModelSettings, posterior: str, num_outputs: int) -> bal
     if posterior == "mean_field" and not is_plugin(name):
         check_choice("network of posterior 'mean_field'", name, VARIATIONAL)
         factory = VARIATIONAL[name]
-    values = {"num_outputs": num_outputs, "hidden_sizes": model.hidden_sizes, "dropout_rate": model.dropout_rate}
-    if name != "mlp":
+    values: dict[str, Any] = {"num_outputs": num_outputs}
+    if name in WIDTHS or is_plugin(name):
         # The other networks have sizes and rates of their papers.
-        values = {"num_outputs": num_outputs}
+        widths = model.hidden_sizes or WIDTHS.get(name, WIDTHS["mlp"])
+        values |= {"hidden_sizes": widths, "widths": widths, "dropout_rate": model.dropout_rate}
     return build_plugin("network", name, factory, bal.networks.Network, **arguments(name, factory, values))
 
 
@@ -154,9 +136,12 @@ def build_learner(settings: Settings, strategy: str, task: Task, *, num_steps: i
     evaluation = model.evaluation_posterior
     starts = {"restart": None, "warm_start": bal.warm_start, "shrink_and_perturb": bal.shrink_and_perturb()}
     factory = find_factory("strategy", strategy, bal.strategies.STRATEGIES)
+    chosen: dict[str, Any] = {"batch_size": run.batch_size}
+    if "aggregate" in inspect.signature(factory).parameters:
+        chosen["aggregate"] = run.aggregate
     return bal.build(
         posterior,
-        build_plugin("strategy", strategy, factory, bal.Strategy, batch_size=run.batch_size),
+        build_plugin("strategy", strategy, factory, bal.Strategy, **chosen),
         num_samples=model.num_samples,
         num_initial=run.num_initial,
         num_rounds=run.num_rounds,
@@ -167,6 +152,14 @@ def build_learner(settings: Settings, strategy: str, task: Task, *, num_steps: i
         automatic=_automatic(settings.labelling),
         runs_at_once=run.seeds_at_once or 1,
     )
+
+
+def _check_network(name: str, task: Task) -> None:
+    if is_plugin(name) or task.dense == (name == "unet"):
+        return
+    if task.dense:
+        raise ValueError(f"expected --network unet, or module:factory, for a label at each position, got {name!r}")
+    raise ValueError("expected a network for one label a point, such as mlp, got 'unet'")
 
 
 def build_learners(settings: Settings, strategy: str, task: Task) -> list[bal.ActiveLearner]:

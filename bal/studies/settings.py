@@ -44,6 +44,8 @@ class DataSettings:
     """How often each point of the pool occurs, with noise between copies (Repeated-MNIST)."""
     noise: float = 0.1
     """Standard deviation of that noise; image inputs are in [0, 1]."""
+    grid: tuple[int, ...] | None = None
+    """Ask for regions of images instead of whole ones: cells along each space axis, such as 4 4."""
     normalise: bool = False
     """Inputs of mean 0 and variance 1 in each channel, by the statistics of the pool."""
 
@@ -54,10 +56,10 @@ class ModelSettings:
 
     network: str = "mlp"
     """A name of `bal list networks`, or module:function; cnn_gal is that of Gal et al. 2017, cnn_batchbald Kirsch's."""
-    hidden_sizes: tuple[int, ...] = (128, 128)
-    """Widths of the mlp."""
+    hidden_sizes: tuple[int, ...] | None = None
+    """Widths of the mlp (by default 128 128), or of the levels of the unet (16 32 64)."""
     dropout_rate: float = 0.5
-    """Dropout of the mlp."""
+    """Dropout of the mlp and the unet."""
     posterior: str = "mc_dropout"
     """A name of `bal list posteriors`, or module:function."""
     evaluation_posterior: str | None = None
@@ -112,6 +114,8 @@ class RunSettings:
     """Models fitted, and batches asked for."""
     batch_size: int = 5
     """Points asked for in a round."""
+    aggregate: str = "mean"
+    """How scores of the positions of an image are summed up: mean, sum, max, top_fraction or foreground."""
     pool_subset_size: int | None = None
     """Score a random subset of the available points in each round; all of them by default."""
     seed: int = 0

@@ -14,8 +14,9 @@ import bal
 from bal.autolabel import Calibration, Decision, Kind, Rule, assess, decide_assessed, risk_controlled
 from bal.studies import mean_and_interval
 from bal.studies.grid import Unit
-from bal.studies.learners import build_learner, load_dataset, seed_key, task_of
+from bal.studies.learners import build_learner, load_dataset, seed_key
 from bal.studies.settings import Settings
+from bal.studies.tasks import task_of
 
 SCORES = ("max_entropy", "least_confidence", "bald")  # uncertainties that pictures show
 

@@ -13,8 +13,9 @@ from scipy import stats
 import bal
 from bal.studies import COLOURS, curves, mean_and_interval, save_picture, with_interval
 from bal.studies.grid import Unit
-from bal.studies.learners import build_posterior, load_dataset, task_of
+from bal.studies.learners import build_posterior, load_dataset
 from bal.studies.settings import Settings
+from bal.studies.tasks import task_of
 
 LOSS_FLOOR = 1e-4  # nats: smaller losses, of right and certain predictions, are drawn at this one
 

@@ -11,7 +11,8 @@ pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 from bal.studies import compare, grid
 from bal.studies.grid import run_grid
-from bal.studies.learners import build_learner, load_dataset, task_of
+from bal.studies.learners import build_learner, load_dataset
+from bal.studies.tasks import task_of
 from experiments.autolabel import promises, study
 from tests.studies.test_compare import SMALL
 

@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 import bal
-from bal.studies.learners import Task, build_learner, seed_key
+from bal.studies.learners import build_learner, seed_key
 from bal.studies.settings import Settings
+from bal.studies.tasks import Task
 from experiments.learning_loss import study as learning_loss
 from experiments.learning_loss.study import Study
 

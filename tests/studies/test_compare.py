@@ -19,14 +19,14 @@ pytest.importorskip("filelock", reason="needs the extra 'studies'")
 from bal import StepInfo
 from bal.posteriors import POSTERIORS, FitInfo
 from bal.selection import Selection
-from bal.studies import compare, grid, learners
+from bal.studies import compare, grid, learners, tasks
 from bal.studies.learners import _optimizer
 from bal.studies.models import FACTORIES, is_classifier
 from bal.studies.settings import ModelSettings, Settings
 from bal.types import Batch
 
 ROOT = Path(__file__).parents[2]
-TEN = learners.Task(10, classes=True)
+TEN = tasks.Task(10, classes=True)
 FILES = ("metrics.parquet", "acquisitions.parquet")
 SMALL = Settings().with_values(
     num_pool=60,
@@ -179,7 +179,7 @@ def test_a_regression_is_refused_for_classes():
 
 def test_chains_that_have_not_converged_are_warned_of_with_their_figures():
     posterior = learners.build_posterior(
-        SMALL.with_values(hidden_sizes=(2,)), "numpyro_mcmc", learners.Task(2, classes=True)
+        SMALL.with_values(hidden_sizes=(2,)), "numpyro_mcmc", tasks.Task(2, classes=True)
     )
     key, batch = jax.random.key(0), Batch(jnp.ones((4, 3)), jnp.zeros(4, jnp.int32), jnp.ones(4))
     _, fit = jax.eval_shape(posterior.fit, key, jax.eval_shape(posterior.init, key, batch), batch)

@@ -7,7 +7,7 @@ pytest.importorskip("tyro", reason="needs the extra 'studies'")
 import numpy as np
 
 import bal
-from bal.studies import learners, plugins
+from bal.studies import learners, plugins, tasks
 from bal.studies.checks import check_settings
 from bal.studies.grid import run_grid
 from bal.studies.models import FACTORIES
@@ -41,7 +41,7 @@ def test_a_regression_reports_its_errors_in_the_original_unit_of_the_labels(tmp_
     settings = SMALL.with_values(posterior="bayesian_linear", strategies=("random",))
     scaled = plugin.numbers()
     plain = scaled._replace(about=bal.types.Description())
-    assert learners.task_of(scaled) == learners.Task(1, classes=False, unit=10.0)
+    assert tasks.task_of(scaled) == tasks.Task(1, classes=False, unit=10.0)
     (own,) = run_grid(settings.with_values(output=tmp_path / "own"), scaled)
     (one,) = run_grid(settings.with_values(output=tmp_path / "one"), plain)
     np.testing.assert_allclose(own.info.metrics["rmse"], 10 * one.info.metrics["rmse"], rtol=1e-5)

@@ -1,0 +1,60 @@
+"""What the labels of a data set require of a model: its outputs and its likelihood."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+import bal
+
+
+class Task(NamedTuple):
+    """What the labels of a data set require of a model."""
+
+    num_outputs: int
+    classes: bool  # or real numbers
+    unit: float = 1.0  # standard deviation by which real labels were divided
+    dense: bool = False  # a label for each position of an image
+    void: float | None = None  # the label of a position without one
+
+    @property
+    def likelihood(self) -> bal.likelihoods.Likelihood:
+        """Categorical or Gaussian; of dense real labels, with the noise of each position predicted."""
+        if not self.dense:
+            return bal.likelihoods.categorical() if self.classes else bal.likelihoods.gaussian(unit=self.unit)
+        of_position = (
+            bal.likelihoods.categorical() if self.classes else bal.likelihoods.heteroscedastic_gaussian(unit=self.unit)
+        )
+        return bal.likelihoods.dense(of_position, void=self.void)
+
+
+def task_of(dataset: bal.Dataset) -> Task:
+    """Classes or real numbers, of points or of the positions of images, and how many outputs a model of them has.
+
+    Integer labels beyond ``about.num_classes``, of which there may be one value, mean that a position has no label; NaN
+    means it for real ones.
+
+    Raises:
+      ValueError: a pool or a test set without labels, or labels of another structure.
+    """
+    pool, test = dataset.pool_labels, dataset.test_labels
+    if pool is None or test is None:
+        raise ValueError(
+            "expected a data set with labels of the pool and of a test set, got one without: a study needs both"
+        )
+    if not hasattr(pool, "ndim") or pool.ndim == 2:
+        raise ValueError(
+            "expected one label a point or one at each position of an image, a class or a real number, got labels of "
+            "another structure"
+        )
+    dense, unit = pool.ndim > 1, dataset.about.label_scale
+    if not np.issubdtype(pool.dtype, np.integer):
+        return Task(2 if dense else 1, classes=False, unit=unit, dense=dense, void=float("nan") if dense else None)
+    # Either may lack some classes.
+    found = np.unique(np.concatenate([np.unique(np.asarray(labels)) for labels in (pool, test)]))
+    known = dataset.about.num_classes
+    if known is None or not dense:
+        return Task(known or int(found.max()) + 1, classes=True, dense=dense)
+    beyond = found[(found >= known) | (found < 0)]
+    if len(beyond) > 1:
+        raise ValueError(f"expected classes from 0 to {known - 1} and one value for void, got {beyond.tolist()} too")
+    return Task(known, classes=True, dense=dense, void=float(beyond[0]) if len(beyond) else None)

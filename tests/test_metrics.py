@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.stats import norm, spearmanr
-from sklearn.metrics import average_precision_score, jaccard_score, log_loss, r2_score, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, jaccard_score, log_loss, r2_score, roc_auc_score
 
 from bal import metrics
 
@@ -68,13 +68,33 @@ def test_a_certain_error_has_a_finite_nll():
     assert jnp.isfinite(metrics.negative_log_prob(jnp.log(jnp.array([[1.0, 0.0]])), jnp.array([1]))[0])
 
 
-def test_mean_iou_equals_scikit_learn_and_leaves_out_classes_without_a_union(predictions):
+def test_iou_and_dice_equal_scikit_learn_and_are_nan_for_classes_without_a_union(predictions):
     log_probs, labels = predictions
     predicted = np.asarray(log_probs.argmax(axis=1))
-    counts = metrics.class_counts(log_probs, labels, WEIGHTS)
-    np.testing.assert_allclose(metrics.mean_iou(counts), jaccard_score(labels, predicted, average="macro"), rtol=1e-5)
-    wider = jnp.pad(counts, ((0, 0), (0, 2)))
-    np.testing.assert_allclose(metrics.mean_iou(wider), metrics.mean_iou(counts), rtol=1e-6)
+    counts = np.pad(np.asarray(metrics.class_counts(log_probs, labels, WEIGHTS)), ((0, 0), (0, 2)))
+    for metric, reference in ((metrics.iou, jaccard_score), (metrics.dice, f1_score)):
+        values = np.asarray(metric(jnp.asarray(counts)))
+        np.testing.assert_allclose(values[:-2], reference(labels, predicted, average=None), rtol=1e-5)
+        assert np.isnan(values[-2:]).all()
+
+
+def test_ause_equals_a_loop_over_what_is_left():
+    generator = np.random.default_rng(0)
+    errors, uncertainty = generator.exponential(size=(2, 30)).astype(np.float32)
+    counted = np.arange(30) % 5 != 0
+
+    def curve(ranks):
+        order = np.argsort(ranks[counted])
+        return np.array([errors[counted][order[:k]].mean() for k in range(1, counted.sum() + 1)])
+
+    expected = (curve(uncertainty) - curve(errors)).mean() / errors[counted].mean()
+    spoilt = np.where(counted, errors, np.nan)
+    compute = jax.jit(metrics.ause)
+    np.testing.assert_allclose(compute(spoilt, uncertainty, counted.astype(np.float32)), expected, rtol=1e-5)
+    np.testing.assert_allclose(compute(errors, 3 * errors, np.ones(30, np.float32)), 0.0, atol=1e-6)
+    assert float(compute(errors, -errors, np.ones(30, np.float32))) > expected
+    assert float(compute(0 * errors, uncertainty, np.ones(30, np.float32))) == 0
+    assert np.isnan(compute(errors, uncertainty, np.zeros(30, np.float32)))
 
 
 def test_gaussian_metrics_equal_their_formulas():

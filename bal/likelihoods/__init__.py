@@ -4,6 +4,7 @@ from bal.likelihoods._bernoulli import bernoulli
 from bal.likelihoods._categorical import categorical
 from bal.likelihoods._checks import check_batch
 from bal.likelihoods._dense import dense
+from bal.likelihoods._depth import depth
 from bal.likelihoods._gaussian import gaussian
 from bal.likelihoods._heteroscedastic_gaussian import heteroscedastic_gaussian
 from bal.likelihoods._likelihood import (
@@ -36,6 +37,7 @@ __all__ = [
     "categorical",
     "check_batch",
     "dense",
+    "depth",
     "gaussian",
     "heteroscedastic_gaussian",
 ]

@@ -16,8 +16,9 @@ def categorical() -> Likelihood:
     r"""One of C classes a point. Outputs [n, C] are unnormalised log-probabilities, labels [n] are integers.
 
     Predictions are log-probabilities [S, n, C]; ``reduce`` averages the probabilities. Metrics are ``accuracy``,
-    ``nll`` (nats), ``brier``, ``ece`` and ``auc``; dense predictions have ``mean_iou`` instead of ``auc``, which would
-    keep C numbers a position. The information is :math:`1 - \sum_c p_c^2`.
+    ``nll`` (nats), ``brier``, ``ece`` and ``auc``. Instead of ``auc``, which would keep C numbers a position, dense
+    predictions have ``mean_iou``, ``mean_dice`` and, of each class c, ``iou_c``, nan where it does not occur. The
+    information is :math:`1 - \sum_c p_c^2`.
 
     Example:
       >>> likelihood = categorical()
@@ -73,7 +74,9 @@ def _figures(tally: Tally) -> dict[str, Array]:
     figures = {name: total / sums["weight"] for name, total in sums["means"].items()}
     figures["ece"] = jnp.abs(sums["gaps"]).sum() / sums["weight"]
     if not tally.points:
-        return {**figures, "mean_iou": metrics.mean_iou(sums["classes"])}
+        ious, dices = metrics.iou(sums["classes"]), metrics.dice(sums["classes"])
+        of_classes = {f"iou_{number}": value for number, value in enumerate(ious)}
+        return {**figures, "mean_iou": jnp.nanmean(ious), "mean_dice": jnp.nanmean(dices), **of_classes}
     points = tally.points
     return {**figures, "auc": metrics.auc(points["log_probs"], points["labels"], points["weights"])}
 

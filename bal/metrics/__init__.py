@@ -13,20 +13,23 @@ from bal.metrics._categorical import (
     brier_score,
     calibration_gaps,
     class_counts,
+    dice,
     ece,
+    iou,
     is_correct,
-    mean_iou,
     negative_log_prob,
 )
 from bal.metrics._gaussian import crps, in_interval, negative_log_density
 from bal.metrics._joint import dyadic_sets, joint_nll, ood_auroc
 from bal.metrics._ranking import average_precision, binary_auc, spearman
 from bal.metrics._regression import r2, rmse, weighted_quantile
+from bal.metrics._sparsification import ause
 from bal.metrics._weighted import weighted_mean, weighted_sum
 
 __all__ = [
     "accuracy",
     "auc",
+    "ause",
     "average_precision",
     "binary_auc",
     "brier",
@@ -34,12 +37,13 @@ __all__ = [
     "calibration_gaps",
     "class_counts",
     "crps",
+    "dice",
     "dyadic_sets",
     "ece",
     "in_interval",
+    "iou",
     "is_correct",
     "joint_nll",
-    "mean_iou",
     "negative_log_density",
     "negative_log_prob",
     "ood_auroc",

@@ -113,22 +113,43 @@ def class_counts(
     return jnp.stack([weighted_sum(members, weights) for members in (carried, predicted, carried * predicted)])
 
 
-def mean_iou(counts: Float[Array, "3 C"]) -> Float[Array, ""]:
-    r"""Mean over the classes of intersection over union, the Jaccard index of labels and predictions: between 0 and 1.
+def iou(counts: Float[Array, "3 C"]) -> Float[Array, " C"]:
+    r"""Intersection over union of labels and predictions, the Jaccard index, of each class: between 0 and 1.
 
-    .. math:: \frac1C \sum_c \frac{|L_c \cap P_c|}{|L_c \cup P_c|}
+    .. math:: \frac{|L_c \cap P_c|}{|L_c \cup P_c|}
 
-    A class that is neither label nor prediction of any point has no union and is left out of the mean.
+    A class that is neither label nor prediction of any point has no union, and is nan.
 
     Args:
       counts: see :func:`class_counts`.
 
     Example:
-      >>> round(float(mean_iou(jnp.array([[2.0, 2.0], [3.0, 1.0], [2.0, 1.0]]))), 3)
-      0.583
+      >>> iou(jnp.array([[2.0, 2.0], [4.0, 1.0], [2.0, 1.0]]))
+      Array([0.5, 0.5], dtype=float32)
 
     References:
       Everingham et al. 2010, The Pascal visual object classes challenge
     """
     carried, predicted, both = counts
-    return jnp.nanmean(both / (carried + predicted - both))
+    return both / (carried + predicted - both)
+
+
+def dice(counts: Float[Array, "3 C"]) -> Float[Array, " C"]:
+    r"""The Dice coefficient of each class, the F1 score of its positions: between 0 and 1.
+
+    .. math:: \frac{2 |L_c \cap P_c|}{|L_c| + |P_c|}
+
+    A class that is neither label nor prediction of any point is nan.
+
+    Args:
+      counts: see :func:`class_counts`.
+
+    Example:
+      >>> dice(jnp.array([[2.0, 3.0], [2.0, 1.0], [1.0, 1.0]]))
+      Array([0.5, 0.5], dtype=float32)
+
+    References:
+      Dice 1945, Measures of the amount of ecologic association between species
+    """
+    carried, predicted, both = counts
+    return 2 * both / (carried + predicted)

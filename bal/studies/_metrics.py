@@ -4,7 +4,10 @@ from collections.abc import Iterable
 
 MAIN = ("mean_iou", "accuracy", "rmse", "nll")  # the first of these that a task has
 # All other metrics are errors, losses or distances.
-HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "auc", "auroc", "loss_rank_correlation", "iou", "mean_iou", "f1")
+HIGHER_IS_BETTER = (
+    "accuracy", "ap", "ap_50", "auc", "auroc", "average_precision", "balanced_accuracy", "delta_1", "f1",
+    "loss_rank_correlation", "mean_dice", "mean_iou", "r2", "recall",
+)  # fmt: skip
 
 # Values for which a table gives the number of labels, unless others are asked for.
 TARGETS = {"accuracy": (0.8, 0.9, 0.95)}
@@ -33,7 +36,7 @@ def higher_is_better(name: str) -> bool:
       >>> higher_is_better("accuracy"), higher_is_better("rmse")
       (True, False)
     """
-    return name in HIGHER_IS_BETTER
+    return name in HIGHER_IS_BETTER or name.startswith("iou_")
 
 
 def direction(name: str) -> str:

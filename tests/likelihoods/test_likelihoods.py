@@ -117,7 +117,8 @@ def test_dense_figures_count_positions():
     likelihood = dense(categorical())
     log_probs = jax.nn.log_softmax(outputs)
     figures = figures_of(likelihood, log_probs, labels)
-    assert set(figures) == {"accuracy", "nll", "brier", "ece", "mean_iou"}
+    ious = {f"iou_{number}" for number in range(4)}
+    assert set(figures) == {"accuracy", "nll", "brier", "ece", "mean_iou", "mean_dice", *ious}
     predicted, truth = np.asarray(log_probs.argmax(axis=-1)).ravel(), np.asarray(labels).ravel()
     np.testing.assert_allclose(figures["mean_iou"], jaccard_score(truth, predicted, average="macro"), rtol=1e-5)
     flat = metrics.ece(log_probs.reshape(-1, 4), labels.reshape(-1), jnp.ones(60))

@@ -74,7 +74,8 @@ def test_epig_is_at_most_the_bald_of_point_and_target_and_their_entropies():
     assert (scores >= 0).all()
     assert (scores <= np.minimum(bald(first), bald(second)) + 1e-6).all()
     assert (scores <= np.minimum(max_entropy(first), max_entropy(second)) + 1e-6).all()
-    own = np.stack([epig(first[:, i : i + 1], first[:, i : i + 1])[0] for i in range(5)])
+    singles = [to_log(random_probs(0, 40)[:, i : i + 1]) for i in range(5)]
+    own = np.concatenate([epig(single, single) for single in singles])
     assert (own <= np.asarray(bald(first))[:5] + 1e-6).all()
     assert (own > 0.01).all()
 
@@ -82,11 +83,11 @@ def test_epig_is_at_most_the_bald_of_point_and_target_and_their_entropies():
 def test_epig_of_one_pair_is_what_their_labels_share(rng_key):
     """EPIG(x, x*) = BALD(x) + BALD(x*) - BatchBALD(x, x*)."""
     first, second = random_probs(0, 5), random_probs(1, 1)
-    pairs = epig(to_log(first), to_log(second))
+    pairs = np.asarray(epig(to_log(first), to_log(second)))
     for point in range(3):
         pair = to_log(np.concatenate([first[:, point : point + 1], second], axis=1))
         together = joint_information(rng_key, pair, jnp.arange(2), num_configurations=9).information
-        np.testing.assert_allclose(pairs[point], np.sum(bald(pair)) - together, atol=2e-6)
+        np.testing.assert_allclose(pairs[point], np.asarray(bald(pair)).sum() - together, atol=2e-6)
 
 
 def test_epig_over_a_union_of_targets_is_the_weighted_mean():
@@ -110,9 +111,9 @@ def test_joint_epig_is_between_the_largest_epig_and_bald():
 def test_targets_that_no_draw_disagrees_on_give_exactly_zero():
     log_probs = to_log(random_probs(0, 5))
     agreed = np.tile(random_probs(1, 5, num_draws=1), (6, 1, 1))
-    assert not np.any(epig(log_probs, to_log(agreed)))
-    assert not np.any(epig(to_log(agreed), log_probs))
-    assert not np.any(joint_epig(log_probs, to_log(agreed[:, :3])))
+    assert not np.any(np.asarray(epig(log_probs, to_log(agreed))))
+    assert not np.any(np.asarray(epig(to_log(agreed), log_probs)))
+    assert not np.any(np.asarray(joint_epig(log_probs, to_log(agreed[:, :3]))))
 
 
 def test_epig_ignores_what_no_target_depends_on():
@@ -120,7 +121,7 @@ def test_epig_ignores_what_no_target_depends_on():
     halves = random_probs(0, 2, num_draws=2)
     point = halves[[0, 0, 1, 1], :1]
     target = halves[[0, 1, 0, 1], 1:]
-    assert bald(to_log(point))[0] > 0.01
+    assert np.asarray(bald(to_log(point)))[0] > 0.01
     np.testing.assert_allclose(epig(to_log(point), to_log(target)), 0, atol=1e-6)
 
 

@@ -1,5 +1,6 @@
 """Metrics against scikit-learn, hand calculation and their limits."""
 
+import functools
 from types import SimpleNamespace
 
 import jax
@@ -114,7 +115,8 @@ def test_crps_of_a_certain_prediction_is_its_absolute_error():
 
 def test_the_central_interval_holds_its_share_of_draws():
     draws = (1 + 2 * np.random.default_rng(0).normal(size=20_000)).astype(np.float32)
-    inside = metrics.in_interval(ones(20_000), 4 * ones(20_000), draws, level=0.8)
+    in_interval = jax.jit(functools.partial(bal.metrics.in_interval, level=0.8))
+    inside = in_interval(ones(20_000), 4 * ones(20_000), draws)
     assert abs(np.mean(inside) - 0.8) < 5 * np.sqrt(0.8 * 0.2 / 20_000)
 
 

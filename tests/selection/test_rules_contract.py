@@ -15,6 +15,8 @@ from bal.selection import RULES, batch_bald, batch_epig, gumbel_top_k, top_k, un
 NUM_POINTS = 12
 BATCH_SIZE = 5  # one size for all, so that a rule compiles once
 
+log_likelihood_features = jax.jit(selection.log_likelihood_features)
+
 
 class Problem(NamedTuple):
     """What a rule may look at. Each rule takes its own part."""
@@ -82,7 +84,7 @@ CASES = {
         labelled_weights=problem.center_weights,
     ),
     "acs_fw": lambda key, problem, available, size: selection.acs_fw(
-        key, selection.log_likelihood_features(problem.log_probs), available, batch_size=size
+        key, log_likelihood_features(problem.log_probs), available, batch_size=size
     ),
     "k_means": lambda key, problem, available, size: selection.k_means(
         key, problem.embeddings, available, batch_size=size

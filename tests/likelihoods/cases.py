@@ -1,9 +1,9 @@
 """Each likelihood with predictions and labels, of points and of positions."""
 
-from typing import Any, NamedTuple
+import functools
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from bal.likelihoods import Likelihood, bernoulli, categorical, gaussian, heteroscedastic_gaussian
@@ -11,8 +11,8 @@ from bal.likelihoods import Likelihood, bernoulli, categorical, gaussian, hetero
 
 class Case(NamedTuple):
     likelihood: Likelihood
-    outputs: Any  # [n, D] by the shape of the points [n] or [n, *space]
-    labels: Any
+    outputs: np.ndarray  # [n, D] by the shape of the points [n] or [n, *space]
+    labels: np.ndarray
 
 
 NUM_OUTPUTS = {"categorical": 4, "bernoulli": 3, "gaussian": 1, "fixed_gaussian": 1, "heteroscedastic_gaussian": 2}
@@ -25,6 +25,14 @@ LIKELIHOODS = {
 }
 
 
+COMPILED = ("loss", "predictive", "reduce", "nll", "tally", "figures", "information")
+
+
+def compiled(likelihood: Likelihood) -> Likelihood:
+    """One program for each shape, where each operation by itself would be one."""
+    return likelihood._replace(**{name: jax.jit(getattr(likelihood, name)) for name in COMPILED})
+
+
 def case(name: str, points: tuple[int, ...], *, seed: int = 0) -> Case:
     generator = np.random.default_rng(seed)
     num_outputs = NUM_OUTPUTS[name]
@@ -35,8 +43,9 @@ def case(name: str, points: tuple[int, ...], *, seed: int = 0) -> Case:
         labels = generator.integers(0, 2, (*points, num_outputs))
     else:
         labels = generator.normal(size=points).astype(np.float32) + outputs[..., 0]
-    return Case(LIKELIHOODS[name], jnp.asarray(outputs), jnp.asarray(labels))
+    return Case(compiled(LIKELIHOODS[name]), outputs, labels)
 
 
+@functools.cache
 def params(likelihood: Likelihood):
     return likelihood.init(jax.random.key(0))

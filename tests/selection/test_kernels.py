@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.tree_util import Partial
+from scipy.special import log_softmax
 
 from bal.selection import (
     LINEAR,
@@ -20,26 +21,35 @@ from bal.selection._checks import check_labelled, check_rows
 
 
 def dense(kernel, points, num_points):
-    columns = np.asarray(kernel.columns(points, points))
+    columns = np.asarray(jax.jit(kernel.columns)(points, points))
     assert columns.shape == (num_points, num_points)
     return columns
 
 
 def distances(kernel, points, num_points):
     """One centre at a time, and all at once, which must agree."""
-    alone = [
-        kernel.squared_distances(points, jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], points))[:, 0]
-        for i in range(num_points)
-    ]
-    rounding = 1e-6 * float(kernel.diagonal(points).max())
-    np.testing.assert_allclose(kernel.squared_distances(points, points), np.stack(alone, axis=1), atol=rounding)
-    return np.stack(alone)
+
+    @jax.jit
+    def both(points):
+        def to_one(index):
+            center = jax.tree.map(lambda leaf: leaf[index][None], points)
+            return kernel.squared_distances(points, center)[:, 0]
+
+        alone = jax.lax.map(to_one, jnp.arange(num_points))
+        return kernel.squared_distances(points, points), alone, kernel.diagonal(points).max()
+
+    together, alone, largest = jax.device_get(both(points))
+    np.testing.assert_allclose(together, alone.T, atol=1e-6 * largest)
+    return alone
+
+
+def normal(seed, *shape):
+    return jax.device_put(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
 
 
 @pytest.fixture
-def factors(rng_key):
-    key_left, key_right = jax.random.split(rng_key)
-    return jax.random.normal(key_left, (7, 3)), jax.random.normal(key_right, (7, 5))
+def factors():
+    return normal(0, 7, 3), normal(1, 7, 5)
 
 
 def outer_features(factors):
@@ -54,16 +64,17 @@ def test_the_linear_and_the_factored_kernel_equal_their_dense_features(factors):
     ):
         differences = features[:, None] - features[None]
         np.testing.assert_allclose(dense(kernel, points, 7), features @ features.T, rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(kernel.diagonal(points), (features**2).sum(axis=1), rtol=1e-5)
+        np.testing.assert_allclose(jax.jit(kernel.diagonal)(points), (features**2).sum(axis=1), rtol=1e-5)
         np.testing.assert_allclose(distances(kernel, points, 7), (differences**2).sum(axis=-1), rtol=1e-4, atol=1e-5)
 
 
 def test_duplicates_are_at_a_distance_of_exactly_zero(factors):
-    twice = jax.tree.map(lambda leaf: 100 + jnp.concatenate([leaf, leaf]), factors)
+    twice = jax.tree.map(lambda leaf: 100 + np.concatenate([leaf, leaf]), factors)
     covariance = covariance_kernel(lambda a, b: jnp.exp(-jnp.square(a[:, None] - b[None]).sum(axis=-1)))
     for kernel, points in ((LINEAR, twice[1]), (OUTER, twice), (covariance, twice[0])):
-        np.testing.assert_array_equal(np.diag(distances(kernel, points, 14)[:7, 7:]), 0.0)
-        assert (distances(kernel, points, 14)[:7, :7] > 0).sum() == 42
+        squares = distances(kernel, points, 14)
+        np.testing.assert_array_equal(np.diag(squares[:7, 7:]), 0.0)
+        assert (squares[:7, :7] > 0).sum() == 42
 
 
 def test_no_program_of_the_factored_kernel_holds_the_features(factors):
@@ -75,48 +86,55 @@ def test_no_program_of_the_factored_kernel_holds_the_features(factors):
     assert max(value.aval.size for eqn in program.eqns for value in eqn.outvars) <= 7 * 5
 
 
-def test_gradient_factors_are_the_gradient_of_the_loss_by_the_last_layer(rng_key):
-    key_hidden, key_weights = jax.random.split(rng_key)
-    hidden, weights = jax.random.normal(key_hidden, (6, 5)), jax.random.normal(key_weights, (3, 5))
-    log_probs = jax.nn.log_softmax(hidden @ weights.T)
+def test_gradient_factors_are_the_gradient_of_the_loss_by_the_last_layer():
+    hidden, weights = normal(0, 6, 5), normal(1, 3, 5)
+    log_probs = log_softmax(np.asarray(hidden) @ np.asarray(weights).T, axis=-1)
 
     def loss(weights, inputs, label):
         return -jax.nn.log_softmax(weights @ inputs)[label]
 
-    expected = jax.vmap(jax.grad(loss), (None, 0, 0))(weights, hidden, log_probs.argmax(axis=1))
-    factors = gradient_factors(log_probs, hidden)
+    gradients = jax.jit(jax.vmap(jax.grad(loss), (None, 0, 0)))
+    expected = np.asarray(gradients(weights, hidden, log_probs.argmax(axis=1)))
+    factors = jax.jit(gradient_factors)(log_probs, hidden)
     np.testing.assert_allclose(outer_features(factors).reshape(6, 3, 5), expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(OUTER.diagonal(factors), jnp.square(expected).sum(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(jax.jit(OUTER.diagonal)(factors), np.square(expected).sum(axis=(1, 2)), rtol=1e-5)
 
 
-def test_conditioned_features_are_the_posterior_of_bayesian_linear_regression(rng_key):
-    features, labelled = jnp.split(jax.random.normal(rng_key, (9, 4)), [6])
-    weights = jnp.array([1.0, 0.0, 2.0])
-    posterior = condition(features, labelled, noise=0.3, labelled_weights=weights)
+@jax.jit
+def condition_at_once(features, labelled, weights):
+    return condition(features, labelled, noise=0.3, labelled_weights=weights)
+
+
+def test_conditioned_features_are_the_posterior_of_bayesian_linear_regression():
+    features, labelled = normal(0, 6, 4), normal(1, 3, 4)
+    weights = np.array([1.0, 0.0, 2.0], np.float32)
+    posterior = condition_at_once(features, labelled, weights)
     phi, rows = np.asarray(features, np.float64), np.asarray(labelled, np.float64)
     precision = np.eye(4) + rows.T @ np.diag(weights) @ rows / 0.3
+    posterior = np.asarray(posterior, np.float64)
     np.testing.assert_allclose(posterior @ posterior.T, phi @ np.linalg.inv(precision) @ phi.T, rtol=1e-4, atol=1e-5)
 
 
-def test_conditioned_features_agree_with_the_formula_of_a_gaussian_process(rng_key):
-    features, labelled = jnp.split(jax.random.normal(rng_key, (9, 4)), [6])
-    posterior = condition(features, labelled, noise=0.3)
+def test_conditioned_features_agree_with_the_formula_of_a_gaussian_process():
+    features, labelled = normal(0, 6, 4), normal(1, 3, 4)
+    posterior = condition_at_once(features, labelled, None)
     phi, rows = np.asarray(features, np.float64), np.asarray(labelled, np.float64)
     gram = rows @ rows.T + 0.3 * np.eye(3)
     expected = phi @ phi.T - phi @ rows.T @ np.linalg.inv(gram) @ rows @ phi.T
+    posterior = np.asarray(posterior, np.float64)
     np.testing.assert_allclose(posterior @ posterior.T, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_ensemble_features_have_the_covariance_over_draws(rng_key):
-    predictions = jax.random.normal(rng_key, (8, 5, 2))
-    features = ensemble_features(predictions)
-    expected = sum(np.cov(np.asarray(predictions[:, :, c], np.float64).T, bias=True) for c in range(2))
+def test_ensemble_features_have_the_covariance_over_draws():
+    predictions = np.asarray(normal(0, 8, 5, 2))
+    features = np.asarray(jax.jit(ensemble_features)(predictions), np.float64)
+    expected = sum(np.cov(predictions[:, :, c].astype(np.float64).T, bias=True) for c in range(2))
     np.testing.assert_allclose(features @ features.T, expected, rtol=1e-5, atol=1e-6)
-    assert ensemble_features(predictions[:, :, 0]).shape == (5, 8)
+    assert jax.eval_shape(ensemble_features, predictions[:, :, 0]).shape == (5, 8)
 
 
 def test_a_covariance_may_be_a_matrix_or_a_function_and_may_be_traced(rng_key):
-    points = jax.random.normal(rng_key, (6, 2))
+    points = normal(0, 6, 2)
 
     def covariance(scale, a, b):
         return scale * jnp.exp(-jnp.square(a[:, None] - b[None]).sum(axis=-1))

@@ -1,5 +1,7 @@
 """The loop over a short list against one that looks at all points in each step."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +19,7 @@ def short(monkeypatch):
     monkeypatch.setattr(_shortlist, "STEPS_A_PASS", 3)
 
 
+@functools.partial(jax.jit, static_argnames="batch_size")
 def choose(rng_key, gains, shares, batch_size):
     """A point takes from each other its own share of that point's gain: the effect of a point is its column."""
     return greedy_shortlist(
@@ -40,22 +43,23 @@ def test_it_chooses_what_a_look_at_all_points_in_each_step_would(seed, rng_key):
         scores.append(left.max())
         left = left * (1 - shares[expected[-1]])
         left[expected] = -np.inf
-    indices, found = choose(rng_key, jnp.asarray(gains, jnp.float32), jnp.asarray(shares, jnp.float32), 12)
+    indices, found = choose(rng_key, gains.astype(np.float32), shares.astype(np.float32), batch_size=12)
     assert indices.tolist() == expected
     np.testing.assert_allclose(found, scores, rtol=1e-5)
 
 
 def test_of_equal_gains_any_may_be_the_first_also_where_the_list_holds_few_of_them():
-    equal, shares = jnp.ones(20), jnp.zeros((20, 20))
-    batches = [choose(jax.random.key(seed), equal, shares, 20)[0].tolist() for seed in range(40)]
+    equal, shares = np.ones(20, np.float32), np.zeros((20, 20), np.float32)
+    batches = [choose(jax.random.key(seed), equal, shares, batch_size=20)[0].tolist() for seed in range(40)]
     assert all(sorted(batch) == list(range(20)) for batch in batches)
     assert len({batch[0] for batch in batches}) > 12
 
 
 def test_what_is_missing_is_the_absent_index(rng_key):
-    indices, gains = choose(rng_key, jnp.array([1.0, -jnp.inf, 2.0]), jnp.zeros((3, 3)), 3)
+    given = np.array([1.0, -np.inf, 2.0], np.float32)
+    indices, gains = choose(rng_key, given, np.zeros((3, 3), np.float32), batch_size=3)
     assert indices.tolist() == [2, 0, 3]
-    assert gains.tolist() == [2.0, 1.0, -jnp.inf]
+    assert gains.tolist() == [2.0, 1.0, -np.inf]
 
 
 def test_a_long_batch_of_max_det_is_the_pivoted_cholesky_decomposition(rng_key):
@@ -73,6 +77,6 @@ def test_beyond_the_rank_of_the_features_max_det_still_chooses_points_of_falling
     features = scale * jax.random.normal(rng_key, (300, 4))
     selection = max_det(rng_key, features, jnp.ones(300, bool), batch_size=30, noise=noise)
     assert len(set(selection.indices.tolist())) == 30
-    assert selection.indices.max() < 300
+    assert max(selection.indices.tolist()) < 300
     assert (np.diff(selection.scores) <= 0).all()
     assert int(selection.num_invalid) == 0

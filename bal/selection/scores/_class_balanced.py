@@ -51,6 +51,11 @@ def class_balanced(
     check_indices("classes", classes, num_classes, absent=False)
     counts = jnp.zeros(num_classes) if class_counts is None else as_floats("class_counts", class_counts, num_classes)
     check_nonnegative(class_counts=counts)
+    return _class_balanced(rng_key, scores, classes, available, counts, batch_size=batch_size)
+
+
+@jax.jit(static_argnames="batch_size")
+def _class_balanced(rng_key, scores, classes, available, counts, *, batch_size):
     key_turns, key_order = jax.random.split(rng_key)
     excluded = ~available | jnp.isnan(scores)
     kept_scores = jnp.where(excluded, 0.0, scores)

@@ -33,7 +33,7 @@ def top_k(rng_key: RngKey, scores: Float[Array, " N"], available: Bool[Array, " 
     """
     check_request(rng_key, available, batch_size)
     scores = as_floats("scores", scores, available.shape[0])
-    return take_first(_best_first(rng_key, scores, available), scores, available, batch_size=batch_size)
+    return _top_k(rng_key, scores, available, batch_size=batch_size)
 
 
 def gumbel_top_k(
@@ -75,6 +75,34 @@ def gumbel_top_k(
     scores = as_floats("scores", scores, available.shape[0])
     check_choice("kind", kind, SAMPLING_KINDS)
     check_nonnegative(beta=beta)
+    return _gumbel_top_k(rng_key, scores, available, beta, batch_size=batch_size, kind=kind)
+
+
+def uniform(rng_key: RngKey, available: Bool[Array, " N"], *, batch_size: int) -> Selection:
+    """A uniform sample without replacement: the baseline. Scores are 0.
+
+    Args:
+      rng_key: draws the points.
+      available: True where a point may be chosen.
+      batch_size: number of points B.
+
+    Raises:
+      ValueError: ``batch_size`` is not between 1 and N.
+
+    Example:
+      >>> int(uniform(jax.random.key(0), jnp.array([False, True, False]), batch_size=1).indices[0])
+      1
+    """
+    return top_k(rng_key, jnp.zeros(available.shape), available, batch_size=batch_size)
+
+
+@jax.jit(static_argnames="batch_size")
+def _top_k(rng_key, scores, available, *, batch_size):
+    return take_first(_best_first(rng_key, scores, available), scores, available, batch_size=batch_size)
+
+
+@jax.jit(static_argnames=("batch_size", "kind"))
+def _gumbel_top_k(rng_key, scores, available, beta, *, batch_size, kind):
     key_noise, key_rank, key_ties = jax.random.split(rng_key, 3)
     # Half precision has too few numbers for the noise, and for the ranks of a large pool.
     dtype = jnp.promote_types(scores.dtype, jnp.float32)
@@ -100,24 +128,6 @@ def gumbel_top_k(
     key_order = jnp.where(is_top_k, rng_key, key_ties)
     order = random_order(key_order, excluded, last & ~is_top_k, jnp.where(excluded, 0.0, -perturbed))
     return take_first(order, scores, available, batch_size=batch_size)
-
-
-def uniform(rng_key: RngKey, available: Bool[Array, " N"], *, batch_size: int) -> Selection:
-    """A uniform sample without replacement: the baseline. Scores are 0.
-
-    Args:
-      rng_key: draws the points.
-      available: True where a point may be chosen.
-      batch_size: number of points B.
-
-    Raises:
-      ValueError: ``batch_size`` is not between 1 and N.
-
-    Example:
-      >>> int(uniform(jax.random.key(0), jnp.array([False, True, False]), batch_size=1).indices[0])
-      1
-    """
-    return top_k(rng_key, jnp.zeros(available.shape), available, batch_size=batch_size)
 
 
 def _best_first(rng_key: RngKey, scores: Float[Array, " N"], available: Bool[Array, " N"]) -> Int[Array, " N"]:

@@ -1,26 +1,44 @@
 """Figures of a posterior on its test set: chunks, devices, exact moments, and test sets that do not fit."""
 
+import functools
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from bal.evaluation import evaluate, predictive_loss
-from bal.metrics import spearman
 from bal.types import Batch, Dataset, Gaussian
 from tests.prototypes import class_means, linear_regression
 
-INPUTS = jax.random.normal(jax.random.key(0), (37, 2))
-CLASSES = (INPUTS[:, 0] > 0).astype(jnp.int32) + (INPUTS[:, 1] > 0)
+POINTS = np.random.default_rng(0).normal(size=(37, 2)).astype(np.float32)
+INPUTS, CLASSES = jnp.asarray(POINTS), jnp.asarray((POINTS > 0).sum(axis=1), jnp.int32)
 DATASET = Dataset(INPUTS, CLASSES, INPUTS, CLASSES)
+MEANS, LINEAR = class_means(), linear_regression(closed=True)
+REAL = jnp.asarray(POINTS[:, 0])
 
 
 def fitted(posterior, labels):
-    batch = Batch(INPUTS[:12], labels[:12], jnp.ones(12))
-    state, _ = posterior.fit(jax.random.key(1), posterior.init(jax.random.key(0), batch), batch)
-    return state, partial(posterior.predict, state, posterior.sample(jax.random.key(2), state, 5))
+    @jax.jit
+    def fit():
+        batch = Batch(INPUTS[:12], labels[:12], jnp.ones(12))
+        state, _ = posterior.fit(jax.random.key(1), posterior.init(jax.random.key(0), batch), batch)
+        return state, posterior.sample(jax.random.key(2), state, 5)
+
+    state, draws = fit()
+    return state, partial(posterior.predict, state, draws)
+
+
+@functools.cache
+def means():
+    return fitted(MEANS, CLASSES)
+
+
+@functools.cache
+def linear():
+    return fitted(LINEAR, REAL)
 
 
 def assert_same(a, b):
@@ -30,37 +48,40 @@ def assert_same(a, b):
 
 
 def test_chunks_and_devices_give_the_same_figures():
-    posterior = class_means()
-    state, predict = fitted(posterior, CLASSES)
+    state, predict = means()
 
     def run(**settings):
-        return jax.jit(lambda: evaluate(posterior, state, predict, DATASET, **settings))()
+        return jax.jit(lambda: evaluate(MEANS, state, predict, DATASET, **settings))()
 
     whole = run()
     assert set(whole) == {"accuracy", "nll", "brier", "ece", "auc", "loss_rank_correlation"}
     assert_same(run(chunk_size=36), whole)
     mesh = jax.make_mesh((jax.device_count(),), ("pool",))
     assert_same(run(mesh=mesh, chunk_size=3), whole)
-    losses = predictive_loss(posterior.likelihood, predict, INPUTS, CLASSES)
+    losses = np.asarray(jax.jit(lambda: predictive_loss(MEANS.likelihood, predict, INPUTS, CLASSES))())
     np.testing.assert_allclose(whole["nll"], losses.mean(), rtol=1e-5)
-    expected = spearman(posterior.features["predicted_loss"](state, INPUTS)[:, 0], losses, jnp.ones(37))
+    expected = spearmanr(MEANS.features["predicted_loss"](state, POINTS)[:, 0], losses).statistic
     np.testing.assert_allclose(whole["loss_rank_correlation"], expected, rtol=1e-5)
 
 
 def test_a_predictive_distribution_that_is_known_exactly_is_evaluated():
-    posterior, labels = linear_regression(closed=True), INPUTS[:, 0]
-    dataset = DATASET._replace(test_labels=labels)
-    state, predict = fitted(posterior, labels)
-    exact = posterior._replace(moments=lambda state, inputs: Gaussian(inputs @ state[0], jnp.ones(inputs.shape[0])))
-    figures = evaluate(exact, state, predict, dataset)
-    np.testing.assert_allclose(figures["rmse"], jnp.sqrt(((INPUTS @ state[0] - labels) ** 2).mean()), rtol=1e-5)
-    assert figures["nll"] != evaluate(posterior, state, predict, dataset)["nll"]
+    state, predict = linear()
+    exact = LINEAR._replace(moments=lambda state, inputs: Gaussian(inputs @ state[0], jnp.ones(inputs.shape[0])))
+
+    @jax.jit
+    def figures():
+        dataset = DATASET._replace(test_labels=REAL)
+        return [evaluate(posterior, state, predict, dataset) for posterior in (exact, LINEAR)]
+
+    known, drawn = figures()
+    residuals = POINTS.astype(np.float64) @ np.asarray(state[0]) - POINTS[:, 0]
+    np.testing.assert_allclose(known["rmse"], np.sqrt((residuals**2).mean()), rtol=1e-5)
+    assert known["nll"] != drawn["nll"]
 
 
 def test_without_a_test_set_there_are_no_figures():
-    posterior = class_means()
-    state, predict = fitted(posterior, CLASSES)
-    assert evaluate(posterior, state, predict, DATASET._replace(test_labels=None)) == {}
+    state, predict = means()
+    assert evaluate(MEANS, state, predict, DATASET._replace(test_labels=None)) == {}
 
 
 @pytest.mark.parametrize(
@@ -74,14 +95,12 @@ def test_without_a_test_set_there_are_no_figures():
     ],
 )
 def test_a_test_set_that_does_not_fit_is_refused(inputs, labels, message):
-    posterior = class_means()
-    state, predict = fitted(posterior, CLASSES)
+    state, predict = means()
     with pytest.raises(ValueError, match=message):
-        evaluate(posterior, state, predict, DATASET._replace(test_inputs=inputs, test_labels=labels))
+        evaluate(MEANS, state, predict, DATASET._replace(test_inputs=inputs, test_labels=labels))
 
 
 def test_real_test_labels_of_nan_are_refused():
-    posterior, labels = linear_regression(closed=True), INPUTS[:, 0]
-    state, predict = fitted(posterior, labels)
+    state, predict = linear()
     with pytest.raises(ValueError, match="finite labels"):
-        evaluate(posterior, state, predict, DATASET._replace(test_labels=labels.at[3].set(jnp.nan)))
+        evaluate(LINEAR, state, predict, DATASET._replace(test_labels=REAL.at[3].set(jnp.nan)))

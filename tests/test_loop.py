@@ -1,5 +1,7 @@
 """The loop: a run is one program of a key, rounds keep their invariants, labels are read where they may be."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,7 @@ from scipy.stats import spearmanr
 
 import bal
 from bal.strategies import STRATEGIES
-from tests.prototypes import class_means
+from tests.prototypes import class_means, linear_regression
 
 KEY = jax.random.key(0)
 MEANS = class_means()
@@ -40,77 +42,87 @@ def build(strategy=None, posterior=MEANS, **settings):
     return bal.build(posterior, strategy, **{**defaults, **settings})
 
 
+def compiled_run(learner):
+    """(key, data set) -> state and info of a whole run."""
+    return jax.jit(lambda key, data: bal.run(key, learner, data))
+
+
+@functools.cache
+def program(strategy="bald", **settings):
+    """A run of class means, compiled once for all tests."""
+    return compiled_run(build(STRATEGIES[strategy](batch_size=3), **settings))
+
+
+@functools.cache
+def dropout_program(num_rounds):
+    return compiled_run(build(posterior=DROPOUT, num_rounds=num_rounds))
+
+
+@functools.cache
+def compiled_step():
+    """A round of the learner that ``build`` makes by default."""
+    return jax.jit(build().step)
+
+
 def assert_same(a, b, **tolerance):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, **tolerance), a, b)
 
 
 def test_a_run_keeps_the_invariants_of_the_pool():
     for name in ("random", "bald", "batch_bald"):  # tests/test_strategies.py has the others
-        factory = STRATEGIES[name]
-        learner = build(factory(batch_size=3))
-        state, info = jax.jit(lambda key, learner=learner: bal.run(key, learner, DATASET))(jax.random.key(1))
+        state, info = jax.device_get(program(name)(jax.random.key(1), DATASET))
         assert info.num_labelled.tolist() == [6, 9, 12, 15], name
         held = state.pool.indices.tolist()
         assert len(set(held)) == len(held) == 18
         assert (~state.pool.available).nonzero()[0].tolist() == sorted(held)
-        np.testing.assert_array_equal(state.pool.labels, DATASET.pool_labels[state.pool.indices])
+        np.testing.assert_array_equal(state.pool.labels, np.asarray(DATASET.pool_labels)[state.pool.indices])
         np.testing.assert_array_equal(state.pool.indices[6:], info.selection.indices.ravel())
-        assert jnp.isfinite(info.metrics["nll"]).all()
+        assert np.isfinite(info.metrics["nll"]).all()
 
 
 def test_a_run_compiles_once_whatever_its_length_and_not_again_for_another_key():
-    compiled = []
-    for num_rounds in (2, 8):
-        learner = build(posterior=DROPOUT, num_rounds=num_rounds)
-        run = jax.jit(lambda key, learner=learner: bal.run(key, learner, DATASET))
-        run(jax.random.key(0))
-        run(jax.random.key(1))
+    lengths = []
+    for num_rounds in (2, 4):
+        run = dropout_program(num_rounds)
+        run(jax.random.key(0), DATASET)
+        run(jax.random.key(1), DATASET)
         assert run._cache_size() == 1
-        compiled.append(len(run.lower(jax.random.key(0)).as_text()))
-    # The program of eight rounds is that of two: only numbers differ.
-    assert abs(compiled[1] - compiled[0]) < 0.01 * compiled[0]
+        lengths.append(len(str(run.trace(jax.random.key(0), DATASET).jaxpr)))
+    # The program of four rounds is that of two: only numbers differ.
+    assert abs(lengths[1] - lengths[0]) < 0.01 * lengths[0]
 
 
 def test_vmapped_seeds_follow_the_single_runs():
-    learner = build(posterior=DROPOUT)
+    alone = dropout_program(2)
     keys = jax.random.split(jax.random.key(0), 3)
-    together, _ = jax.jit(jax.vmap(lambda key, data: bal.run(key, learner, data), in_axes=(0, None)))(keys, DATASET)
-    alone = jax.jit(lambda key: bal.run(key, learner, DATASET))
+    together, _ = jax.jit(jax.vmap(alone, in_axes=(0, None)))(keys, DATASET)
     for seed in range(3):
         # Later rounds may part by rounding.
-        assert together.pool.indices[seed, :9].tolist() == alone(keys[seed])[0].pool.indices[:9].tolist()
+        assert together.pool.indices[seed, :9].tolist() == alone(keys[seed], DATASET)[0].pool.indices[:9].tolist()
 
 
 def test_the_same_key_gives_the_same_run_and_another_key_another():
-    run = jax.jit(lambda key: bal.run(key, build(), DATASET))
-    first, again, other = run(jax.random.key(0)), run(jax.random.key(0)), run(jax.random.key(1))
+    first, again, other = (program()(jax.random.key(seed), DATASET) for seed in (0, 0, 1))
     assert_same(first, again, rtol=0)
     assert first[0].pool.indices.tolist() != other[0].pool.indices.tolist()
 
 
 def test_steps_from_the_host_are_the_run():
-    learner = build()
     key = jax.random.key(0)
-    step = jax.jit(learner.step)
-    state = learner.init(key, DATASET)
+    state = build().init(key, DATASET)
     for _ in range(4):
-        state, _ = step(key, state, DATASET)
-    assert state.pool.indices.tolist() == bal.run(key, learner, DATASET)[0].pool.indices.tolist()
+        state, _ = compiled_step()(key, state, DATASET)
+    assert state.pool.indices.tolist() == program()(key, DATASET)[0].pool.indices.tolist()
 
 
 def test_a_longer_run_extends_a_shorter_one():
-    runs = [
-        jax.jit(lambda key, n=n: bal.run(key, build(posterior=DROPOUT, num_rounds=n), DATASET))(jax.random.key(0))
-        for n in (2, 4)
-    ]
+    runs = [dropout_program(n)(jax.random.key(0), DATASET) for n in (2, 4)]
     assert runs[1][0].pool.indices[:12].tolist() == runs[0][0].pool.indices.tolist()
 
 
 def test_strategies_with_the_same_key_start_from_the_same_points_and_model():
-    infos = [
-        jax.jit(lambda key, s=s: bal.run(key, build(s), DATASET)[1])(jax.random.key(0))
-        for s in (bal.strategies.random(batch_size=3), bal.strategies.power_bald(batch_size=3))
-    ]
+    infos = [jax.device_get(program(name)(jax.random.key(0), DATASET)[1]) for name in ("random", "bald")]
+    assert infos[0].selection.indices.tolist() != infos[1].selection.indices.tolist()
     assert_same(*[jax.tree.map(lambda leaf: leaf[0], info.metrics) for info in infos], rtol=1e-6)
 
 
@@ -126,41 +138,52 @@ def test_each_key_governs_its_own_source_of_randomness():
     assert run(keys._replace(initial=other)).tolist()[:6] != base[:6]
 
 
+def spoil(labels, read):
+    """Other labels of all points but those of these indices."""
+    unread = ~np.isin(np.arange(len(labels)), read)
+    return jnp.asarray(np.where(unread, 2 - np.asarray(labels), labels))
+
+
 def test_labels_are_read_for_the_points_chosen_only():
-    learner = build()
-    state, _ = jax.jit(lambda data: bal.run(jax.random.key(0), learner, data))(DATASET)
-    unread = jnp.ones(48, bool).at[state.pool.indices].set(False)
-    spoilt = DATASET._replace(pool_labels=jnp.where(unread, 2 - DATASET.pool_labels, DATASET.pool_labels))
-    again, _ = jax.jit(lambda data: bal.run(jax.random.key(0), learner, data))(spoilt)
+    state, _ = program()(jax.random.key(0), DATASET)
+    spoilt = DATASET._replace(pool_labels=spoil(DATASET.pool_labels, state.pool.indices))
+    again, _ = program()(jax.random.key(0), spoilt)
     assert again.pool.indices.tolist() == state.pool.indices.tolist()
 
 
 def test_only_a_privileged_strategy_sees_the_labels_of_the_pool():
-    def spy(privileged):
+    def seen_by(privileged, pool_subset_size):
+        """Places, points, labels and all arrays of the view, and whether it has a loss."""
+        seen = []
+
         def select(rng_key, view):
             seen.append(view)
             return bal.strategies.random(batch_size=3).select(rng_key, view)
 
-        return bal.Strategy(3, select, privileged=privileged)
+        @jax.jit
+        def look(key, data):
+            learner = build(bal.Strategy(3, select, privileged=privileged), pool_subset_size=pool_subset_size)
+            learner.ask(key, learner.init(key, data), data)
+            view = seen[-1]
+            leaves = [leaf for leaf in jax.tree.leaves(view) if isinstance(leaf, jax.Array)]
+            return view.pool_indices, view.take(jnp.arange(view.size)), view.labels, leaves
 
+        return *jax.device_get(look(jax.random.key(0), DATASET)), seen[-1].loss is not None
+
+    inputs, labels = np.asarray(DATASET.pool_inputs), np.asarray(DATASET.pool_labels)
     for pool_subset_size in (None, 7):
-        seen = []
-        for privileged in (False, True):
-            learner = build(spy(privileged), pool_subset_size=pool_subset_size)
-            learner.ask(jax.random.key(0), learner.init(jax.random.key(0), DATASET), DATASET)
-        common, privileged_view = seen
-        assert common.labels is None
-        assert common.loss is None
+        indices, shown, seen_labels, _, has_loss = seen_by(True, pool_subset_size)
+        assert has_loss
         # Labels are those of the points shown.
-        inputs = np.asarray(DATASET.pool_inputs)
-        shown = np.asarray(privileged_view.take(jnp.arange(privileged_view.size)))
         rows = [np.flatnonzero((inputs == point).all(axis=1))[0] for point in shown]
-        assert privileged_view.pool_indices.tolist() == rows
-        assert privileged_view.labels.tolist() == DATASET.pool_labels[jnp.array(rows)].tolist()
+        assert indices.tolist() == rows
+        assert seen_labels.tolist() == labels[rows].tolist()
+        indices, _, seen_labels, leaves, has_loss = seen_by(False, pool_subset_size)
+        assert seen_labels is None
+        assert not has_loss
         # Nor are they hidden anywhere else in the view.
-        shown = DATASET.pool_labels[common.pool_indices]
-        for hidden in (DATASET.pool_labels, shown):
-            assert not any(np.array_equal(leaf, hidden) for leaf in jax.tree.leaves(common))
+        for hidden in (labels, labels[indices]):
+            assert not any(np.array_equal(leaf, hidden) for leaf in leaves)
 
 
 def test_a_privileged_strategy_needs_labels_of_the_pool():
@@ -171,60 +194,65 @@ def test_a_privileged_strategy_needs_labels_of_the_pool():
 
 
 def test_the_rank_correlation_of_predicted_and_true_loss_is_recorded_in_each_round():
-    info = jax.jit(lambda key: bal.run(key, build(), DATASET)[1])(jax.random.key(0))
+    state, info = program()(jax.random.key(0), DATASET)
     assert info.metrics["loss_rank_correlation"].shape == (4,)
-    state = build().init(jax.random.key(0), DATASET)
-    state, first = build().ask(jax.random.key(0), state, DATASET)
-    draws = MEANS.sample(jax.random.fold_in(bal.split_keys(jax.random.key(0)).samples, 0), state.posterior, 4)
-    log_probs = MEANS.likelihood.reduce(MEANS.predict(state.posterior, draws, DATASET.test_inputs))
-    true = -np.asarray(log_probs)[np.arange(20), np.asarray(DATASET.test_labels)]
-    expected = spearmanr(DATASET.test_inputs[:, 0], true).statistic
-    np.testing.assert_allclose(first.metrics["loss_rank_correlation"], expected, rtol=1e-4, atol=1e-5)
+
+    @jax.jit
+    def log_probs_of(belief):
+        """Predictions of the last round."""
+        draws = MEANS.sample(jax.random.fold_in(bal.split_keys(jax.random.key(0)).samples, 3), belief, 4)
+        return MEANS.likelihood.reduce(MEANS.predict(belief, draws, DATASET.test_inputs))
+
+    true = -np.asarray(log_probs_of(state.posterior))[np.arange(20), np.asarray(DATASET.test_labels)]
+    expected = spearmanr(np.asarray(DATASET.test_inputs)[:, 0], true).statistic
+    np.testing.assert_allclose(info.metrics["loss_rank_correlation"][-1], expected, rtol=1e-4, atol=1e-5)
     bare = build(posterior=MEANS._replace(features={}), num_rounds=1)
-    assert "loss_rank_correlation" not in bal.run(jax.random.key(0), bare, DATASET)[1].metrics
+    metrics = jax.eval_shape(lambda key: bal.run(key, bare, DATASET)[1].metrics, KEY)
+    assert set(metrics) == set(info.metrics) - {"loss_rank_correlation"}
 
 
 def test_the_test_set_does_not_touch_the_acquisition():
-    learner = build()
-    run = jax.jit(lambda data: bal.run(jax.random.key(0), learner, data)[0].pool.indices)
-    assert run(DATASET).tolist() == run(DATASET._replace(test_inputs=-5 * DATASET.test_inputs)).tolist()
+    other = DATASET._replace(test_inputs=-5 * DATASET.test_inputs)
+    (state, info), (again, other_info) = (program()(jax.random.key(0), data) for data in (DATASET, other))
+    assert again.pool.indices.tolist() == state.pool.indices.tolist()
+    assert not np.allclose(other_info.metrics["nll"], info.metrics["nll"])
 
 
 def test_chunks_and_devices_do_not_change_what_is_asked_for():
     assert jax.device_count() == 8, "conftest.py forces eight host devices"
     mesh = Mesh(np.array(jax.devices()), ("pool",))
-    whole = jax.jit(lambda key: bal.run(key, build(), DATASET))(jax.random.key(0))
-    for settings in ({"chunk_size": 5}, {"mesh": mesh}, {"mesh": mesh, "chunk_size": 5}):
-        parts = jax.jit(lambda key, s=settings: bal.run(key, build(**s), DATASET))(jax.random.key(0))
+    whole = program()(jax.random.key(0), DATASET)
+    for settings in ({"chunk_size": 5}, {"mesh": mesh, "chunk_size": 5}):
+        parts = program(**settings)(jax.random.key(0), DATASET)
         assert parts[0].pool.indices.tolist() == whole[0].pool.indices.tolist(), settings
         assert_same(parts[1].metrics, whole[1].metrics, rtol=1e-4, atol=1e-5)
 
 
 def test_a_mesh_works_under_vmap_over_seeds():
-    learner = build(mesh=Mesh(np.array(jax.devices()), ("pool",)))
     keys = jax.random.split(jax.random.key(0), 2)
-    state, _ = jax.jit(jax.vmap(lambda key, data: bal.run(key, learner, data), in_axes=(0, None)))(keys, DATASET)
-    alone = jax.jit(lambda key: bal.run(key, build(), DATASET))(keys[1])[0]
-    assert state.pool.indices[1, :9].tolist() == alone.pool.indices[:9].tolist()
+    run = program(mesh=Mesh(np.array(jax.devices()), ("pool",)))
+    state, info = jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, DATASET)
+    for seed in range(2):
+        alone, alone_info = program()(keys[seed], DATASET)
+        assert state.pool.indices[seed].tolist() == alone.pool.indices.tolist()
+        own = {name: values[seed] for name, values in jax.device_get(info.metrics).items()}
+        assert_same(own, alone_info.metrics, rtol=1e-4, atol=1e-5)
 
 
 def test_pool_subsets_return_pool_indices_of_available_points():
-    learner = build(pool_subset_size=5)
-    state, info = jax.jit(lambda key: bal.run(key, learner, DATASET))(jax.random.key(0))
-    assert len(set(state.pool.indices.tolist())) == 18
-    whole, _ = jax.jit(lambda key: bal.run(key, build(), DATASET))(jax.random.key(0))
-    assert whole.pool.indices.tolist() != state.pool.indices.tolist()
+    whole, _ = program()(jax.random.key(0), DATASET)
+    state, _ = program(num_rounds=14, pool_subset_size=5)(jax.random.key(0), DATASET)
+    assert whole.pool.indices.tolist() != state.pool.indices[:18].tolist()
     # Where nearly nothing is left, a subset has absent points in it, and they are never chosen.
-    learner = build(num_rounds=14, pool_subset_size=5)
-    state, info = jax.jit(lambda key: bal.run(key, learner, DATASET))(jax.random.key(0))
     assert sorted(state.pool.indices.tolist()) == list(range(48))
 
 
 def test_the_predictor_of_a_round_is_the_functions_that_its_strategy_saw():
     learner, key = build(posterior=DROPOUT), jax.random.key(3)
-    state, info = jax.jit(lambda key: bal.run(key, learner, DATASET))(key)
+    state, info = dropout_program(4)(key, DATASET)
     asked, scores = info.selection.indices[-1], info.selection.scores[-1]
 
+    @jax.jit
     def bald_of(rng_key):
         return bal.acquisition.bald(learner.predictor(rng_key, state)(DATASET.pool_inputs[asked]))
 
@@ -236,20 +264,22 @@ def test_the_predictor_of_a_round_is_the_functions_that_its_strategy_saw():
 
 
 def test_no_initial_labels_are_legal():
-    state, info = jax.jit(lambda key: bal.run(key, build(num_initial=0), DATASET))(jax.random.key(0))
+    state, info = program(num_initial=0)(jax.random.key(0), DATASET)
     assert info.num_labelled.tolist() == [0, 3, 6, 9]
     assert (state.pool.indices < 48).all()
 
 
 def test_the_evaluated_posterior_may_be_another_one():
-    plain = jax.jit(lambda key: bal.run(key, build(), DATASET))(jax.random.key(0))
-    other = jax.jit(lambda key: bal.run(key, build(evaluation_posterior=ENSEMBLE), DATASET))(jax.random.key(0))
+    # It has fewer draws than the learner asks for, and all of them are evaluated.
+    few = MEANS._replace(sample=lambda key, state, count: 2 * MEANS.sample(key, state, 3), max_samples=3)
+    plain = program()(jax.random.key(0), DATASET)
+    other = compiled_run(build(evaluation_posterior=few))(jax.random.key(0), DATASET)
     assert other[0].pool.indices[:9].tolist() == plain[0].pool.indices[:9].tolist()
     assert not np.allclose(other[1].metrics["nll"], plain[1].metrics["nll"])
     assert plain[0].evaluation == ()
-    ensemble = jax.jit(lambda key: bal.run(key, build(posterior=ENSEMBLE, num_samples=3), DATASET))(jax.random.key(0))
+    alone = compiled_run(build(bal.strategies.random(batch_size=3), few, num_samples=3))(jax.random.key(0), DATASET)
     # The first round trains both on the same points, from the same keys.
-    np.testing.assert_allclose(other[1].metrics["nll"][0], ensemble[1].metrics["nll"][0], rtol=1e-4)
+    np.testing.assert_allclose(other[1].metrics["nll"][0], alone[1].metrics["nll"][0], rtol=1e-4)
 
 
 def test_by_default_there_are_as_many_samples_as_an_ensemble_has_and_32_of_any_other_posterior():
@@ -272,8 +302,8 @@ def test_labels_that_are_not_standardised_are_warned_about_before_anything_runs(
 
 
 def test_a_dataset_without_a_test_set_has_no_metrics():
-    info = bal.run(jax.random.key(0), build(num_rounds=1), DATASET._replace(test_inputs=None, test_labels=None))[1]
-    assert info.metrics == {}
+    untested = DATASET._replace(test_inputs=None, test_labels=None)
+    assert jax.eval_shape(program(num_rounds=1), jax.random.key(0), untested)[1].metrics == {}
 
 
 def test_warm_start_and_shrink_and_perturb_continue_from_the_round_before():
@@ -308,9 +338,8 @@ def test_skipped_points_are_never_asked_for():
     state = learner.init(jax.random.key(0), DATASET)
     skipped = jnp.arange(0, 48, 2)
     state = learner.skip(state, skipped)
-    step = jax.jit(learner.step)
     for _ in range(4):
-        state, info = step(jax.random.key(0), state, DATASET)
+        state, info = compiled_step()(jax.random.key(0), state, DATASET)
         assert not set(info.selection.indices.tolist()) & set(skipped.tolist())
 
 
@@ -348,22 +377,23 @@ def test_data_that_do_not_fit_are_refused_by_init(settings, dataset, message):
 
 
 def test_a_strategy_for_classes_refuses_gaussian_predictions():
-    network = bal.networks.mlp(num_outputs=1, hidden_sizes=(8,), dropout_rate=0.2)
-    posterior = bal.posteriors.mc_dropout(network, bal.likelihoods.gaussian(), optax.adam(1e-2), **TRAINING)
+    posterior = linear_regression(closed=False)
     dataset = bal.Dataset(DATASET.pool_inputs, DATASET.pool_inputs[:, 0], None, None)
     with pytest.raises(ValueError, match="expected a strategy for gaussian predictions, got one for categorical"):
         build(posterior=posterior)
-    state, info = bal.run(jax.random.key(0), build(bal.strategies.random(batch_size=3), posterior=posterior), dataset)
+    learner = build(bal.strategies.random(batch_size=3), posterior)
+    state, _ = compiled_run(learner)(jax.random.key(0), dataset)
     assert state.pool.labels.dtype == jnp.float32
 
 
 def test_inputs_may_be_any_pytree_of_integers_and_floats():
     """Images of bytes beside floats, through the posterior of the latter."""
+    features = {"embedding": lambda state, inputs: MEANS.features["embedding"](state, join(inputs))}
     flat = MEANS._replace(
         init=lambda key, batch: MEANS.init(key, batch._replace(inputs=join(batch.inputs))),
         fit=lambda key, state, batch, validation=None: MEANS.fit(key, state, batch._replace(inputs=join(batch.inputs))),
         predict=lambda state, draws, inputs: MEANS.predict(state, draws, join(inputs)),
-        features={"embedding": lambda state, inputs: MEANS.features["embedding"](state, join(inputs))},
+        features=features,
     )
 
     def join(inputs):
@@ -376,12 +406,11 @@ def test_inputs_may_be_any_pytree_of_integers_and_floats():
     dataset = DATASET._replace(pool_inputs=split(DATASET.pool_inputs), test_inputs=split(DATASET.test_inputs))
     settings = {"pool_subset_size": 20, "chunk_size": 7, "num_rounds": 2}
     for strategy in (bal.strategies.badge(batch_size=3), bal.strategies.batch_bald(batch_size=3)):
-        runs = []
-        for posterior, data in ((flat, dataset), (MEANS._replace(features=ONLY), DATASET)):
-            learner = build(strategy, posterior, **settings)
-            run = jax.jit(lambda key, data, learner=learner: bal.run(key, learner, data)[0].pool.indices)
-            runs.append(run(jax.random.key(0), data).tolist())
-        assert runs[0] == runs[1]
+        trees, arrays = (
+            compiled_run(build(strategy, posterior, **settings))(jax.random.key(0), data)[0].pool.indices.tolist()
+            for posterior, data in ((flat, dataset), (MEANS._replace(features=ONLY), DATASET))
+        )
+        assert trees == arrays
 
 
 def test_seeds_under_one_vmap_share_the_memory_budget(monkeypatch):
@@ -405,24 +434,29 @@ def test_the_view_of_a_round_is_the_one_that_its_strategy_saw():
         seen.append(view)
         return bal.strategies.bald(batch_size=3).select(rng_key, view)
 
-    learner, key = build(bal.Strategy(3, select), pool_subset_size=9), jax.random.key(5)
-    state, info = learner.ask(key, learner.init(key, DATASET), DATASET)
-    view = learner.view(key, state, DATASET)
-    assert view.pool_indices.tolist() == seen[0].pool_indices.tolist()
-    assert set(info.selection.indices.tolist()) <= set(view.pool_indices.tolist())
-    points = view.take(jnp.arange(view.size))
-    np.testing.assert_array_equal(points, DATASET.pool_inputs[view.pool_indices])
-    np.testing.assert_allclose(view.predict(points), seen[0].predict(points), rtol=1e-5)
-    np.testing.assert_array_equal(view.target_inputs, seen[0].target_inputs)
+    learner = build(bal.Strategy(3, select), pool_subset_size=9)
+
+    @jax.jit
+    def look(key, data):
+        state, info = learner.ask(key, learner.init(key, data), data)
+        view = learner.view(key, state, data)
+        points, absent = view.take(jnp.arange(view.size)), view.take(jnp.array([view.size]))
+        both = [(each.pool_indices, each.predict(points), each.target_inputs) for each in (view, seen[-1])]
+        return info.selection.indices, points, absent, both
+
+    asked, points, absent, (view, shown) = jax.device_get(look(jax.random.key(5), DATASET))
+    assert view[0].tolist() == shown[0].tolist()
+    assert set(asked.tolist()) <= set(view[0].tolist())
+    np.testing.assert_array_equal(points, np.asarray(DATASET.pool_inputs)[view[0]])
+    np.testing.assert_allclose(view[1], shown[1], rtol=1e-5)
+    np.testing.assert_array_equal(view[2], shown[2])
     # A point that is absent is zero, and its pool index is that of no point.
-    assert (view.take(jnp.array([view.size])) == 0).all()
+    assert (absent == 0).all()
 
 
 def test_nan_predictions_are_counted_and_never_chosen():
     spoilt = DATASET._replace(pool_inputs=DATASET.pool_inputs.at[jnp.arange(40, 48)].set(jnp.nan))
-    learner = build(num_initial=4)
-    initial = (jnp.arange(4), DATASET.pool_labels[:4])
-    state = learner.init(jax.random.key(0), spoilt, initial=initial)
-    _, info = learner.ask(jax.random.key(0), state, spoilt)
+    state = build().init(jax.random.key(0), spoilt, initial=(jnp.arange(6), DATASET.pool_labels[:6]))
+    _, info = compiled_step()(jax.random.key(0), state, spoilt)
     assert int(info.selection.num_invalid) == 8
     assert (info.selection.indices < 40).all()

@@ -14,7 +14,8 @@ import bal
 from bal import pool as pools
 from bal.evaluation import predictive_loss
 from bal.strategies import STRATEGIES
-from bal.view import mean_noise, pool_view
+from bal.streaming import take_points
+from bal.view import in_pool, mean_noise, pool_view
 from tests.prototypes import class_means, linear_regression
 
 NUM_POINTS, BATCH_SIZE = 40, 3
@@ -33,82 +34,133 @@ CLOSED = {f"{name}, closed": "closed" for name in (*sorted(OF_GAUSSIANS), "max_d
 cases = pytest.mark.parametrize(("case", "kind"), [*CASES.items(), *CLOSED.items()])
 
 
+@functools.cache
 def problem(kind):
-    key_labels, key_noise, key_test = jax.random.split(jax.random.key(7), 3)
-    classes = jax.random.randint(key_labels, (NUM_POINTS,), 0, 3)
-    inputs = 3 * jax.nn.one_hot(classes, 3) + jax.random.normal(key_noise, (NUM_POINTS, 3))
-    labels = classes if kind == "classes" else inputs.sum(axis=1)
-    return bal.Dataset(inputs, labels, target_inputs=inputs[:5] + 0.1 * jax.random.normal(key_test, (5, 3)))
+    rng = np.random.default_rng(7)
+    classes = rng.integers(0, 3, NUM_POINTS)
+    inputs = (3 * np.eye(3)[classes] + rng.normal(size=(NUM_POINTS, 3))).astype(np.float32)
+    labels = classes.astype(np.int32) if kind == "classes" else inputs.sum(axis=1)
+    targets = inputs[:5] + 0.1 * rng.normal(size=(5, 3)).astype(np.float32)
+    return jax.tree.map(jnp.asarray, bal.Dataset(inputs, labels, target_inputs=targets))
 
 
 @functools.cache
-def view_of(kind, chunk_size=None, mesh=None):
-    """What a strategy sees of the first round."""
+def fitted(kind):
+    """A posterior of four labels, and draws of it."""
     posterior, dataset = POSTERIORS[kind], problem(kind)
-    pool = pools.empty_pool(NUM_POINTS, 6, dataset.pool_labels)
-    pool = pools.add_labels(pool, jnp.arange(4), dataset.pool_labels[:4])
-    batch = pools.labelled_batch(pool, dataset.pool_inputs)
-    state, _ = posterior.fit(jax.random.key(0), posterior.init(jax.random.key(1), batch), batch)
-    draws = posterior.sample(jax.random.key(2), state, 8)
+
+    @jax.jit
+    def fit():
+        batch = pools.labelled_batch(first_pool(kind, 6), dataset.pool_inputs)
+        state, _ = posterior.fit(jax.random.key(0), posterior.init(jax.random.key(1), batch), batch)
+        return state, posterior.sample(jax.random.key(2), state, 8)
+
+    return fit()
+
+
+def first_pool(kind, budget):
+    dataset = problem(kind)
+    pool = pools.empty_pool(NUM_POINTS, budget, dataset.pool_labels)
+    return pools.add_labels(pool, jnp.arange(4), dataset.pool_labels[:4])
+
+
+def look(rng_key, kind, model, dataset, pool, pool_subset_size=None, **streaming):
+    """What a strategy sees under a fitted model."""
+    posterior, (state, draws) = POSTERIORS[kind], model
+    predict = Partial(posterior.predict, state, draws)
     return pool_view(
-        jax.random.key(3),
+        rng_key,
         dataset,
         pool,
-        batch,
-        predict=Partial(posterior.predict, state, draws),
+        pools.labelled_batch(pool, dataset.pool_inputs),
+        predict=predict,
         information=Partial(posterior.likelihood.information),
         noise=Partial(mean_noise) if kind != "classes" else None,
         features={name: Partial(feature, state) for name, feature in posterior.features.items()},
         covariance=None if posterior.covariance is None else Partial(posterior.covariance, state),
-        stream=partial(bal.stream, chunk_size=chunk_size, mesh=mesh),
+        stream=partial(bal.stream, **streaming),
+        pool_subset_size=pool_subset_size,
         num_targets=5,
         # Given to all of them here; that the loop does not is tested in tests/test_loop.py.
-        privileged_loss=Partial(
-            partial(predictive_loss, posterior.likelihood), Partial(posterior.predict, state, draws)
-        ),
+        privileged_loss=Partial(partial(predictive_loss, posterior.likelihood), predict),
     )
+
+
+@functools.cache
+def view_of(kind, chunk_size=None, mesh=None):
+    """The view of the whole pool in the first round."""
+    model, dataset, settings = fitted(kind), problem(kind), {"chunk_size": chunk_size, "mesh": mesh}
+    return jax.jit(lambda: look(jax.random.key(3), kind, model, dataset, first_pool(kind, 6), **settings))()
+
+
+def chosen(strategy, view):
+    return jax.device_get(jax.jit(lambda: strategy.select(jax.random.key(0), view))())
+
+
+@functools.cache
+def chosen_of_whole(case, kind):
+    """What a strategy chooses of the whole pool at once."""
+    return chosen(STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE), view_of(kind))
 
 
 @cases
 def test_rounds_on_pool_subsets_keep_the_invariants_under_vmap(case, kind):
-    dataset = problem(kind)
-    strategy = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE)
-    learner = bal.build(
-        POSTERIORS[kind], strategy, num_samples=8, num_initial=0, num_rounds=13, pool_subset_size=16, chunk_size=7
-    )
-    keys = jax.random.split(jax.random.key(1), 2)
-    start = jax.vmap(learner.init, in_axes=(0, None))(keys, dataset)
-    step = jax.jit(jax.vmap(learner.step, in_axes=(0, 0, None)))
-    state = start
-    for done in range(1, 14):
-        before = state.pool.available
-        state, info = step(keys, state, dataset)
+    strategy, dataset, model = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE), problem(kind), fitted(kind)
+
+    def choose(rng_key, pool, inputs):
+        """A round of the loop with the same model in each."""
+        key_view, key_select = jax.random.split(rng_key)
+        shown = dataset._replace(pool_inputs=inputs)
+        view = look(key_view, kind, model, shown, pool, pool_subset_size=16, chunk_size=7)
+        selection = strategy.select(key_select, view)
+        asked = in_pool(view, selection.indices, NUM_POINTS)
+        return pools.add_labels(pool, asked, take_points(dataset.pool_labels, asked)), selection._replace(indices=asked)
+
+    choose = jax.jit(jax.vmap(choose, in_axes=(0, 0, None)))
+    keys = jax.random.split(jax.random.key(1), (13, 2))
+    start = pool = jax.jit(jax.vmap(lambda _: first_pool(kind, 43)))(np.arange(2))
+    for done, key in enumerate(keys, start=1):
+        before = np.asarray(pool.available)
+        # The last round has nothing left to ask for: 36 of 40 points are asked for in the twelve before.
+        pool, selection = choose(key, pool, dataset.pool_inputs)
+        asked, held, labels = jax.device_get((selection.indices, pool.indices, pool.labels))
+        count = 4 + min(done, 12) * BATCH_SIZE
         for seed in range(2):
             # In the end a subset has absent points in it, which are never chosen.
-            assert before[seed][info.selection.indices[seed]].all()
-            held = state.pool.indices[seed, : done * BATCH_SIZE]
-            assert len(set(held.tolist())) == done * BATCH_SIZE
-            np.testing.assert_array_equal(state.pool.labels[seed, : done * BATCH_SIZE], dataset.pool_labels[held])
-        assert (info.selection.num_invalid == 0).all()
+            real = asked[seed][asked[seed] < NUM_POINTS]
+            assert len(real) == (BATCH_SIZE if done <= 12 else 0)
+            assert before[seed][real].all()
+            assert len(set(held[seed, :count].tolist())) == count
+            np.testing.assert_array_equal(labels[seed, :count], dataset.pool_labels[held[seed, :count]])
+        assert (np.asarray(selection.num_invalid) == 0).all()
 
-    nan = jnp.arange(NUM_POINTS) % 2 == 0
-    spoilt = dataset._replace(pool_inputs=jnp.where(nan[:, None], jnp.nan, dataset.pool_inputs))
-    chosen = step(keys, start, spoilt)[1].selection
+    nan = (np.arange(NUM_POINTS) % 2 == 0) & (np.arange(NUM_POINTS) >= 4)  # labelled points are sound
+    spoilt = np.where(nan[:, None], np.nan, dataset.pool_inputs)
+    selection = jax.device_get(choose(keys[0], start, spoilt)[1])
     if case not in ("random", "foreground_random"):  # they look at no input
-        assert (chosen.num_invalid > 0).all()
-        assert (chosen.indices % 2 == 1).all()
+        assert (selection.num_invalid > 0).all()
+        assert (selection.indices % 2 == 1).all()
+
+
+@cases
+def test_a_round_of_the_loop_is_a_program(case, kind):
+    """Traced, not run: tests/test_loop.py runs some of them, and the choice of each is tested above."""
+    strategy = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE)
+    learner = bal.build(POSTERIORS[kind], strategy, num_samples=8, num_initial=0, num_rounds=13, pool_subset_size=16)
+    state = jax.eval_shape(learner.init, jax.random.key(1), problem(kind))
+    after, info = jax.eval_shape(learner.step, jax.random.key(1), state, problem(kind))
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), state
+    )
+    assert info.selection.indices.shape == (BATCH_SIZE,)
 
 
 @cases
 def test_chunks_on_several_devices_do_not_change_the_choice(case, kind):
-    select = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE).select
+    strategy = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE)
     mesh = Mesh(np.array(jax.devices()), ("pool",))
     assert mesh.size == 8, "conftest.py forces eight host devices"
-
-    def choose(view):
-        return jax.jit(lambda rng_key: select(rng_key, view))(jax.random.key(0))
-
-    whole, divided = choose(view_of(kind)), choose(view_of(kind, 3, mesh))
+    whole, divided = chosen_of_whole(case, kind), chosen(strategy, view_of(kind, 3, mesh))
     assert divided.indices.tolist() == whole.indices.tolist()
     np.testing.assert_allclose(divided.scores, whole.scores, rtol=1e-4, atol=1e-6)
 
@@ -136,10 +188,10 @@ def test_strategies_of_embeddings_say_so_before_anything_runs():
 
 @pytest.mark.parametrize("name", ["batch_bald", "batch_epig"])
 def test_candidates_give_the_choice_of_the_whole_pool_where_they_are_certified(name):
-    view = view_of("classes")
-    whole, few, many = (
-        STRATEGIES[name](batch_size=BATCH_SIZE, num_candidates=count).select(jax.random.key(0), view)
-        for count in (NUM_POINTS, BATCH_SIZE, 30)
+    whole = chosen_of_whole(name, "classes")  # all of its points are candidates
+    few, many = (
+        chosen(STRATEGIES[name](batch_size=BATCH_SIZE, num_candidates=count), view_of("classes"))
+        for count in (BATCH_SIZE, 30)
     )
     assert bool(whole.certified)
     assert bool(many.certified)
@@ -154,62 +206,58 @@ def test_candidates_give_the_choice_of_the_whole_pool_where_they_are_certified(n
 
 
 def test_labelled_points_are_centres():
-    view = view_of("classes")
-    strategy = bal.strategies.k_center(batch_size=BATCH_SIZE)
-    chosen = strategy.select(jax.random.key(0), view)
-    embeddings = np.asarray(view.features["embedding"](view.take(jnp.arange(NUM_POINTS))), np.float64)
+    first = chosen_of_whole("k_center", "classes")
+    state, _ = fitted("classes")
+    embeddings = np.float64(problem("classes").pool_inputs) @ np.float64(state).T
     distances = np.linalg.norm(embeddings[:, None] - embeddings[None, :4], axis=-1).min(axis=1)
-    assert chosen.indices[0] == distances.argmax()
-    np.testing.assert_allclose(chosen.scores[0], distances.max(), rtol=1e-5)
+    assert first.indices[0] == distances.argmax()
+    np.testing.assert_allclose(first.scores[0], distances.max(), rtol=1e-5)
 
 
 def test_weights_of_targets_change_the_choice():
     for name, kind in (("epig", "classes"), ("gaussian_epig", "draws"), ("gaussian_epig", "closed")):
-        view = view_of(kind)
-        select = STRATEGIES[name](batch_size=5).select
-        scores = [
-            select(jax.random.key(0), view._replace(target_weights=jnp.eye(5)[target])).scores for target in (0, 1)
-        ]
+        select, view = STRATEGIES[name](batch_size=5).select, view_of(kind)
+        scores = jax.jit(
+            jax.vmap(lambda weights, f=select, v=view: f(jax.random.key(0), v._replace(target_weights=weights)).scores)
+        )(np.eye(5, dtype=np.float32)[:2])
         assert not np.allclose(*scores)
 
 
 def test_closed_covariances_are_what_many_draws_converge_to():
-    closed, draws = view_of("closed"), view_of("draws")
-    state = closed.covariance.args[0]
-    many = POSTERIORS["draws"].sample(jax.random.key(5), state, 100_000)
-    draws = draws._replace(predict=Partial(POSTERIORS["draws"].predict, state, many))
+    posterior, (state, _) = POSTERIORS["draws"], fitted("closed")
+    many = jax.jit(lambda: posterior.sample(jax.random.key(5), state, 100_000))()
+    view = view_of("draws")._replace(predict=Partial(posterior.predict, state, many))
     for name in sorted(OF_GAUSSIANS):
-        select = STRATEGIES[name](batch_size=5).select
-        exact, sampled = (select(jax.random.key(0), view) for view in (closed, draws))
+        exact = chosen_of_whole(f"{name}, closed", "closed")
+        sampled = chosen(STRATEGIES[name](batch_size=BATCH_SIZE), view)
         np.testing.assert_allclose(exact.scores, sampled.scores, rtol=0.03)
 
 
 def test_max_det_of_a_closed_covariance_starts_at_the_point_of_the_largest_gaussian_bald():
-    view = view_of("closed")
-    batch = bal.strategies.max_det(batch_size=4).select(jax.random.key(0), view)
-    single = bal.strategies.gaussian_bald(batch_size=1).select(jax.random.key(0), view)
+    batch, single = (chosen_of_whole(f"{name}, closed", "closed") for name in ("max_det", "gaussian_bald"))
     assert batch.indices[0] == single.indices[0]
     np.testing.assert_allclose(batch.scores[0], single.scores[0], rtol=1e-4)
-    assert (jnp.diff(batch.scores) <= 1e-6).all()
+    assert (np.diff(batch.scores) <= 1e-6).all()
 
 
 def test_learning_loss_and_true_loss_take_the_largest_predicted_and_true_losses():
     for kind in ("classes", "draws"):
-        view, dataset = view_of(kind), problem(kind)
-        predictive = POSTERIORS[kind].likelihood.reduce(view.predict(view.take(jnp.arange(NUM_POINTS))))
+        view, labels = view_of(kind), np.asarray(problem(kind).pool_labels)
+        reduce = POSTERIORS[kind].likelihood.reduce
+        predictive, inputs = jax.device_get(
+            jax.jit(lambda v=view, f=reduce: (f(v.predict(v.take(jnp.arange(NUM_POINTS)))), v.take(jnp.arange(40))))()
+        )
         if kind == "classes":
-            true = -np.asarray(predictive)[np.arange(NUM_POINTS), np.asarray(dataset.pool_labels)]
+            true = -predictive[np.arange(NUM_POINTS), labels]
         else:
-            squared = (np.asarray(dataset.pool_labels) - predictive.mean) ** 2 / predictive.variance
-            true = 0.5 * np.log(2 * np.pi * np.asarray(predictive.variance)) + 0.5 * squared
-        for name, values in (
-            ("true_loss", true),
-            ("learning_loss", np.asarray(view.take(jnp.arange(NUM_POINTS))[:, 0])),
-        ):
-            chosen = STRATEGIES[name](batch_size=5).select(jax.random.key(0), view)
-            values = np.where(view.available, values, -np.inf)
-            np.testing.assert_allclose(chosen.scores, np.sort(values)[::-1][:5], rtol=1e-4, atol=1e-6)
-            assert view.available[chosen.indices].all()
+            squared = (labels - predictive.mean) ** 2 / predictive.variance
+            true = 0.5 * np.log(2 * np.pi * predictive.variance) + 0.5 * squared
+        available = np.asarray(view.available)
+        for name, values in (("true_loss", true), ("learning_loss", inputs[:, 0])):
+            largest = chosen_of_whole(name, kind)
+            values = np.where(available, values, -np.inf)
+            np.testing.assert_allclose(largest.scores, np.sort(values)[::-1][:BATCH_SIZE], rtol=1e-4, atol=1e-6)
+            assert available[largest.indices].all()
     with pytest.raises(ValueError, match="labels of the pool"):
         STRATEGIES["true_loss"](batch_size=2).select(jax.random.key(0), view._replace(labels=None, loss=None))
 
@@ -218,6 +266,7 @@ def test_class_balanced_evens_out_the_labels_that_are_there():
     view = view_of("classes")
     # Of class 0 there are many labels already, so the other two classes are asked for.
     labelled = view.labelled._replace(labels=jnp.zeros(6, jnp.int32), weights=jnp.ones(6))
-    chosen = bal.strategies.class_balanced(batch_size=6).select(jax.random.key(0), view._replace(labelled=labelled))
-    predicted = bal.information.log_mean_exp(view.predict(view.take(jnp.arange(NUM_POINTS)))).argmax(axis=1)
-    assert sorted(predicted[chosen.indices].tolist()) == [1, 1, 1, 2, 2, 2]
+    asked = chosen(bal.strategies.class_balanced(batch_size=6), view._replace(labelled=labelled))
+    log_probs = jax.jit(lambda: bal.information.log_mean_exp(view.predict(view.take(jnp.arange(NUM_POINTS)))))()
+    predicted = np.asarray(log_probs).argmax(axis=1)
+    assert sorted(predicted[asked.indices].tolist()) == [1, 1, 1, 2, 2, 2]

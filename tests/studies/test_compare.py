@@ -93,7 +93,9 @@ def test_an_interrupted_run_continues_to_identical_files(finished, tmp_path, mon
     assert contents(tmp_path) == contents(finished)
 
 
-def test_a_running_process_has_its_folder_alone_and_a_killed_one_continues_to_identical_files(finished, tmp_path):
+def test_a_running_process_has_its_folder_alone_and_a_killed_one_continues_to_identical_files(
+    finished, tmp_path, capsys
+):
     options = "--num-pool 60 --num-test 40 --hidden-sizes 16 --num-steps 10 --num-samples 4 --num-initial 6"
     options += " --num-rounds 3 --batch-size 2 --num-seeds 3 --seeds-at-once 2"
     command = [sys.executable, "-m", "experiments.compare", *options.split(), "--output", str(tmp_path)]
@@ -106,8 +108,9 @@ def test_a_running_process_has_its_folder_alone_and_a_killed_one_continues_to_id
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "metrics.parquet").exists()
-    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "learning_curves.png" in output.stdout
+    # The options gave these settings: others would be refused.
+    compare.main(SMALL.with_values(output=tmp_path))
+    assert "learning_curves.png" in capsys.readouterr().out
     assert contents(tmp_path) == contents(finished)
 
 

@@ -1,0 +1,25 @@
+"""Studies of the same settings share their programs within a file: most of their time is tracing and compiling."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _shared_programs():
+    grid = pytest.importorskip("bal.studies.grid", reason="needs the extra 'studies'", exc_type=ImportError)
+    programs, make = {}, grid._Work.program
+
+    def program(work, strategy):
+        # Of the settings, these do not change a program.
+        settings = work.settings.with_values(output=Path(), num_seeds=1, strategies=(strategy,))
+        key = strategy, repr(settings)
+        if work.given is not None:  # data that the settings do not name
+            return make(work, strategy)
+        if key not in programs:
+            programs[key] = make(work, strategy)
+        return programs[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid._Work, "program", program)
+        yield

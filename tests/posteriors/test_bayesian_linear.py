@@ -7,15 +7,19 @@ import pytest
 
 from bal.posteriors import bayesian_linear
 from bal.types import Batch
+from tests.compiled import compiled_posterior
 
 NOISE, PRIOR_SCALE, NUM_SAMPLES = 0.4, 1.5, 4000
 
 
-def regression(rng_key, num_labelled=8, size=12):
-    key_inputs, key_labels = jax.random.split(rng_key)
-    inputs = jax.random.normal(key_inputs, (size, 3))
-    labels = inputs @ jnp.array([1.0, -2.0, 0.5]) + 0.3 + NOISE * jax.random.normal(key_labels, (size,))
-    return Batch(inputs, labels, (jnp.arange(size) < num_labelled).astype(jnp.float32))
+POINTS = jnp.asarray(np.random.default_rng(1).standard_normal((6, 3)), jnp.float32)
+
+
+def regression(num_labelled=8, size=12):
+    random = np.random.default_rng(0)
+    inputs = random.standard_normal((size, 3))
+    labels = inputs @ np.array([1.0, -2.0, 0.5]) + 0.3 + NOISE * random.standard_normal(size)
+    return Batch(*(jnp.asarray(leaf, jnp.float32) for leaf in (inputs, labels, np.arange(size) < num_labelled)))
 
 
 def closed_form(batch, inputs):
@@ -29,14 +33,14 @@ def closed_form(batch, inputs):
 
 @pytest.fixture
 def fitted(rng_key):
-    batch = regression(rng_key)
-    posterior = bayesian_linear(noise=NOISE, prior_scale=PRIOR_SCALE)
+    batch = regression()
+    posterior = compiled_posterior(bayesian_linear(noise=NOISE, prior_scale=PRIOR_SCALE))
     return posterior, posterior.fit(rng_key, posterior.init(rng_key, batch), batch)[0], batch
 
 
 def test_moments_and_covariance_equal_the_textbook(fitted, rng_key):
     posterior, state, batch = fitted
-    inputs = jax.random.normal(rng_key, (6, 3))
+    inputs = POINTS
     mean, covariance = closed_form(batch, inputs)
     np.testing.assert_allclose(posterior.moments(state, inputs).mean, mean, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(posterior.moments(state, inputs).variance, np.diag(covariance) + NOISE**2, rtol=1e-4)
@@ -45,9 +49,10 @@ def test_moments_and_covariance_equal_the_textbook(fitted, rng_key):
 
 def test_draws_have_the_exact_moments_within_monte_carlo_error(fitted, rng_key):
     posterior, state, batch = fitted
-    inputs = jax.random.normal(rng_key, (6, 3))
+    inputs = POINTS
     mean, covariance = closed_form(batch, inputs)
     draws = posterior.predict(state, posterior.sample(rng_key, state, NUM_SAMPLES), inputs)
+    draws = jax.tree.map(np.array, draws)
     spread = np.sqrt(np.diag(covariance))
     # Five standard errors of a mean, and of a covariance of Gaussians.
     assert (np.abs(draws.mean.mean(axis=0) - mean) < 5 * spread / np.sqrt(NUM_SAMPLES)).all()
@@ -57,9 +62,9 @@ def test_draws_have_the_exact_moments_within_monte_carlo_error(fitted, rng_key):
 
 
 def test_a_row_of_weight_two_counts_as_two_rows(rng_key):
-    posterior = bayesian_linear(noise=NOISE)
-    batch = regression(rng_key, num_labelled=5, size=5)
-    twice = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), batch)
+    posterior = compiled_posterior(bayesian_linear(noise=NOISE))
+    batch = regression(num_labelled=5, size=5)
+    twice = jax.tree.map(lambda leaf: np.concatenate([leaf, leaf]), batch)
     doubled = batch._replace(weights=2 * batch.weights)
     states = [posterior.fit(rng_key, posterior.init(rng_key, each), each)[0] for each in (twice, doubled)]
     np.testing.assert_allclose(states[0].mean, states[1].mean, rtol=1e-4)
@@ -68,30 +73,31 @@ def test_a_row_of_weight_two_counts_as_two_rows(rng_key):
 
 def test_labels_in_two_steps_teach_as_much_as_at_once(rng_key):
     """The chain rule: the information of a set, 1/2 logdet(I + K / noise), is the sum of what each point adds."""
-    posterior = bayesian_linear(noise=NOISE)
-    inputs = jax.random.normal(rng_key, (4, 3))
-    batch = Batch(inputs, jnp.zeros(4), jnp.zeros(4))
+    posterior = compiled_posterior(bayesian_linear(noise=NOISE))
+    inputs = np.array(POINTS)[:4]
+    batch = Batch(jnp.asarray(inputs), jnp.zeros(4), jnp.zeros(4))
     state = posterior.init(rng_key, batch)
-    together = 0.5 * jnp.linalg.slogdet(jnp.eye(4) + posterior.covariance(state, inputs, inputs) / NOISE**2)[1]
+    covariance = np.array(posterior.covariance(state, inputs, inputs))
+    together = 0.5 * np.linalg.slogdet(np.eye(4) + covariance / NOISE**2)[1]
     gained = 0.0
     for i in range(4):
-        point = inputs[i : i + 1]
-        gained += 0.5 * jnp.log1p(posterior.covariance(state, point, point)[0, 0] / NOISE**2)
-        batch = batch._replace(weights=batch.weights.at[i].set(1.0))
+        covariance = np.array(posterior.covariance(state, inputs, inputs))
+        gained += 0.5 * np.log1p(covariance[i, i] / NOISE**2)
+        batch = batch._replace(weights=jnp.asarray(np.arange(4) <= i, jnp.float32))
         state, _ = posterior.fit(rng_key, state, batch)
     np.testing.assert_allclose(gained, together, rtol=1e-4)
 
 
 def test_frozen_features_replace_the_inputs(rng_key):
-    batch = regression(rng_key)
-    posterior = bayesian_linear(lambda inputs: jnp.tanh(inputs[:, :2]), noise=NOISE)
+    batch = regression()
+    posterior = compiled_posterior(bayesian_linear(lambda inputs: jnp.tanh(inputs[:, :2]), noise=NOISE))
     state, _ = posterior.fit(rng_key, posterior.init(rng_key, batch), batch)
     assert state.mean.shape == (2,)
     assert posterior.features["embedding"](state, batch.inputs).shape == (12, 2)
 
 
 def test_scales_may_be_swept_with_vmap(rng_key):
-    batch = regression(rng_key)
+    batch = regression()
 
     def variance(noise):
         posterior = bayesian_linear(noise=noise)
@@ -106,4 +112,4 @@ def test_bad_settings_are_named(rng_key):
     with pytest.raises(ValueError, match=r"noise above 0, got -1.0"):
         bayesian_linear(noise=-1.0)
     with pytest.raises(ValueError, match="feature_fn to return"):
-        bayesian_linear(lambda inputs: inputs.sum(axis=-1), noise=1.0).init(rng_key, regression(rng_key))
+        bayesian_linear(lambda inputs: inputs.sum(axis=-1), noise=1.0).init(rng_key, regression())

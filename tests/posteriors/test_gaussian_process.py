@@ -1,6 +1,7 @@
 """Exact Gaussian processes against dense NumPy in float64; pathwise draws against the exact moments."""
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,38 +10,64 @@ import optax
 import pytest
 
 from bal.posteriors import bayesian_linear, gaussian_process
-from bal.types import Batch
+from bal.types import Batch, Gaussian
 
 LENGTHSCALE, SCALE, NOISE = 0.8, 1.3, 0.3
 FIXED = {"num_steps": 0, "lengthscale": LENGTHSCALE, "scale": SCALE, "noise": NOISE}
+NUM_SAMPLES = 4000
 KERNELS = ("linear", "matern32", "matern52", "rbf")
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2))
-def regression(rng_key, num_labelled=10, size=14):
-    key_inputs, key_labels = jax.random.split(rng_key)
-    inputs = jax.random.uniform(key_inputs, (size, 2), minval=-2.0, maxval=2.0)
-    labels = jnp.sin(2 * inputs[:, 0]) + inputs[:, 1] + NOISE * jax.random.normal(key_labels, (size,))
-    return Batch(inputs, labels, (jnp.arange(size) < num_labelled).astype(jnp.float32))
-
-
-def fit(posterior, rng_key, batch):
-    return jax.jit(lambda key, batch: posterior.fit(key, posterior.init(key, batch), batch))(rng_key, batch)
-
-
-def figures(posterior, state, inputs):
-    """Moments and covariance, one program."""
-    return jax.jit(lambda *args: (posterior.moments(*args), posterior.covariance(*args, args[1])))(state, inputs)
-
-
-def predict(posterior, rng_key, state, inputs, num_samples):
-    return jax.jit(lambda key, *args: posterior.predict(args[0], posterior.sample(key, args[0], num_samples), args[1]))(
-        rng_key, state, inputs
-    )
+def regression(num_labelled=10, size=14):
+    random = np.random.default_rng(0)
+    inputs = random.uniform(-2.0, 2.0, (size, 2))
+    labels = np.sin(2 * inputs[:, 0]) + inputs[:, 1] + NOISE * random.standard_normal(size)
+    return Batch(*(jnp.asarray(leaf, jnp.float32) for leaf in (inputs, labels, np.arange(size) < num_labelled)))
 
 
 def first_rows(batch, count):
     return jax.tree.map(lambda leaf: jnp.asarray(np.array(leaf)[:count]), batch)
+
+
+POINTS = jnp.asarray(np.random.default_rng(1).standard_normal((5, 2)), jnp.float32)
+
+
+class Answers(NamedTuple):
+    """What a process says of points: moments [n], covariance [n, n] and functions [S, n]."""
+
+    moments: Gaussian
+    covariance: np.ndarray
+    functions: Gaussian
+
+
+def fit(posterior, rng_key, batch):
+    return posterior.fit(rng_key, posterior.init(rng_key, batch), batch)
+
+
+def answers(posterior, rng_key, state, inputs, num_samples):
+    functions = posterior.predict(state, posterior.sample(rng_key, state, num_samples), inputs)
+    return Answers(posterior.moments(state, inputs), posterior.covariance(state, inputs, inputs), functions)
+
+
+@functools.cache
+def fixed(kernel):
+    """A fit of fixed hyperparameters and its answers at the points: one program for each kernel."""
+    posterior = gaussian_process(optax.sgd(0.1), kernel=kernel, num_features=16, **FIXED)
+
+    @jax.jit
+    def run(rng_key, batch):
+        state, info = fit(posterior, rng_key, batch)
+        return state, info, answers(posterior, rng_key, state, POINTS, NUM_SAMPLES)
+
+    return lambda rng_key, batch: jax.tree.map(np.array, run(rng_key, batch))
+
+
+@functools.cache
+def learned():
+    """A fit of hyperparameters, by plain gradient descent in large steps, to which the scale of the loss matters."""
+    posterior = gaussian_process(optax.sgd(0.3), num_steps=20, noise=NOISE)
+    run = jax.jit(lambda rng_key, batch: fit(posterior, rng_key, batch))
+    return lambda rng_key, batch: jax.tree.map(np.array, run(rng_key, batch))
 
 
 def kernel_oracle(kernel, a, b):
@@ -70,12 +97,9 @@ def oracle(kernel, batch, inputs):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_posterior_equals_a_dense_computation_in_float64(kernel, rng_key):
-    batch = regression(rng_key)
-    posterior = gaussian_process(optax.sgd(0.1), kernel=kernel, **FIXED)
-    state, info = fit(posterior, rng_key, batch)
-    inputs = jax.random.normal(rng_key, (7, 2))
-    mean, covariance, loss = oracle(kernel, batch, inputs)
-    gaussian, joint = figures(posterior, state, inputs)
+    batch = regression()
+    _, info, (gaussian, joint, _) = fixed(kernel)(rng_key, batch)
+    mean, covariance, loss = oracle(kernel, batch, POINTS)
     np.testing.assert_allclose(gaussian.mean, mean, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(gaussian.variance, np.diag(covariance) + NOISE**2, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(joint, covariance, atol=1e-4)
@@ -84,77 +108,68 @@ def test_the_posterior_equals_a_dense_computation_in_float64(kernel, rng_key):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_pathwise_draws_have_the_exact_mean_and_covariance_within_monte_carlo_error(kernel, rng_key):
-    num_samples = 4000
-    batch = regression(rng_key)
-    posterior = gaussian_process(optax.sgd(0.1), kernel=kernel, num_features=64, **FIXED)
-    state, _ = fit(posterior, rng_key, batch)
-    inputs = jax.random.normal(rng_key, (5, 2))
-    mean, covariance, _ = oracle(kernel, batch, inputs)
-    draws = np.array(predict(posterior, rng_key, state, inputs, num_samples).mean)
+    batch = regression()
+    draws = fixed(kernel)(rng_key, batch)[2].functions.mean
+    mean, covariance, _ = oracle(kernel, batch, POINTS)
     spread = np.sqrt(np.diag(covariance))
     # The covariance of the draws is exact for any number of features: each has its own frequencies. Six standard errors
     # of Gaussian moments leave room for tails that are a little heavier than Gaussian.
-    assert (np.abs(draws.mean(axis=0) - mean) < 6 * spread / np.sqrt(num_samples)).all()
-    error = 6 * np.outer(spread, spread) * np.sqrt(2 / num_samples)
+    assert (np.abs(draws.mean(axis=0) - mean) < 6 * spread / np.sqrt(NUM_SAMPLES)).all()
+    error = 6 * np.outer(spread, spread) * np.sqrt(2 / NUM_SAMPLES)
     assert (np.abs(np.cov(draws, rowvar=False) - covariance) < error).all()
 
 
 def test_a_linear_kernel_is_bayesian_linear_regression(rng_key):
-    batch = regression(rng_key)
-    process = gaussian_process(optax.sgd(0.1), kernel="linear", **FIXED)
+    batch = regression()
     linear = bayesian_linear(noise=NOISE, prior_scale=SCALE)
-    inputs = jax.random.normal(rng_key, (5, 2))
-    moments, covariances, scores = [], [], []
-    for posterior in (process, linear):
-        state, _ = fit(posterior, rng_key, batch)
-        gaussian, covariance = figures(posterior, state, inputs)
-        moments.append(gaussian)
-        covariances.append(np.array(covariance))
-        # BALD of a Gaussian.
-        scores.append(0.5 * np.log1p(np.diag(covariances[-1]) / NOISE**2))
+
+    @jax.jit
+    def run(rng_key, batch):
+        state, _ = fit(linear, rng_key, batch)
+        return linear.moments(state, POINTS), linear.covariance(state, POINTS, POINTS)
+
+    expected = jax.tree.map(np.array, run(rng_key, batch))
+    moments, covariances = zip(fixed("linear")(rng_key, batch)[2][:2], expected, strict=True)
     np.testing.assert_allclose(moments[0].mean, moments[1].mean, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(moments[0].variance, moments[1].variance, rtol=1e-3)
     np.testing.assert_allclose(*covariances, atol=2e-4)
+    # BALD of a Gaussian.
+    scores = [0.5 * np.log1p(np.diag(covariance) / NOISE**2) for covariance in covariances]
     np.testing.assert_allclose(*scores, atol=1e-3)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_marginal_likelihood_rises_and_its_gradient_is_finite_at_equal_points(kernel, rng_key):
-    batch = regression(rng_key)
+    batch = regression()
     batch = batch._replace(inputs=jnp.asarray(np.array(batch.inputs)[[0, 0, *range(2, 14)]]))
-    fixed = gaussian_process(optax.adam(0.05), kernel=kernel, num_steps=0)
-    learned = gaussian_process(optax.adam(0.05), kernel=kernel, num_steps=30)
-    (_, before), (state, after) = (fit(posterior, rng_key, batch) for posterior in (fixed, learned))
-    assert after.loss < before.loss
+    posterior = gaussian_process(optax.adam(0.05), kernel=kernel, **{**FIXED, "num_steps": 30})
+    state, after = jax.jit(lambda rng_key, batch: fit(posterior, rng_key, batch))(rng_key, batch)
+    _, _, before = oracle(kernel, batch, POINTS)
+    assert float(after.loss) < before - 1e-3
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
 
 
 def test_padding_adds_nothing_to_the_marginal_likelihood(rng_key):
-    batch = regression(rng_key)
-    posterior = gaussian_process(optax.adam(0.05), num_steps=10)
-    few = first_rows(batch, 10)
-    states, infos = zip(*(fit(posterior, rng_key, each) for each in (batch, few)), strict=True)
-    np.testing.assert_allclose(infos[0].loss, infos[1].loss, rtol=1e-4)
-    np.testing.assert_allclose(states[0].kernel, states[1].kernel, rtol=1e-3, atol=1e-4)
+    batch = regression()
+    (state, info), (expected, expected_info) = (learned()(rng_key, each) for each in (batch, first_rows(batch, 10)))
+    np.testing.assert_allclose(info.loss, expected_info.loss, rtol=1e-4)
+    np.testing.assert_allclose(state.kernel, expected.kernel, rtol=1e-3, atol=1e-4)
 
 
 def test_rows_of_weight_w_have_the_marginal_likelihood_of_w_observations(rng_key):
-    batch = regression(rng_key)._replace(weights=jnp.array([2.0, 3, 1, 1, 2, 1, 1, 4, 1, 1, 0, 0, 0, 0]))
+    batch = regression()._replace(weights=jnp.array([2.0, 3, 1, 1, 2, 1, 1, 4, 1, 1, 0, 0, 0, 0]))
     repeats = np.asarray(batch.weights, int)
-    repeated = jax.tree.map(lambda leaf: np.repeat(leaf, repeats, axis=0), batch._replace(weights=np.ones(14)))
-    _, _, loss = oracle("rbf", repeated, batch.inputs)
-    _, info = fit(gaussian_process(optax.sgd(0.1), **FIXED), rng_key, batch)
-    np.testing.assert_allclose(info.loss, loss, rtol=1e-4)
+    repeated = Batch(*(np.repeat(np.array(leaf), repeats, axis=0) for leaf in (*batch[:2], np.ones(14))))
+    _, _, loss = oracle("rbf", repeated, POINTS)
+    np.testing.assert_allclose(fixed("rbf")(rng_key, batch)[1].loss, loss, rtol=1e-4)
 
 
 def test_hyperparameters_learned_from_weight_two_are_those_of_two_rows(rng_key):
-    # A large step of plain gradient descent, to which the scale of the loss matters too.
-    posterior = gaussian_process(optax.sgd(0.3), num_steps=20, noise=NOISE)
-    batch = first_rows(regression(rng_key), 10)
-    twice = jax.tree.map(lambda leaf: jnp.asarray(np.concatenate([leaf, leaf])), batch)
-    (state, info), (expected, expected_info) = (
-        fit(posterior, rng_key, each) for each in (batch._replace(weights=2 * batch.weights), twice)
-    )
+    inputs, labels, _ = map(np.array, regression())
+    rows = np.arange(14)
+    weight_two = Batch(*map(jnp.asarray, (inputs, labels, 2 * (rows < 7).astype(np.float32))))
+    twice = Batch(*map(jnp.asarray, (inputs[rows % 7], labels[rows % 7], np.ones(14, np.float32))))
+    (state, info), (expected, expected_info) = (learned()(rng_key, each) for each in (weight_two, twice))
     np.testing.assert_allclose(state.kernel, expected.kernel, atol=1e-3)
     np.testing.assert_allclose(state.noise["log_variance"], expected.noise["log_variance"], atol=1e-3)
     np.testing.assert_allclose(info.loss, expected_info.loss, rtol=1e-3)
@@ -162,19 +177,19 @@ def test_hyperparameters_learned_from_weight_two_are_those_of_two_rows(rng_key):
 
 def test_an_extended_state_predicts_the_same_and_is_fitted_on_a_longer_buffer(rng_key):
     posterior = gaussian_process(optax.sgd(0.1), num_features=16, **FIXED)
-    batch = regression(rng_key)
-    short = first_rows(batch, 8)
-    state, _ = fit(posterior, rng_key, short)
-    longer = posterior.extend(state, 14)
-    inputs = jax.random.normal(rng_key, (5, 2))
-    for query in (
-        lambda state: figures(posterior, state, inputs),
-        lambda state: predict(posterior, rng_key, state, inputs, 3),
-    ):
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), query(longer), query(state))
-    continued, _ = jax.jit(posterior.fit)(rng_key, longer, batch)
-    expected, _ = fit(posterior, rng_key, batch)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), continued, expected)
+    batch = regression()
+
+    @jax.jit
+    def run(rng_key, short, batch):
+        state, _ = fit(posterior, rng_key, short)
+        longer = posterior.extend(state, 14)
+        both = [answers(posterior, rng_key, each, POINTS, 3) for each in (longer, state)]
+        return state, both, posterior.fit(rng_key, longer, batch)[0]
+
+    state, both, continued = run(rng_key, first_rows(batch, 8), batch)
+    expected = fixed("rbf")(rng_key, batch)[0]
+    for pair in (both, (continued, expected)):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), *pair)
     with pytest.raises(ValueError, match="budget to be a whole number of at least 8, got 7"):
         posterior.extend(state, 7)
 
@@ -182,11 +197,11 @@ def test_an_extended_state_predicts_the_same_and_is_fitted_on_a_longer_buffer(rn
 def test_the_limit_of_the_noise_costs_no_more_than_it_says(rng_key):
     """The figures of the docstring for less noise than float32 can factor, on their worst case."""
     inputs = np.random.default_rng(0).uniform(-2, 2, (200, 2)).astype(np.float32)
-    batch = Batch(jnp.asarray(inputs), jnp.asarray(np.sin(2 * inputs[:, 0])), jnp.ones(200))
+    batch = Batch(jnp.asarray(inputs), jnp.asarray(np.sin(2 * inputs[:, 0])), jnp.asarray(np.ones(200, np.float32)))
     posterior = gaussian_process(optax.sgd(0.1), num_steps=0, noise=1e-3)
-    state, _ = fit(posterior, rng_key, batch)
     points = np.random.default_rng(1).uniform(-2, 2, (50, 2))
-    gaussian = jax.tree.map(np.array, jax.jit(posterior.moments)(state, jnp.asarray(points, jnp.float32)))
+    run = jax.jit(lambda rng_key, batch, points: posterior.moments(fit(posterior, rng_key, batch)[0], points))
+    gaussian = jax.tree.map(np.array, run(rng_key, batch, jnp.asarray(points, jnp.float32)))
     known = np.asarray(inputs, np.float64)
 
     def covariance(a, b):
@@ -203,10 +218,16 @@ def test_a_noise_free_process_still_factors_in_float32(rng_key):
     inputs = np.linspace(-1, 1, 40, dtype=np.float32)[:, None]
     batch = Batch(*map(jnp.asarray, (inputs, np.sin(3 * inputs[:, 0]), np.ones(40, np.float32))))
     posterior = gaussian_process(optax.sgd(0.1), num_steps=0, noise=1e-6)
-    state, _ = fit(posterior, rng_key, batch)
-    np.testing.assert_allclose(jax.jit(posterior.moments)(state, batch.inputs).mean, batch.labels, atol=1e-2)
-    draws = predict(posterior, rng_key, state, batch.inputs, 5)
-    np.testing.assert_allclose(draws.mean, np.tile(np.array(batch.labels)[None], (5, 1)), atol=5e-2)
+
+    @jax.jit
+    def run(rng_key, batch):
+        state, _ = fit(posterior, rng_key, batch)
+        draws = posterior.predict(state, posterior.sample(rng_key, state, 5), batch.inputs)
+        return posterior.moments(state, batch.inputs).mean, draws.mean
+
+    mean, draws = run(rng_key, batch)
+    np.testing.assert_allclose(mean, batch.labels, atol=1e-2)
+    np.testing.assert_allclose(draws, np.tile(np.array(batch.labels)[None], (5, 1)), atol=5e-2)
 
 
 def test_bad_settings_are_named():

@@ -1,5 +1,6 @@
 """Posteriors over a network that is not trained further, and settings of training that are missing or too many."""
 
+import functools
 import inspect
 
 import jax
@@ -10,43 +11,58 @@ import pytest
 from flax import nnx
 
 from bal import likelihoods, networks
-from bal.networks import deterministic_outputs
 from bal.posteriors import laplace, last_layer_ensemble, mc_dropout, point_estimate
 from bal.posteriors.training._gradient_steps import gradient_steps
 from bal.types import Batch
 
 CATEGORICAL = likelihoods.categorical()
 MLP = networks.mlp(num_outputs=3, hidden_sizes=(8,), dropout_rate=0.5)
-INPUTS = jax.random.normal(jax.random.key(1), (12, 4))
-BATCH = Batch(INPUTS, jnp.arange(12) % 3, jnp.ones(12))
+INPUTS = jnp.asarray(np.random.default_rng(1).standard_normal((12, 4)), jnp.float32)
+BATCH = Batch(INPUTS, jnp.asarray(np.arange(12) % 3), jnp.ones(12))
 
 
 def fitted(posterior, rng_key, batch=BATCH):
-    state = posterior.init(rng_key, batch)
-    return state, *posterior.fit(jax.random.key(5), state, batch)
+    """State before and after a fit, and its info."""
+
+    @jax.jit
+    def run(rng_key, batch):
+        state = posterior.init(rng_key, batch)
+        return state, *posterior.fit(jax.random.key(5), state, batch)
+
+    return jax.tree.map(np.array, run(rng_key, batch))
+
+
+def predictions(posterior, rng_key, state, num_samples):
+    run = jax.jit(lambda key, state: posterior.predict(state, posterior.sample(key, state, num_samples), INPUTS))
+    return np.array(run(rng_key, state))
 
 
 @pytest.mark.parametrize("build", [mc_dropout, point_estimate, laplace])
 def test_without_an_optimizer_the_weights_stay(build, rng_key):
     before, after, info = fitted(build(MLP, CATEGORICAL, None), rng_key)
     jax.tree.map(np.testing.assert_array_equal, after.variables, before.variables)
-    assert jnp.max(info.num_steps) == 0
+    assert np.max(info.num_steps) == 0
     assert np.isnan(info.loss).all()
 
 
 def test_dropout_draws_of_a_kept_network_differ(rng_key):
     posterior = mc_dropout(MLP, CATEGORICAL, None)
     _, state, _ = fitted(posterior, rng_key)
-    log_probs = posterior.predict(state, posterior.sample(rng_key, state, 2), INPUTS)
-    assert jnp.abs(log_probs[0] - log_probs[1]).max() > 1e-3
+    log_probs = predictions(posterior, rng_key, state, 2)
+    assert np.abs(log_probs[0] - log_probs[1]).max() > 1e-3
 
 
 def test_laplace_around_a_kept_network_has_the_curvature_of_the_labelled_points(rng_key):
     posterior = laplace(MLP, CATEGORICAL, None, prior_precision=2.0)
     before, state, info = fitted(posterior, rng_key)
-    embeddings = MLP.head(state.variables, MLP.trunk(state.variables, INPUTS), None)
-    features = np.concatenate([embeddings, np.ones((12, 1))], axis=1, dtype=np.float64)
-    probs = np.asarray(jax.nn.softmax(deterministic_outputs(MLP, state.variables, INPUTS)), np.float64)
+
+    @jax.jit
+    def run(variables):
+        embeddings = MLP.head(variables, MLP.trunk(variables, INPUTS), None)
+        return embeddings, jax.nn.softmax(MLP.readout(variables, embeddings))
+
+    embeddings, probs = (np.asarray(each, np.float64) for each in run(state.variables))
+    features = np.concatenate([embeddings, np.ones((12, 1))], axis=1)
     # The trace of sum_i (phi_i phi_i^T) kron (diag(p_i) - p_i p_i^T).
     expected = sum((x @ x) * (1 - p @ p) for x, p in zip(features, probs, strict=True))
     np.testing.assert_allclose(state.curvature.eigenvalues.sum(), expected, rtol=1e-4)
@@ -56,7 +72,7 @@ def test_laplace_around_a_kept_network_has_the_curvature_of_the_labelled_points(
 
 def test_the_noise_of_a_gaussian_likelihood_stays_and_scales_the_curvature(rng_key):
     network = networks.mlp(num_outputs=1, hidden_sizes=(8,))
-    batch = Batch(INPUTS, INPUTS[:, 0], jnp.ones(12))
+    batch = BATCH._replace(labels=jnp.asarray(np.array(INPUTS)[:, 0]))
     traces = []
     for likelihood in (likelihoods.gaussian(), likelihoods.gaussian(noise=0.5)):
         before, state, _ = fitted(laplace(network, likelihood, None, prior_precision=1.0), rng_key, batch)
@@ -68,21 +84,23 @@ def test_the_noise_of_a_gaussian_likelihood_stays_and_scales_the_curvature(rng_k
 def test_the_mean_of_snapshots_is_a_trained_network(rng_key):
     """SWAG's mean, by hand: a module whose weights are the average of two."""
 
+    @functools.partial(nnx.jit, static_argnums=0)
     def create(seed):
         rngs = nnx.Rngs(seed)
         return nnx.Sequential(nnx.Linear(4, 8, rngs=rngs), nnx.relu, nnx.Linear(8, 3, rngs=rngs))
 
     snapshots = [create(0), create(1)]
     averaged = create(2)
-    mean = jax.tree.map(lambda a, b: (a + b) / 2, *(nnx.state(snapshot) for snapshot in snapshots))
+    mean = jax.tree.map(lambda a, b: (np.array(a) + b) / 2, *(nnx.state(snapshot) for snapshot in snapshots))
     nnx.update(averaged, mean)
     posterior = point_estimate(networks.from_nnx(averaged, num_outputs=3), CATEGORICAL, None)
     _, state, _ = fitted(posterior, rng_key)
-    kernels = [snapshot.layers[2].kernel[...] for snapshot in snapshots]
+    kernels = [np.array(snapshot.layers[2].kernel[...]) for snapshot in snapshots]
     kept = state.variables.params["layers"][2]["kernel"][0]
     np.testing.assert_allclose(kept, (kernels[0] + kernels[1]) / 2, rtol=1e-6)
-    log_probs = posterior.predict(state, posterior.sample(rng_key, state, 1), INPUTS)[0]
-    np.testing.assert_allclose(log_probs, jax.nn.log_softmax(averaged(INPUTS)), rtol=1e-4, atol=1e-5)
+    log_probs = predictions(posterior, rng_key, state, 1)[0]
+    expected = jax.jit(lambda inputs: jax.nn.log_softmax(averaged(inputs)))(INPUTS)
+    np.testing.assert_allclose(log_probs, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("build", [mc_dropout, point_estimate, laplace])

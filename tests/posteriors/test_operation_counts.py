@@ -42,8 +42,8 @@ def products(jaxpr):
 def test_the_trunk_is_evaluated_once_whatever_the_number_of_samples(name, rng_key):
     posterior = SHARED_TRUNK[name]
     batch = Batch(jnp.ones((4, 17)), jnp.zeros(4, jnp.int32), jnp.ones(4))
-    state = posterior.init(rng_key, batch)
-    draws = posterior.sample(rng_key, state, NUM_SAMPLES)
+    state = jax.eval_shape(posterior.init, rng_key, batch)
+    draws = jax.eval_shape(lambda state: posterior.sample(rng_key, state, NUM_SAMPLES), state)
     jaxpr = jax.make_jaxpr(posterior.predict)(state, draws, jnp.ones((NUM_POINTS, 17))).jaxpr
     # The trunk is the product that contracts the 17 inputs: [points, 17] @ [17, width], with no axis of samples.
     assert [size for contracted, size in products(jaxpr) if contracted == 17] == [NUM_POINTS * WIDTH]

@@ -1,7 +1,6 @@
 """SWAG has the moments of the snapshots, and draws have the moments that it states."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -17,14 +16,18 @@ SETTINGS = {"num_snapshots": 6, "steps_between": 5, "rank": 4, "num_steps": 10, 
 
 
 def fit(posterior, batch):
-    return jax.jit(posterior.fit)(jax.random.key(1), posterior.init(jax.random.key(0), batch), batch)[0]
+    run = jax.jit(lambda batch: posterior.fit(jax.random.key(1), posterior.init(jax.random.key(0), batch), batch)[0])
+    return jax.tree.map(np.array, run(batch))
 
 
 def test_moments_are_those_of_the_snapshots():
     snapshots = 100 + np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
-    moments = _Moments((jnp.zeros(3), ()), (jnp.zeros(3), ()), (jnp.zeros((4, 3)), ()))
+    zeros = np.zeros((4, 3), np.float32)
+    moments = _Moments((zeros[0], ()), (zeros[0], ()), (zeros, ()))
+    add_snapshot = jax.jit(_add_snapshot)
     for number, snapshot in enumerate(snapshots):
-        moments = _add_snapshot(moments, (jnp.asarray(snapshot), ()), jnp.int32(number))
+        moments = add_snapshot(moments, (snapshot, ()), np.int32(number))
+    moments = jax.tree.map(np.array, moments)
     np.testing.assert_allclose(moments.mean[0], snapshots.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(moments.squares[0] / 6, snapshots.var(axis=0), rtol=1e-4)
     deviations = [snapshots[i] - snapshots[: i + 1].mean(axis=0) for i in (4, 5, 2, 3)]
@@ -37,10 +40,15 @@ def test_snapshots_are_taken_along_one_training_of_the_same_optimiser():
     state = fit(swag(LINEAR, closed_form.known_noise(), optimizer, **SETTINGS), batch)
     steps = gradient_steps(LINEAR, closed_form.known_noise(), optimizer, minibatch_size=8)
     key_train, key_collect = jax.random.split(jax.random.key(1))
-    start = swag(LINEAR, closed_form.known_noise(), optimizer, **SETTINGS).init(jax.random.key(0), batch)
-    carry, _ = steps.run(key_train, steps.init(start), batch, 0, 10)
-    snapshots = []
+    posterior = swag(LINEAR, closed_form.known_noise(), optimizer, **SETTINGS)
+
+    @jax.jit
+    def ten_steps(rng_key, batch):
+        start = posterior.init(jax.random.key(0), batch)
+        return steps.run(rng_key, steps.init(start), batch, 0, 10)[0]
+
     five_steps = jax.jit(lambda key, carry: steps.run(key, carry, batch, 0, 5)[0])
+    carry, snapshots = ten_steps(key_train, batch), []
     for key in jax.random.split(key_collect, 6):
         carry = five_steps(key, carry)
         snapshots.append(closed_form.stacked_weights(carry.trained[0]))
@@ -56,7 +64,9 @@ def test_draws_have_half_the_diagonal_and_half_the_low_rank_covariance():
     batch = closed_form.regression_batch()
     posterior = swag(LINEAR, closed_form.known_noise(), optax.sgd(0.05), **SETTINGS)
     state = fit(posterior, batch)
-    draws = closed_form.stacked_weights(posterior.sample(jax.random.key(2), state, 40_000).variables.params)
+    draws = closed_form.stacked_weights(
+        jax.jit(posterior.sample, static_argnums=2)(jax.random.key(2), state, 40_000).variables.params
+    )
     deviations = closed_form.stacked_weights(state.deviations[0])
     variance = closed_form.stacked_weights(state.variance[0])
     covariance = 0.5 * (np.diag(variance) + deviations.T @ deviations / 3)

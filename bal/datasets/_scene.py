@@ -127,9 +127,7 @@ def _opacity(image: Float[Array, "h w"], offsets: Float[Array, "2 H W"]) -> Floa
     return jnp.clip(EDGE * (ink - INK_LEVEL) + 0.5, 0, 1)
 
 
-def _place(
-    masks: Bool[Array, "M H W"], wanted: Bool[Array, " M"]
-) -> tuple[Bool[Array, "M H W"], Bool[Array, " M"]]:
+def _place(masks: Bool[Array, "M H W"], wanted: Bool[Array, " M"]) -> tuple[Bool[Array, "M H W"], Bool[Array, " M"]]:
     """Visible pixels of objects from near to far, and which are in the scene: those of which enough is seen."""
 
     def place(covered, layer):

@@ -57,6 +57,8 @@ HEAVY = {
     "tensorflow_datasets": None,
     "mlxtend": None,
     "sklearn": None,
+    "PIL": None,
+    "nibabel": None,
     "matplotlib": "studies",
     "pandas": "studies",
     "pyarrow": "studies",

@@ -107,15 +107,20 @@ def digit_scenes_dataset(task: str = "segmentation", image_size: int = 64) -> Da
 
 
 def _glyphs(images: Array | np.ndarray, classes: Array | np.ndarray, class_weights: Sequence[float] | None) -> Glyphs:
-    counts = np.bincount(np.asarray(classes), minlength=NUM_CLASSES)
-    if len(counts) > NUM_CLASSES:
-        raise ValueError(f"expected digits of the classes 0 to {NUM_CLASSES - 1}, got {len(counts) - 1}")
+    images, classes = np.asarray(images), np.asarray(classes)
+    if len(classes) != len(images):
+        raise ValueError(f"expected one class for each of the {len(images)} digits, got {len(classes)}")
+    outside = classes[(classes < 0) | (classes >= NUM_CLASSES)]
+    if outside.size:
+        raise ValueError(f"expected digits of the classes 0 to {NUM_CLASSES - 1}, got {outside[0]}")
+    if not (images.min() >= 0 and images.max() <= 1):
+        raise ValueError(f"expected images of digits in [0, 1], got {images.min()} to {images.max()}: scale them")
+    counts = np.bincount(classes, minlength=NUM_CLASSES)
     weights = counts if class_weights is None else np.asarray(class_weights, np.float64)
     if weights.shape != (NUM_CLASSES,) or not (np.isfinite(weights).all() and (weights >= 0).all()):
         raise ValueError(f"expected {NUM_CLASSES} class_weights of at least 0, got {class_weights}")
     if not ((weights > 0) & (counts > 0)).any() or ((weights > 0) & (counts == 0)).any():
         raise ValueError("expected class_weights above 0 for some classes, all of them among the digits, got others")
-    classes = np.asarray(classes)
     cumulative = np.cumsum((weights / np.maximum(counts, 1))[classes])
     return Glyphs(
         jnp.asarray(images, jnp.float32)[..., 0],

@@ -121,24 +121,35 @@ def _middle(image: Shaped[np.ndarray, "h w"], size: int) -> Shaped[np.ndarray, "
 
 def _stardist(name: str) -> Integer[np.ndarray, "d h w"]:
     """The slices of a TIFF file that stardist ships."""
-    path = _file_of("stardist", f"data/images/{name}")
-    from PIL import Image, ImageSequence
+    try:
+        from PIL import Image, ImageSequence
 
+        path = _file_of("stardist", f"data/images/{name}")
+    except ImportError as error:
+        raise ImportError(
+            "the images of nuclei ship with stardist, and pillow reads them: pip install 'bal-jax[images]'"
+        ) from error
     with Image.open(path) as pages:
         return np.stack([np.array(page) for page in ImageSequence.Iterator(pages)]).astype(np.int32)
 
 
 def _brain(kind: str) -> Float[np.ndarray, "x y z"]:
     """A volume that nilearn ships, in [0, 1]: the image "t1", or the probability of grey or white matter."""
-    path = _file_of("nilearn", f"datasets/data/mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz")
-    import nibabel
+    try:
+        import nibabel
 
+        path = _file_of("nilearn", f"datasets/data/mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz")
+    except ImportError as error:
+        raise ImportError(
+            "data set 'mni152' ships with nilearn, and nibabel reads it: pip install 'bal-jax[images]'"
+        ) from error
     return np.asarray(nibabel.load(path).dataobj, np.float32) / 255
 
 
 def _file_of(package: str, name: str) -> Path:
-    """A file of an installed package, which is not imported: that would load all that it needs."""
-    try:
-        return Path(str(metadata.distribution(package).locate_file(f"{package}/{name}")))
-    except metadata.PackageNotFoundError as error:
-        raise ImportError(f"these images ship with {package}: pip install 'bal-jax[images]'") from error
+    """A file of an installed package, which is not imported: that would load all that it needs.
+
+    Raises:
+      ImportError: the package is not installed.
+    """
+    return Path(str(metadata.distribution(package).locate_file(f"{package}/{name}")))

@@ -84,23 +84,23 @@ def draw_scene(
     def opacity(image, nearness, centre, size):
         depth = depth_at(centre) / nearness
         size = jnp.clip(size / depth, *APPARENT_SIZES) * depth
-        offsets = (grid * (plane_depth / nearness) - (centre * depth)[:, None, None]) / size
+        offsets = (grid * (plane_depth / nearness)[None] - (centre * depth)[:, None, None]) / size
         return _opacity(image, offsets)
 
     opacities = jax.vmap(opacity)(glyphs.images[chosen], nearness, centres, sizes)
     visible, present = _place(opacities > 0.5, wanted)
-    texture = _texture(key_waves, _between(TEXTURE_LEVEL, of_level), grid * plane_depth)
+    texture = _texture(key_waves, _between(TEXTURE_LEVEL, of_level), grid * plane_depth[None])
     image = _composite(texture, opacities * present[:, None, None], of_ink)
 
     order = jnp.argsort(~present)  # stable: present objects first, each part from near to far
     visible, present = visible[order], present[order]
     classes = jnp.where(present, glyphs.classes[chosen[order]], 0)
 
-    def at_pixels(values: Array, background: float) -> Array:
+    def at_pixels(values: Array, background: int) -> Array:
         """The value of the object that is seen at each pixel: there is one at most."""
         return jnp.where(visible.any(0), (visible * values[:, None, None]).sum(0), background)
 
-    depth = plane_depth / at_pixels(nearness[order], 1.0)
+    depth = plane_depth / at_pixels(nearness[order], 1)
     instances = at_pixels(jnp.arange(1, max_objects + 1), 0)
     return Scenes(
         jnp.clip(image + PIXEL_NOISE * noise[0], 0, 1)[..., None],
@@ -156,7 +156,7 @@ def _texture(rng_key: RngKey, level: Float[Array, ""], points: Float[Array, "2 H
     """A sum of waves on the plane: they look shorter where it is farther."""
     of_direction, of_frequency, of_phase = jax.random.uniform(rng_key, (3, NUM_WAVES))
     angles = 2 * jnp.pi * of_direction
-    waves = _between(FREQUENCIES, of_frequency) * jnp.stack([jnp.sin(angles), jnp.cos(angles)])
+    waves = _between(FREQUENCIES, of_frequency[None]) * jnp.stack([jnp.sin(angles), jnp.cos(angles)])
     heights = jnp.sin(2 * jnp.pi * (jnp.tensordot(waves.T, points, 1) + of_phase[:, None, None])).mean(0)
     return level + CONTRAST * heights
 

@@ -34,7 +34,7 @@ def digit_scenes(
 ) -> Scenes:
     r"""Real digits, some partly hidden, before a tilted, textured plane, with exact labels of everything.
 
-    The plane is 1.9 to 5.8 m away, and a digit lies parallel to it, 3 to 26 % nearer to the camera, so it is nearer
+    The plane is 1.9 to 5.8 m away, and a digit lies parallel to it, 2 to 26 % nearer to the camera, so it is nearer
     at each of its pixels. A digit of which less than half would be seen is left out. ``measured_depth`` is
 
     .. math:: \tilde z = z + 0.01\, z^2\, \epsilon, \qquad \epsilon \sim N(0, 1)
@@ -60,9 +60,9 @@ def digit_scenes(
       ValueError: an image too small for digits, an invalid number, weights that are not ten, or other digits.
 
     Example:
-      >>> scenes = digit_scenes(jax.random.key(0), 3, image_size=32)
+      >>> scenes = digit_scenes(jax.random.key(0), 24)
       >>> scenes.image.shape, scenes.boxes.shape
-      ((3, 32, 32, 1), (3, 8, 4))
+      ((24, 64, 64, 1), (24, 8, 4))
     """
     check_key(rng_key)
     check_count("num", num)
@@ -70,10 +70,9 @@ def digit_scenes(
     check_count("max_objects", max_objects)
     check_count("batch_size", batch_size)
     check_positive(mean_objects=mean_objects)
-    if digits is None:
-        dataset = digits_dataset()
-        digits = dataset.pool_inputs, dataset.pool_labels
-    glyphs = _glyphs(*digits, class_weights)
+    source = digits_dataset()
+    images, classes = (source.pool_inputs, source.pool_labels) if digits is None else digits
+    glyphs = _glyphs(images, classes, class_weights)
     sizes = {"num": num, "image_size": image_size, "max_objects": max_objects, "batch_size": min(batch_size, num)}
     return _draw(rng_key, glyphs, jnp.asarray(mean_objects, jnp.float32), **sizes)
 
@@ -106,7 +105,7 @@ def digit_scenes_dataset(task: str = "segmentation", image_size: int = 64) -> Da
     return dataset._replace(about=dataclasses.replace(dataset.about, label_names=names))
 
 
-def _glyphs(images: Array | np.ndarray, classes: Array | np.ndarray, class_weights: Sequence[float] | None) -> Glyphs:
+def _glyphs(images: PyTree, classes: PyTree, class_weights: Sequence[float] | None) -> Glyphs:
     images, classes = np.asarray(images), np.asarray(classes)
     if len(classes) != len(images):
         raise ValueError(f"expected one class for each of the {len(images)} digits, got {len(classes)}")

@@ -23,7 +23,7 @@ NUM_WAVES = 6  # in the texture
 FREQUENCIES = (0.2, 1.2)  # of its waves, in a metre of the plane
 TEXTURE_LEVEL = (0.4, 0.6)  # mean brightness of the texture
 CONTRAST = 0.4  # height of the waves' sum at its most
-DARKNESS = 0.4  # dark digits have a brightness of 0 to half of this, and light ones of 1 less as much
+DARKNESS = 0.2  # dark digits have a brightness of 0 to this, and light ones of 1 less as much
 GLYPH_SIZE = 40  # rows and columns to which digits are enlarged before they are drawn
 INK_LEVEL = 0.45  # ink above this level belongs to the digit
 EDGE = 3.0  # slope of the opacity there: about one pixel is partly covered at the usual sizes
@@ -142,8 +142,9 @@ def _place(masks: Bool[Array, "M H W"], wanted: Bool[Array, " M"]) -> tuple[Bool
 def _composite(
     background: Float[Array, "H W"], opacities: Float[Array, "M H W"], of_ink: Float[Array, " M"]
 ) -> Float[Array, "H W"]:
-    """Paint the objects, from far to near; each is darker or lighter than the texture."""
-    inks = jnp.where(of_ink < 0.5, DARKNESS * of_ink, 1 - DARKNESS * (1 - of_ink))
+    """Paint the objects, from far to near: dark and light ones in turn, so that most of those that overlap differ."""
+    is_dark = (jnp.arange(len(of_ink)) + (of_ink[0] < 0.5)) % 2 == 0
+    inks = jnp.where(is_dark, DARKNESS * of_ink, 1 - DARKNESS * of_ink)
 
     def paint(image, layer):
         opacity, ink = layer

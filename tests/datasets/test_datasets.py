@@ -97,7 +97,11 @@ def test_an_unknown_name_gets_the_nearest_ones():
     ("name", "settings", "message"),
     [
         ("digits", {"task": "segmentation"}, "no task for data set 'digits'"),
-        ("digit_scenes", {"task": "classification"}, "task of data set 'digit_scenes' to be one of 'segmentation'"),
+        (
+            "digit_scenes",
+            {"task": "classification"},
+            "task of data set 'digit_scenes' to be one of 'depth', 'detection', 'segmentation'",
+        ),
         ("voc", {"task": "depth"}, "task of data set 'voc' to be one of 'detection', got 'depth'"),
         ("two_moons", {"image_size": 8}, "no image_size for data set 'two_moons'"),
         ("oxford_iiit_pet", {"image_size": 8}, "no image_size for data set 'oxford_iiit_pet'"),

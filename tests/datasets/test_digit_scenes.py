@@ -170,6 +170,17 @@ def test_given_digits_are_those_that_are_drawn():
             assert pixels.sum() > 0.7 * (y1 - y0) * (x1 - x0)
 
 
+def test_sizes_are_static_and_the_key_may_be_traced(rng_key):
+    scenes = jax.eval_shape(lambda key: digit_scenes(key, 3, image_size=40, max_objects=5, batch_size=2), rng_key)
+    shapes = {name: leaf.shape for name, leaf in scenes._asdict().items()}
+    assert shapes == {
+        "image": (3, 40, 40, 1),
+        **dict.fromkeys(("segmentation", "instances", "depth", "measured_depth"), (3, 40, 40)),
+        "boxes": (3, 5, 4),
+        **dict.fromkeys(("classes", "present"), (3, 5)),
+    }
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -194,14 +205,14 @@ def test_settings_that_draw_no_scene_are_refused(settings, message, rng_key):
 
 @pytest.fixture
 def few_scenes(monkeypatch):
-    monkeypatch.setattr(_digit_scenes, "NUM_POOL", 6)
+    monkeypatch.setattr(_digit_scenes, "NUM_POOL", NUM)
     monkeypatch.setattr(_digit_scenes, "NUM_TEST", 4)
 
 
 def test_the_data_set_has_the_labels_of_each_task(few_scenes):
-    by_task = {task: load("digit_scenes", task=task, image_size=32) for task in datasets.TASKS["digit_scenes"]}
+    by_task = {task: load("digit_scenes", task=task) for task in datasets.TASKS["digit_scenes"]}
     for dataset in by_task.values():
-        assert dataset.pool_inputs.shape == (6, 32, 32, 1)
+        assert dataset.pool_inputs.shape == (NUM, SIZE, SIZE, 1)
         np.testing.assert_array_equal(dataset.pool_inputs, by_task["depth"].pool_inputs)
         check_dataset(dataset, void=np.nan)
     segmentation, detection, depth = by_task.values()
@@ -229,10 +240,11 @@ def test_pool_and_test_scenes_show_different_digits(few_scenes, monkeypatch):
 
     def record(key, num, *, image_size, digits):
         given.append(digits)
+        assert image_size == 48
         return drawn()
 
     monkeypatch.setattr(_digit_scenes, "digit_scenes", record)
-    load("digit_scenes")
+    load("digit_scenes", image_size=48)
     source = load("digits")
     np.testing.assert_array_equal(given[0][0], source.pool_inputs)
     np.testing.assert_array_equal(given[1][0], source.test_inputs)

@@ -235,21 +235,19 @@ def test_the_data_set_has_the_labels_of_each_task(few_scenes):
     assert 1 < np.nanmin(metres) < np.nanmax(metres) < 8
 
 
-def test_pool_and_test_scenes_show_different_digits(few_scenes, monkeypatch):
+def test_pool_and_test_scenes_show_different_digits_in_the_numbers_that_are_stated(monkeypatch):
     given = []
 
     def record(key, num, *, image_size, digits):
-        given.append(digits)
-        assert image_size == 48
+        given.append((num, image_size, digits[0]))
         return drawn()
 
     monkeypatch.setattr(_digit_scenes, "digit_scenes", record)
     load("digit_scenes", image_size=48)
     source = load("digits")
-    np.testing.assert_array_equal(given[0][0], source.pool_inputs)
-    np.testing.assert_array_equal(given[1][0], source.test_inputs)
-
-
-def test_the_description_states_the_size_of_the_data_set():
-    stated = f"{_digit_scenes.NUM_POOL:,} in the pool, {_digit_scenes.NUM_TEST} in the test set"
+    (num_pool, *sizes, pool), (num_test, _, test) = given
+    np.testing.assert_array_equal(pool, source.pool_inputs)
+    np.testing.assert_array_equal(test, source.test_inputs)
+    assert sizes == [48]
+    stated = f"{num_pool:,} in the pool, {num_test} in the test set"
     assert stated in datasets.OFFLINE["digit_scenes"].__doc__

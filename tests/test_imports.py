@@ -59,6 +59,8 @@ HEAVY = {
     "tensorflow_datasets": None,
     "mlxtend": None,
     "sklearn": None,
+    "PIL": None,
+    "nibabel": None,
     "matplotlib": "studies",
     "pandas": "studies",
     "pyarrow": "studies",

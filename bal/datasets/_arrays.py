@@ -20,7 +20,7 @@ def from_arrays(
     test_labels: PyTree | None = None,
     *,
     num_classes: int | None = None,
-    void: int | None = None,
+    void: int | float | None = None,
     validation: PyTree | None = None,
     calibration: PyTree | None = None,
     target_inputs: PyTree | None = None,
@@ -28,8 +28,8 @@ def from_arrays(
 ) -> Dataset:
     """A data set from your own arrays: one array, or a dict or tuple of them, with the points along the first axis.
 
-    Integers, booleans, and half-precision numbers keep their dtype; 64 bits become 32 if the values fit. Boolean labels
-    become the classes 0 and 1.
+    Integers, booleans, and half-precision numbers keep their dtype; 64 bits become 32 if the values fit. Labels that
+    are one boolean array become the classes 0 and 1.
 
     Args:
       pool_inputs: points to choose from, leaves [N, ...].
@@ -37,7 +37,8 @@ def from_arrays(
       test_inputs: points to report on, leaves [T, ...], with the structure, shapes, and dtypes of ``pool_inputs``.
       test_labels: their labels, leaves [T, ...].
       num_classes: number of classes; None takes one more than the largest integer label.
-      void: integer label that means "no label", such as 255 at the borders of a segmentation; it is not a class.
+      void: label that means "no label": an integer that is not a class, such as 255 at the borders of a segmentation,
+        or NaN for real labels, such as depth that was not measured.
       validation: inputs and labels for early stopping, as a pair or a :class:`bal.types.Batch`.
       calibration: the same for risk-controlled automatic labelling.
       target_inputs: where predictions will be needed, leaves [M, ...].
@@ -81,8 +82,9 @@ def _arrays(name: str, tree: PyTree) -> PyTree:
 
 
 def _labels(name: str, tree: PyTree) -> PyTree:
-    """Like :func:`_arrays`; booleans become the classes 0 and 1."""
-    return jax.tree.map(lambda leaf: leaf.astype(np.int32) if leaf.dtype == bool else leaf, _arrays(name, tree))
+    """Like :func:`_arrays`; one boolean array becomes the classes 0 and 1. In a pytree it may be a mask, and stays."""
+    labels = _arrays(name, tree)
+    return labels.astype(np.int32) if isinstance(labels, np.ndarray) and labels.dtype == bool else labels
 
 
 def _is_list(node: Any) -> bool:
@@ -134,7 +136,7 @@ def _batch(name: str, points: PyTree | None) -> Batch | None:
     return Batch(inputs, labels, weights)
 
 
-def _count_classes(dataset: Dataset, void: int | None) -> int | None:
+def _count_classes(dataset: Dataset, void: int | float | None) -> int | None:
     """One more than the largest label, if the labels are one integer array; else None."""
     parts = [dataset.pool_labels, dataset.test_labels]
     parts += [batch.labels for batch in (dataset.validation, dataset.calibration) if batch is not None]

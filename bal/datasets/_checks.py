@@ -1,5 +1,6 @@
 """Checks of a data set, on the host, before anything is compiled."""
 
+import math
 from typing import Any
 
 import jax
@@ -11,13 +12,13 @@ from bal.types import Dataset, PyTree
 from bal.validation import check_nonnegative
 
 
-def check_dataset(dataset: Dataset, *, num_classes: int | None = None, void: int | None = None) -> None:
+def check_dataset(dataset: Dataset, *, num_classes: int | None = None, void: int | float | None = None) -> None:
     """Raise if a data set is invalid, in one sentence that names the invalid leaf. For the host: it reads values.
 
     Args:
       dataset: from any source.
       num_classes: classes must lie below it; None takes that of ``dataset.about``, or sets no limit.
-      void: integer label that means "no label".
+      void: label that means "no label": an integer, or NaN for real labels.
 
     Raises:
       ValueError: NaN or infinity, an empty pool or test set, leaves of different lengths, labels that do not match
@@ -67,11 +68,13 @@ def _check_points(name: str, tree: PyTree) -> None:
         raise ValueError(f"expected at least one point in {name}, got none")
 
 
-def _check_finite(name: str, leaf: Any) -> None:
+def _check_finite(name: str, leaf: Any, *, may_be_nan: bool = False) -> None:
     if jnp.issubdtype(leaf.dtype, jnp.floating):
-        invalid = int((~np.isfinite(np.asarray(leaf))).sum())
+        values = np.asarray(leaf)
+        invalid = int((np.isinf(values) if may_be_nan else ~np.isfinite(values)).sum())
         if invalid:
-            raise ValueError(f"expected finite numbers in {name}, got {invalid} NaN or infinite ones")
+            kind = "infinite ones" if may_be_nan else "NaN or infinite ones"
+            raise ValueError(f"expected finite numbers in {name}, got {invalid} {kind}")
 
 
 def _check_alike(name: str, tree: PyTree, other_name: str, other: PyTree) -> None:
@@ -98,7 +101,7 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def _check_labels(
-    name: str, tree: PyTree, inputs_name: str, inputs: PyTree | None, num_classes: int | None, void: int | None
+    name: str, tree: PyTree, inputs_name: str, inputs: PyTree | None, num_classes: int | None, void: int | float | None
 ) -> None:
     if inputs is None:
         raise ValueError(f"expected {inputs_name} to go with {name}, got None")
@@ -111,12 +114,12 @@ def _check_labels(
             raise ValueError(
                 f"expected one label for each of the {expected} points of {inputs_name}, got {found} in {leaf_name}"
             )
-        _check_finite(leaf_name, leaf)
+        _check_finite(leaf_name, leaf, may_be_nan=void is not None and math.isnan(void))
         if jnp.issubdtype(leaf.dtype, jnp.integer):
             _check_classes(leaf_name, np.asarray(leaf), num_classes, void)
 
 
-def _check_classes(name: str, labels: np.ndarray, num_classes: int | None, void: int | None) -> None:
+def _check_classes(name: str, labels: np.ndarray, num_classes: int | None, void: int | float | None) -> None:
     classes = labels[labels != void] if void is not None else labels
     if not classes.size:
         return

@@ -1,7 +1,8 @@
-"""Classification sets of TensorFlow Datasets, read without TensorFlow."""
+"""Sets of TensorFlow Datasets, read without TensorFlow."""
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,24 @@ def load_tfds(name: str, *, data_dir: str | Path | None = None, download: bool =
     """
     import tensorflow_datasets as tfds
 
+    builder = prepared_builder(name, data_dir=data_dir, download=download)
+    keys = builder.info.supervised_keys
+    if keys is None or not isinstance(builder.info.features[keys[1]], tfds.features.ClassLabel):
+        raise ValueError(f"expected a classification set with one label an input, got {name!r}")
+    pool, test = (_read(source, *keys) for source in pool_and_test(builder))
+    classes = builder.info.features[keys[1]]
+    dataset = from_arrays(*pool, *test, num_classes=classes.num_classes)
+    return dataset._replace(about=dataclasses.replace(dataset.about, label_names=tuple(classes.names)))
+
+
+def prepared_builder(name: str, *, data_dir: str | Path | None, download: bool) -> Any:
+    """The TFDS builder of a set that is prepared; it is downloaded and prepared first if need be.
+
+    Raises:
+      FileNotFoundError: not prepared in ``data_dir``, and ``download`` is False.
+    """
+    import tensorflow_datasets as tfds
+
     builder = tfds.builder(name, data_dir=data_dir)
     if not download and not builder.data_path.exists():
         raise FileNotFoundError(
@@ -45,18 +64,22 @@ def load_tfds(name: str, *, data_dir: str | Path | None = None, download: bool =
     if download and not builder.data_path.exists():
         # Only array_record files can be read without TensorFlow.
         builder.download_and_prepare(file_format="array_record")
-    keys = builder.info.supervised_keys
-    if keys is None or not isinstance(builder.info.features[keys[1]], tfds.features.ClassLabel):
-        raise ValueError(f"expected a classification set with one label an input, got {name!r}")
+    return builder
+
+
+def pool_and_test(builder: Any) -> tuple[Any, Any]:
+    """The rows of the training split, and of the test split or, for want of one, the validation split.
+
+    Raises:
+      ValueError: one of the splits is missing.
+    """
     splits = set(builder.info.splits)
     test_split = next((split for split in ("test", "validation") if split in splits), None)
     if "train" not in splits or test_split is None:
-        raise ValueError(f"expected the splits train and test (or validation) in {name!r}, got {sorted(splits)}")
-    pool = _read(builder.as_data_source(split="train"), *keys)
-    test = _read(builder.as_data_source(split=test_split), *keys)
-    classes = builder.info.features[keys[1]]
-    dataset = from_arrays(*pool, *test, num_classes=classes.num_classes)
-    return dataset._replace(about=dataclasses.replace(dataset.about, label_names=tuple(classes.names)))
+        raise ValueError(
+            f"expected the splits train and test (or validation) in {builder.name!r}, got {sorted(splits)}"
+        )
+    return builder.as_data_source(split="train"), builder.as_data_source(split=test_split)
 
 
 def _read(source, input_key: str, label_key: str) -> tuple[np.ndarray, np.ndarray]:

@@ -189,7 +189,13 @@ def _load(settings: Settings) -> bal.Dataset:
         test = data.test_column if data.test_column is not None else data.test_fraction
         given: dict[str, Any] = {} if test is None else {"test": test}
         return bal.datasets.from_table(data.dataset, target=data.target, seed=settings.run.seed, **given)
-    return bal.datasets.load(data.dataset, data_dir=data.data_dir, download=data.data_dir is None)
+    return bal.datasets.load(
+        data.dataset,
+        task=data.task,
+        image_size=data.image_size,
+        data_dir=data.data_dir,
+        download=data.data_dir is None,
+    )
 
 
 def _automatic(labelling: AutomaticSettings) -> bal.Automatic | None:

@@ -15,12 +15,15 @@ class Task(NamedTuple):
     unit: float = 1.0  # standard deviation by which real labels were divided
     dense: bool = False  # a label for each position of an image
     void: float | None = None  # the label of a position without one
+    shift: float | None = None  # mean that was subtracted from depths; None: real labels that are not depths
 
     @property
     def likelihood(self) -> bal.likelihoods.Likelihood:
         """Categorical or Gaussian; of dense real labels, with the noise of each position predicted."""
         if not self.dense:
             return bal.likelihoods.categorical() if self.classes else bal.likelihoods.gaussian(unit=self.unit)
+        if self.shift is not None:
+            return bal.likelihoods.depth(unit=self.unit, shift=self.shift)
         of_position = (
             bal.likelihoods.categorical() if self.classes else bal.likelihoods.heteroscedastic_gaussian(unit=self.unit)
         )
@@ -30,7 +33,7 @@ class Task(NamedTuple):
 def task_of(dataset: bal.Dataset) -> Task:
     """Classes or real numbers, of points or of the positions of images, and how many outputs a model of them has.
 
-    Integer labels beyond ``about.num_classes``, of which there may be one value, mean that a position has no label; NaN
+    Real labels of positions that are all above 0 in their original unit are depths. Integer labels beyond ``about.num_classes``, of which there may be one value, mean that a position has no label; NaN
     means it for real ones.
 
     Raises:
@@ -48,7 +51,11 @@ def task_of(dataset: bal.Dataset) -> Task:
         )
     dense, unit = pool.ndim > 1, dataset.about.label_scale
     if not np.issubdtype(pool.dtype, np.integer):
-        return Task(2 if dense else 1, classes=False, unit=unit, dense=dense, void=float("nan") if dense else None)
+        if not dense:
+            return Task(1, classes=False, unit=unit)
+        shift = dataset.about.label_shift
+        smallest = min(float(np.nanmin(np.asarray(labels))) for labels in (pool, test)) * unit + shift
+        return Task(2, classes=False, unit=unit, dense=True, void=float("nan"), shift=shift if smallest > 0 else None)
     # Either may lack some classes.
     found = np.unique(np.concatenate([np.unique(np.asarray(labels)) for labels in (pool, test)]))
     known = dataset.about.num_classes

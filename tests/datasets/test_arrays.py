@@ -131,6 +131,22 @@ def test_a_data_set_from_elsewhere_is_held_to_what_it_says_of_itself():
     check_dataset(jax.device_put(dataset), num_classes=2)
 
 
+def test_labels_of_nan_are_void_only_if_that_is_said():
+    labels = np.array([[0.5, np.nan], [1.0, np.nan], [0.0, 2.0], [0.0, 0.0]])
+    dataset = from_arrays(INPUTS, labels, INPUTS, labels, void=np.nan)
+    np.testing.assert_array_equal(dataset.test_labels, labels.astype(np.float32))
+    check_dataset(dataset, void=np.nan)
+    with pytest.raises(ValueError, match="finite numbers in pool_labels, got 2 NaN"):
+        check_dataset(dataset)
+    with pytest.raises(ValueError, match="finite numbers in pool_labels, got 1 infinite"):
+        from_arrays(INPUTS, np.where(labels == 2, np.inf, labels), void=np.nan)
+
+
+def test_a_mask_in_a_pytree_of_labels_stays_boolean():
+    labels = {"classes": LABELS[:, None], "present": LABELS[:, None] > 0}
+    assert from_arrays(INPUTS, labels).pool_labels["present"].dtype == bool
+
+
 def test_labels_that_are_booleans_are_the_classes_0_and_1():
     dataset = from_arrays(np.zeros((3, 2)), np.array([True, False, True]))
     assert dataset.pool_labels.dtype == np.int32

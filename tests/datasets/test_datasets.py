@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bal import datasets
-from bal.datasets import OFFLINE, load
+from bal.datasets import DENSE_TFDS, OFFLINE, TASKS, load
 
 # name -> pool, test, shape of a point, classes (None: real labels)
 SHAPES = {
@@ -27,7 +27,13 @@ def digits():
 
 
 def test_every_offline_set_has_its_shape_stated():
-    assert set(SHAPES) == set(OFFLINE)
+    assert set(SHAPES) | set(TASKS) >= set(OFFLINE)
+
+
+def test_every_task_belongs_to_a_set_that_can_be_loaded():
+    assert set(TASKS) == set(OFFLINE) - set(SHAPES) | set(DENSE_TFDS)
+    # What `bal list datasets` shows of them.
+    assert all(factory.__doc__.splitlines()[0].endswith(".") for factory in OFFLINE.values())
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -84,6 +90,27 @@ def test_an_unknown_name_gets_the_nearest_ones():
         load("digit")
     with pytest.raises(ValueError, match="fashion_mnist"):
         load("fashon_mnist")
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("digits", {"task": "segmentation"}, "no task for data set 'digits'"),
+        (
+            "digit_scenes",
+            {"task": "classification"},
+            "task of data set 'digit_scenes' to be one of 'depth', 'detection', 'segmentation'",
+        ),
+        ("voc", {"task": "depth"}, "task of data set 'voc' to be one of 'detection', got 'depth'"),
+        ("two_moons", {"image_size": 8}, "no image_size for data set 'two_moons'"),
+        ("oxford_iiit_pet", {"image_size": 8}, "no image_size for data set 'oxford_iiit_pet'"),
+        ("digit_scenes", {"image_size": 8}, "image_size to be a whole number of at least 32, got 8"),
+    ],
+)
+def test_a_task_or_size_that_a_set_does_not_have_is_refused(name, settings, message):
+    with pytest.raises(ValueError, match=message):
+        load(name, **settings)
 
 
 @pytest.mark.filterwarnings("default")

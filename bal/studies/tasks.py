@@ -33,8 +33,9 @@ class Task(NamedTuple):
 def task_of(dataset: bal.Dataset) -> Task:
     """Classes or real numbers, of points or of the positions of images, and how many outputs a model of them has.
 
-    Real labels of positions that are all above 0 in their original unit are depths. Integer labels beyond ``about.num_classes``, of which there may be one value, mean that a position has no label; NaN
-    means it for real ones.
+    Real labels of positions that are all above 0 in their original unit are depths. Integer labels beyond
+    ``about.num_classes``, of which there may be one value, mean that a position has no label; NaN means it for real
+    ones.
 
     Raises:
       ValueError: a pool or a test set without labels, or labels of another structure.

@@ -1,0 +1,95 @@
+"""Depth: which images to label, and does uncertainty know where the errors are?
+
+    python -m experiments.depth --output results/depth
+
+A U-Net predicts mean and noise of the depth at each position (Kendall and Gal 2017, arXiv:1703.04977). Strategies are
+compared by the area under the RMSE in metres, from the same initial sets and keys; the rule, fixed before any result: a
+strategy is better than random if the 95 % interval of the paired difference lies below 0. An interrupted run is
+continued.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bal.studies import metrics_frame, plot_curves, save_picture, show, summary_table, write_parquet
+from bal.studies.grid import prepare_grid
+from bal.studies.settings import Settings
+from bal.studies.sole_writer import sole_writer
+from experiments.depth.pictures import draw_page
+
+STRATEGIES = ("random", "gaussian_bald", "epistemic_variance", "k_center")
+METRICS = ("abs_rel", "delta_1", "ause")  # that have a table beside the RMSE
+
+
+@dataclass(frozen=True)
+class Study:
+    """The settings that matter; the others are those of ``bal compare``."""
+
+    posterior: Literal["mc_dropout", "deep_ensemble"] = "mc_dropout"
+    """Which uncertainty: of dropout masks, or of five networks."""
+    image_size: int = 48
+    """Side of the scenes."""
+    num_pool: int = 400
+    """Images of the pool."""
+    num_test: int = 100
+    """Images of the test set."""
+    strategies: tuple[str, ...] = STRATEGIES
+    """Which rules to compare."""
+    num_seeds: int = 5
+    """Paired runs of each strategy."""
+    num_initial: int = 10
+    """Images labelled at the start."""
+    num_rounds: int = 8
+    """Models fitted, and batches asked for."""
+    batch_size: int = 10
+    """Images asked for in a round."""
+    num_steps: int = 200
+    """Optimiser steps a round."""
+    num_samples: int = 10
+    """Dropout masks; an ensemble has five members."""
+    tiny: bool = False
+    """A few small images, two rounds and two seeds: shows in a minute that everything runs, and nothing else."""
+    output: Path = Path("results/depth")
+    """Folder for tables, curves and the page of maps."""
+
+
+def main(study: Study) -> None:
+    """Run the grid, write tables, curves and the page of maps."""
+    is_ensemble = study.posterior == "deep_ensemble"
+    settings = Settings().with_values(
+        dataset="digit_scenes",
+        task="depth",
+        image_size=study.image_size,
+        num_pool=study.num_pool,
+        num_test=study.num_test,
+        network="unet",
+        hidden_sizes=(8, 16, 32),
+        dropout_rate=0.0 if is_ensemble else 0.2,
+        posterior=study.posterior,
+        strategies=study.strategies,
+        num_seeds=study.num_seeds,
+        num_initial=study.num_initial,
+        num_rounds=study.num_rounds,
+        batch_size=study.batch_size,
+        num_steps=study.num_steps,
+        minibatch_size=8,
+        num_samples=None if is_ensemble else study.num_samples,
+        output=study.output,
+    )
+    if study.tiny:
+        settings = settings.with_values(
+            image_size=32, num_pool=16, num_test=8, hidden_sizes=(4, 8), strategies=study.strategies[:2], num_seeds=2,
+            num_initial=4, num_rounds=2, batch_size=2, num_steps=20, num_members=2,
+            num_samples=None if is_ensemble else 3,
+        )  # fmt: skip
+    run = prepare_grid(settings)
+    with sole_writer(study.output):
+        units = run()
+        metrics = metrics_frame(settings, units)
+        write_parquet(metrics, study.output / "metrics.parquet")
+        save_picture(plot_curves(metrics, "rmse"), study.output / "learning_curves.png")
+        save_picture(plot_curves(metrics, "ause"), study.output / "sparsification.png")
+        draw_page(settings, units, study.output / "maps.png")
+    show(summary_table(metrics, "rmse"), *(summary_table(metrics, name) for name in METRICS))
+    show(f"Tables and pictures are in {study.output}")

@@ -1,0 +1,1 @@
+"""Does any rule beat random regions that show foreground?"""

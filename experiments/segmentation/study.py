@@ -1,0 +1,98 @@
+"""Segmentation: does any rule beat random regions of which two thirds show foreground?
+
+    python -m experiments.segmentation --output results/segmentation
+
+The unit of labelling is a cell of a grid over an image. The baseline reads where the objects are, as an annotator who
+looks at the image does (nnActive, arXiv:2511.19183). The rule of the comparison, fixed before any result: a strategy is
+better if the 95 % interval of the paired difference of its area under the mean IoU to that baseline's lies above 0, and
+worse if it lies below. An interrupted run is continued.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bal.studies import metrics_frame, plot_curves, save_picture, show, summary_table, write_parquet
+from bal.studies.grid import prepare_grid
+from bal.studies.settings import Settings
+from bal.studies.sole_writer import sole_writer
+from experiments.segmentation.pictures import draw_page
+
+BASELINE = "foreground_random"
+STRATEGIES = (BASELINE, "random", "max_entropy", "bald", "power_bald", "clasp_pe", "k_center")
+
+
+@dataclass(frozen=True)
+class Study:
+    """The settings that matter; the others are those of ``bal compare``."""
+
+    dataset: Literal["digit_scenes", "stardist_nuclei", "mni152"] = "digit_scenes"
+    """Scenes of digits, or real images that ship in packages."""
+    image_size: int | None = 48
+    """Side of the scenes."""
+    num_pool: int | None = 300
+    """Images of the pool."""
+    num_test: int | None = 100
+    """Images of the test set."""
+    grid: tuple[int, int] = (4, 4)
+    """Regions along height and width."""
+    strategies: tuple[str, ...] = STRATEGIES
+    """Which rules to compare; the first is the baseline."""
+    aggregate: str = "mean"
+    """How the scores of a region's positions are summed up."""
+    num_seeds: int = 5
+    """Paired runs of each strategy."""
+    num_initial: int = 48
+    """Regions labelled at the start."""
+    num_rounds: int = 6
+    """Models fitted, and batches asked for."""
+    batch_size: int = 48
+    """Regions asked for in a round."""
+    num_steps: int = 200
+    """Optimiser steps a round."""
+    num_samples: int = 10
+    """Dropout masks."""
+    tiny: bool = False
+    """A few small images, two rounds and two seeds: shows in a minute that everything runs, and nothing else."""
+    output: Path = Path("results/segmentation")
+    """Folder for tables, curves and the page of maps."""
+
+
+def main(study: Study) -> None:
+    """Run the grid, write tables, curves and the page of maps."""
+    settings = Settings().with_values(
+        dataset=study.dataset,
+        task="segmentation",
+        image_size=study.image_size if study.dataset == "digit_scenes" else None,
+        num_pool=study.num_pool,
+        num_test=study.num_test,
+        grid=study.grid,
+        network="unet",
+        hidden_sizes=(8, 16, 32),
+        strategies=study.strategies,
+        aggregate=study.aggregate,
+        num_seeds=study.num_seeds,
+        num_initial=study.num_initial,
+        num_rounds=study.num_rounds,
+        batch_size=study.batch_size,
+        num_steps=study.num_steps,
+        minibatch_size=16,
+        num_samples=study.num_samples,
+        output=study.output,
+    )
+    if study.tiny:
+        settings = settings.with_values(
+            image_size=32 if study.dataset == "digit_scenes" else None, num_pool=16, num_test=8, hidden_sizes=(4, 8),
+            strategies=study.strategies[:2], num_seeds=2, num_initial=16, num_rounds=2, batch_size=8, num_steps=20,
+            num_samples=3,
+        )  # fmt: skip
+    run = prepare_grid(settings)
+    with sole_writer(study.output):
+        units = run()
+        metrics = metrics_frame(settings, units)
+        write_parquet(metrics, study.output / "metrics.parquet")
+        save_picture(plot_curves(metrics, baseline=study.strategies[0]), study.output / "learning_curves.png")
+        draw_page(settings, units, study.output / "maps.png")
+    show(summary_table(metrics, baseline=study.strategies[0]))
+    show(summary_table(metrics, "mean_dice", baseline=study.strategies[0]))
+    show(f"Tables and pictures are in {study.output}")

@@ -42,21 +42,21 @@ def fit_density(features: Float[Array, "n D"], members: Float[Array, "n C"]) -> 
       features: h; rows of padding are ignored, whatever they hold.
       members: weight w of each row in each class; 0 in all of them for padding.
     """
-    labelled = members.sum(axis=1, keepdims=True) > 0
-    features = jnp.where(labelled, features, 0.0)
-    members = jnp.where(labelled, members, 0.0)
+    weights = members.sum(axis=1)
+    # Padding may hold anything, also infinities: it is replaced, not multiplied by 0.
+    features = jnp.where(weights[:, None] > 0, features, 0.0)
     counts = members.sum(axis=0)
-    total = jnp.maximum(counts.sum(), 1)
-    centred = jnp.where(labelled, features - members.sum(axis=1) @ features / total, 0.0)
-    variance = (members.sum(axis=1) @ jnp.square(centred)).mean() / total
+    total = jnp.where(weights.any(), weights.sum(), 1.0)
+    centred = features - (weights @ features / total)[None]
+    variance = (weights @ jnp.square(centred)).mean() / total
     # A single label, or features that are all the same, have no scale.
     variance = PRIOR_LABELS * jnp.where(variance > 0, variance, 1.0)
     means = members.T @ features / jnp.where(counts > 0, counts, 1.0)[:, None]
 
     def factor_of(of_class):
-        weights, mean, count = of_class
+        members_of_class, mean, count = of_class
         deviations = features - mean[None]
-        scatter = deviations.T @ (weights[:, None] * deviations)
+        scatter = deviations.T @ (members_of_class[:, None] * deviations)
         # With very many labels v falls below the rounding of the scatter, which may make an eigenvalue negative.
         least = jnp.maximum(variance, jnp.finfo(scatter.dtype).eps * jnp.trace(scatter))
         return jnp.linalg.cholesky((scatter + least * jnp.eye(scatter.shape[0])) / (count + PRIOR_LABELS))

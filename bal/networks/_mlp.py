@@ -59,9 +59,7 @@ def mlp(
 
 
 class _MLP(nnx.Module):
-    def __init__(
-        self, sizes: tuple[int, ...], num_outputs: int, dropout_rate: float, residual: bool, rngs: nnx.Rngs
-    ):
+    def __init__(self, sizes: tuple[int, ...], num_outputs: int, dropout_rate: float, residual: bool, rngs: nnx.Rngs):
         self.first = nnx.Linear(sizes[0], sizes[1], rngs=rngs)
         pairs = zip(sizes[1:], sizes[2:], strict=False)
         self.hidden = nnx.List([DropoutLinear(a, b, dropout_rate, rngs) for a, b in pairs])

@@ -57,7 +57,13 @@ def fitted(kind):
         features = [posterior.features["embedding"](state, each) for each in (labelled.inputs, inputs)]
         draws = posterior.sample(rng_key, state, 20_000)
         few = jax.tree.map(lambda leaf: leaf[:5], draws)
-        return state, features, draws, posterior.predict(state, few, inputs), posterior.covariance(state, inputs, inputs)
+        return (
+            state,
+            features,
+            draws,
+            posterior.predict(state, few, inputs),
+            posterior.covariance(state, inputs, inputs),
+        )
 
     inputs = jnp.asarray(np.random.default_rng(1).normal(size=(5, 2)), jnp.float32)
     return run(jax.random.key(0), labelled_batch(kind), inputs)

@@ -7,13 +7,14 @@ import optax
 import pytest
 
 from bal import likelihoods, networks
-from bal.posteriors import ddu
+from bal.posteriors import NetworkState, ddu
 from bal.posteriors.training._last_layer import embed, train_embeddings
-from bal.posteriors.training._spectral_normalisation import spectral_normalisation
+from bal.posteriors.training._spectral_normalisation import spectral_normalisation, with_spectral_bound
 from bal.types import Batch
 
 IMAGES = jax.random.normal(jax.random.key(1), (6, 8, 8, 1))
 LABELS = jnp.arange(6) % 3
+BATCH = Batch(IMAGES, LABELS, jnp.ones(6))
 NETWORKS = {
     "cnn": networks.cnn(num_outputs=3),
     "mlp": networks.mlp(num_outputs=3, hidden_sizes=(8, 8), residual=True),
@@ -28,38 +29,51 @@ def norms(params):
     return {path: np.linalg.norm(leaf.reshape(-1, leaf.shape[-1]), 2) for path, leaf in kernels.items()}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_training_bounds_all_kernels_but_the_last(name, rng_key):
-    # The learning rate is small, so that kernels are of their initial size but for the bound.
-    posterior = ddu(
-        NETWORKS[name],
-        likelihoods.categorical(),
-        optax.sgd(1e-3),
-        spectral_bound=0.5,
-        num_steps=40,
-        minibatch_size=4,
-    )
+@pytest.mark.parametrize("name", ["cnn", "mlp"])
+def test_steps_bound_all_kernels_but_the_last(name, rng_key):
+    network, bound = NETWORKS[name], 0.5
 
     @jax.jit
-    def run(rng_key, batch):
-        start = posterior.init(rng_key, batch)
-        return start, posterior.fit(rng_key, start, batch)[0]
+    def run(rng_key, inputs):
+        start = NetworkState(network.init(rng_key, inputs), {"log_variance": jnp.ones(())})
+        # Gradients of 0: what changes is what the bound changes.
+        optimizer = with_spectral_bound(optax.sgd(1.0), bound, network, start, inputs)
+        trained = (start.variables.params, start.noise)
 
-    start, state = run(rng_key, Batch(IMAGES, LABELS, jnp.ones(6)))
-    before, after = norms(start.variables.params), norms(state.variables.params)
+        def step(carry, _):
+            params, optimizer_state = carry
+            updates, optimizer_state = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer_state, params)
+            return (optax.apply_updates(params, updates), optimizer_state), None
+
+        return trained, jax.lax.scan(step, (trained, optimizer.init(trained)), None, length=40)[0][0]
+
+    start, end = run(rng_key, IMAGES)
+    before, after = norms(start), norms(end)
     (last,) = [path for path in after if "last" in path]
-    assert max(before.values()) > 0.6
-    np.testing.assert_allclose(after.pop(last), before.pop(last), rtol=0.05)
-    # The power method approaches a norm from below: two singular values close together take it long.
-    assert max(after.values()) < 0.55
-    assert {path: norm > 0.45 for path, norm in after.items()} == {path: norm > 0.45 for path, norm in before.items()}
+    assert after.pop(last) == before.pop(last)
+    assert max(before.values()) > 1.2 * bound
+    for path, norm in before.items():
+        # The power method approaches a norm from below, slowly where two singular values are close.
+        np.testing.assert_allclose(after[path], min(norm, bound), rtol=0.03)
+
+
+def test_a_fit_ends_within_the_bound(rng_key):
+    posterior = ddu(
+        NETWORKS["mlp"], likelihoods.categorical(), optax.adam(0.01), spectral_bound=0.5, num_steps=40, minibatch_size=4
+    )
+    state = jax.jit(lambda key, batch: posterior.fit(key, posterior.init(key, batch), batch)[0])(rng_key, BATCH)
+    after = norms(state.variables.params)
+    assert after.pop("['last']['kernel']") > 0.6
+    np.testing.assert_allclose(list(after.values()), 0.5, rtol=0.03)
 
 
 def test_a_kernel_below_the_bound_is_left_as_it_is_and_one_of_zeros_stays():
     small = jnp.array([[0.3, 0.0], [0.1, 0.2]])
     params = {"a": small, "b": jnp.zeros((2, 2)), "c": 10 * small}
     transformation = spectral_normalisation(0.9, {"a": True, "b": True, "c": False})
-    updates, _ = jax.jit(transformation.update)(jax.tree.map(jnp.zeros_like, params), transformation.init(params), params)
+    updates, _ = jax.jit(transformation.update)(
+        jax.tree.map(jnp.zeros_like, params), transformation.init(params), params
+    )
     for update in jax.tree.leaves(updates):
         np.testing.assert_array_equal(update, np.zeros((2, 2)))
 
@@ -77,7 +91,7 @@ def test_residual_layers_keep_distances_within_the_bounds_of_the_paper(rng_key):
 
     first, last = (
         np.linalg.norm(levels[:, None] - levels[None], axis=-1)[np.triu_indices(6, 1)]
-        for levels in map(np.asarray, run(rng_key, Batch(IMAGES, LABELS, jnp.ones(6))))
+        for levels in map(np.asarray, run(rng_key, BATCH))
     )
     # Proposition 1 of Liu et al.: two residual layers, with a margin of one percent for the power method.
     assert (last >= 0.99 * (1 - bound) ** 2 * first).all()

@@ -84,7 +84,9 @@ def ddu(
     def init(rng_key, batch):
         """Fresh parameters, and a standard normal density."""
         start = init_network(network, likelihood, rng_key, batch)
-        outputs = jax.eval_shape(lambda: network.readout(start.variables, embed(network, start.variables, batch.inputs)))
+        outputs = jax.eval_shape(
+            lambda: network.readout(start.variables, embed(network, start.variables, batch.inputs))
+        )
         width = embedding_width(network, rng_key, batch.inputs)
         return DDUState(*start, standard_density(outputs.shape[-1] if has_classes else 1, width))
 

@@ -125,9 +125,7 @@ def sngp(
         labelled = batch.weights[:, None] > 0
         features = jnp.where(labelled, embed(whole, trained.variables, batch.inputs), 0.0)
         slopes, curvatures = _derivatives(likelihood, trained.noise, features @ weights, batch.labels)
-        slopes, curvatures = (
-            jnp.where(labelled, batch.weights[:, None] * each, 0.0) for each in (slopes, curvatures)
-        )
+        slopes, curvatures = (jnp.where(labelled, batch.weights[:, None] * each, 0.0) for each in (slopes, curvatures))
 
         def factor_of(curvature):
             summed = features.T @ (curvature[:, None] * features)

@@ -88,7 +88,8 @@ def ddu(
             lambda: network.readout(start.variables, embed(network, start.variables, batch.inputs))
         )
         width = embedding_width(network, rng_key, batch.inputs)
-        return DDUState(*start, standard_density(outputs.shape[-1] if has_classes else 1, width))
+        density = standard_density(outputs.shape[-1] if has_classes else 1, width)
+        return DDUState(start.variables, start.noise, density)
 
     def fit(rng_key, state: DDUState, batch, validation=None):
         """Train from the state, then fit the density of the embeddings of the labels."""
@@ -101,7 +102,7 @@ def ddu(
         members = jax.nn.one_hot(batch.labels, num_classes) if has_classes else jnp.ones((batch.weights.shape[0], 1))
         embeddings = embed(network, trained.variables, batch.inputs)
         density = fit_density(embeddings, members * batch.weights[:, None])
-        return keep_if_empty(batch, state, DDUState(*trained, density)), info
+        return keep_if_empty(batch, state, DDUState(trained.variables, trained.noise, density)), info
 
     def sample(rng_key, state: DDUState, num_samples):
         """The trained network, the only draw."""

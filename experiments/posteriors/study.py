@@ -113,7 +113,7 @@ def evaluate(belief: Fitted, problem: Problem, rng_key) -> dict[str, jax.Array]:
 
     # One program: many small ones would take longer to compile than to fit.
     @jax.jit
-    def figures(predictions, far_predictions):
+    def figures(predictions, far_predictions, densities):
         tally = likelihood.tally(likelihood.reduce(predictions), labels, jnp.ones(labels.shape[0]))
         sets = metrics.dyadic_sets(rng_key, labels.shape[0], num_sets=1000)
         log_likelihoods = -jax.vmap(likelihood.nll, in_axes=(0, None))(predictions, labels)
@@ -124,7 +124,7 @@ def evaluate(belief: Fitted, problem: Problem, rng_key) -> dict[str, jax.Array]:
         joint = metrics.joint_nll(log_likelihoods, sets)
         return {**likelihood.figures(tally), "joint_nll": joint, "auroc": metrics.ood_auroc(known, unknown)}
 
-    return figures(belief.predict(problem.test_inputs), belief.predict(problem.far_inputs))
+    return figures(belief.predict(problem.test_inputs), belief.predict(problem.far_inputs), densities)
 
 
 def _fit(posterior: Posterior, problem: Problem, settings: Settings) -> tuple[Fitted, float]:

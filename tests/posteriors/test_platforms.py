@@ -33,7 +33,9 @@ def test_a_fit_and_its_predictions_lower_for_every_platform(name):
 
     def fit_and_predict(rng_key, batch):
         state, info = posterior.fit(rng_key, posterior.init(rng_key, batch), batch)
-        return posterior.predict(state, posterior.sample(rng_key, state, 2), batch.inputs), info
+        return posterior.predict(
+            state, posterior.sample(rng_key, state, posterior.max_samples or 2), batch.inputs
+        ), info
 
     platforms = ("cuda", "rocm", "tpu")
     exported = jax.export.export(jax.jit(fit_and_predict), platforms=platforms)(jax.random.key(0), batch)

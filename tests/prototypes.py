@@ -31,7 +31,7 @@ def class_means() -> Posterior:
         distances = ((inputs[None, :, None] - draws[:, None]) ** 2).sum(axis=-1)
         return jax.nn.log_softmax(-distances)
 
-    features = {"embedding": lambda state, inputs: inputs @ state.T, "predicted_loss": _predicted_loss}
+    features = {"embedding": lambda state, inputs: inputs @ state.T, **FEATURES}
     return Posterior(init, fit, sample, predict, features, None, categorical())
 
 
@@ -60,12 +60,19 @@ def linear_regression(*, closed: bool) -> Posterior:
     def covariance(state, inputs_a, inputs_b):
         return inputs_a @ state[1] @ inputs_b.T
 
-    features = {"embedding": lambda state, inputs: inputs, "predicted_loss": _predicted_loss}
+    features = {"embedding": lambda state, inputs: inputs, **FEATURES}
     return Posterior(init, fit, sample, predict, features, covariance if closed else None, gaussian())
 
 
 def _predicted_loss(state, inputs):
     return inputs[:, :1]
+
+
+def _log_density(state, inputs):
+    return -jnp.square(inputs).sum(axis=1, keepdims=True)
+
+
+FEATURES = {"log_density": _log_density, "predicted_loss": _predicted_loss}
 
 
 def _fit_info() -> FitInfo:

@@ -26,7 +26,8 @@ POSTERIORS = {
 }
 OF_GAUSSIANS = {"epistemic_variance", "gaussian_bald", "gaussian_epig"}
 OF_ANY = {
-    "bait", "k_center", "k_means", "lcmd", "learning_loss", "max_det", "max_dist", "random", "true_loss", "typiclust",
+    "bait", "feature_density", "k_center", "k_means", "lcmd", "learning_loss", "max_det", "max_dist", "random",
+    "true_loss", "typiclust",
 }  # fmt: skip
 CASES = {name: "draws" if name in OF_GAUSSIANS else "classes" for name in STRATEGIES}
 # Where the covariance is closed these take another way.
@@ -260,6 +261,15 @@ def test_learning_loss_and_true_loss_take_the_largest_predicted_and_true_losses(
             assert available[largest.indices].all()
     with pytest.raises(ValueError, match="labels of the pool"):
         STRATEGIES["true_loss"](batch_size=2).select(jax.random.key(0), view._replace(labels=None, loss=None))
+
+
+def test_feature_density_takes_the_points_of_the_lowest_density():
+    for kind in ("classes", "draws"):
+        view = view_of(kind)
+        chosen = STRATEGIES["feature_density"](batch_size=5).select(jax.random.key(0), view)
+        norms = np.where(view.available, np.square(view.take(jnp.arange(NUM_POINTS))).sum(axis=1), -np.inf)
+        np.testing.assert_allclose(chosen.scores, np.sort(norms)[::-1][:5], rtol=1e-5)
+        np.testing.assert_array_equal(chosen.indices, np.argsort(-norms)[:5])
 
 
 def test_class_balanced_evens_out_the_labels_that_are_there():

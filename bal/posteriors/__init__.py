@@ -4,6 +4,7 @@ from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.posteriors.closed_form._bayesian_linear import bayesian_linear
 from bal.posteriors.closed_form._gaussian_process import gaussian_process
+from bal.posteriors.neural._ddu import ddu
 from bal.posteriors.neural._deep_ensemble import deep_ensemble
 from bal.posteriors.neural._laplace import laplace
 from bal.posteriors.neural._last_layer_ensemble import last_layer_ensemble
@@ -11,6 +12,7 @@ from bal.posteriors.neural._learning_loss import learning_loss
 from bal.posteriors.neural._mc_dropout import mc_dropout
 from bal.posteriors.neural._mean_field import mean_field
 from bal.posteriors.neural._point_estimate import point_estimate
+from bal.posteriors.neural._sngp import sngp
 from bal.posteriors.neural._swag import swag
 from bal.posteriors.programs._bayesian_network import bayesian_network
 from bal.posteriors.programs._numpyro_mcmc import numpyro_mcmc
@@ -27,6 +29,7 @@ from bal.posteriors.training._training_settings import EarlyStopping, TrainingSe
 
 POSTERIORS = {
     "bayesian_linear": bayesian_linear,
+    "ddu": ddu,
     "deep_ensemble": deep_ensemble,
     "gaussian_process": gaussian_process,
     "laplace": laplace,
@@ -39,6 +42,7 @@ POSTERIORS = {
     "point_estimate": point_estimate,
     "sghmc": sghmc,
     "sgld": sgld,
+    "sngp": sngp,
     "swag": swag,
 }
 
@@ -53,6 +57,7 @@ __all__ = [
     "bayesian_linear",
     "bayesian_network",
     "check_num_samples",
+    "ddu",
     "deep_ensemble",
     "from_samples",
     "gaussian_process",
@@ -69,5 +74,6 @@ __all__ = [
     "point_estimate",
     "sghmc",
     "sgld",
+    "sngp",
     "swag",
 ]

@@ -30,7 +30,8 @@ class Posterior(NamedTuple):
     fit: FitFn  # (rng_key, state, batch, validation=None) -> state, info
     sample: SampleFn  # (rng_key, state, num_samples) -> draws
     predict: PredictFn  # (state, draws, inputs) -> predictions [S, n, ...]
-    # By name: "embedding", the last hidden layer; "gradient" of the outputs by all parameters; "predicted_loss" [n, 1].
+    # By name: "embedding", the input of the last layer; "gradient" of the outputs by all parameters; "predicted_loss"
+    # and "log_density" of the embedding, both [n, 1].
     features: dict[str, FeatureFn]
     covariance: CovarianceFn | None  # of the latent function; None: not in closed form
     likelihood: Likelihood

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from bal.strategies._coverage import k_center, k_means, lcmd, max_dist, prob_cover, typiclust
 from bal.strategies._dense import clasp_pe, foreground_random
+from bal.strategies._density import feature_density
 from bal.strategies._gaussian import epistemic_variance, gaussian_bald, gaussian_epig
 from bal.strategies._joint import acs_fw, batch_bald, batch_epig, class_balanced
 from bal.strategies._last_layer import badge, bait, max_det
@@ -41,6 +42,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "epig": epig,
     "epistemic_variance": epistemic_variance,
     "expected_error_reduction": expected_error_reduction,
+    "feature_density": feature_density,
     "foreground_random": foreground_random,
     "gaussian_bald": gaussian_bald,
     "gaussian_epig": gaussian_epig,
@@ -79,6 +81,7 @@ __all__ = [
     "epig",
     "epistemic_variance",
     "expected_error_reduction",
+    "feature_density",
     "foreground_random",
     "gaussian_bald",
     "gaussian_epig",

@@ -31,6 +31,8 @@ VARIATIONAL: dict[str, Callable[..., bal.networks.Network]] = {
     "cnn_gal": bal.networks.variational_cnn,
     "mlp": bal.networks.variational_mlp,
 }
+# They measure distances in the embedding, which residual layers keep.
+DISTANCE_AWARE = ("ddu", "sngp")
 # Standard deviation of the noise of standardised labels, for posteriors that do not learn it.
 ASSUMED_NOISE = 0.5
 
@@ -113,13 +115,13 @@ def build_posterior(settings: Settings, name: str, task: Task) -> Posterior:
 
 
 def build_network(model: ModelSettings, posterior: str, num_outputs: int) -> bal.networks.Network:
-    """The network of a posterior; Gaussian weights need layers that dropout does not have."""
+    """The network of a posterior; Gaussian weights and distances need layers of their own."""
     name = model.network
     factory = find_factory("network", name, NETWORKS)
     if posterior == "mean_field" and not is_plugin(name):
         check_choice("network of posterior 'mean_field'", name, VARIATIONAL)
         factory = VARIATIONAL[name]
-    values: dict[str, Any] = {"num_outputs": num_outputs}
+    values: dict[str, Any] = {"num_outputs": num_outputs, "residual": posterior in DISTANCE_AWARE}
     if name in WIDTHS or is_plugin(name):
         # The other networks have sizes and rates of their papers.
         widths = model.hidden_sizes or WIDTHS.get(name, WIDTHS["mlp"])

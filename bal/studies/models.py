@@ -26,7 +26,8 @@ class Recipe(NamedTuple):
 # or a sampled network hardly learns, and a prior precision by marginal likelihood falls so low that draws of a network
 # that is certain of its labels are noise. NUTS would take hours at its default depth. SGLD and SGHMC take plain
 # gradient steps, which are many where there is time, and momentum multiplies a step by ten. A factorised guide needs a
-# prior as wide as this one, or it falls back on its prior.
+# prior as wide as this one, or it falls back on its prior. Embeddings of images are far apart for a Gaussian process of
+# lengthscale 1, and one of variance 1 is hardly certain of any label.
 RECIPES = {
     # Labels are standardised, so 1 is their standard deviation.
     "bayesian_linear": Recipe({"noise": 0.5}),
@@ -47,6 +48,7 @@ RECIPES = {
         in_a_round={"learning_rate": 0.2},
         thorough={"learning_rate": 0.1, "num_steps": 4000},
     ),
+    "sngp": Recipe({"lengthscale": 2.0, "prior_precision": 0.1}, in_a_round={"num_features": 256}),
 }
 
 
@@ -62,7 +64,8 @@ def recipe(name: str, *, classes: bool, thorough: bool) -> dict[str, Any]:
     values = {**found.always, **(found.thorough if thorough else found.in_a_round)}
     if classes:
         return {**values, **found.classes}
-    # The marginal likelihood finds a good prior precision for real labels.
+    # For real labels laplace finds a good prior precision by the marginal likelihood, and sngp has that of labels of
+    # variance 1.
     values.pop("prior_precision", None)
     return values
 

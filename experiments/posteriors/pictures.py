@@ -27,7 +27,8 @@ def draw_page(names, problems: Mapping[str, Problem], fitted: Mapping, path: Pat
     Args:
       names: posteriors, one row each.
       problems: "two_moons" and "waves".
-      fitted: (problem, posterior) -> something with ``predict``; a cell is left empty where there is none.
+      fitted: (problem, posterior) -> something with ``predict`` and ``density``; a cell is left empty where there is
+        none.
       path: of the PNG file.
     """
     figure = Figure(figsize=(10.5, 2.3 * len(names) + 1), layout="constrained")
@@ -57,15 +58,34 @@ def draw_page(names, problems: Mapping[str, Problem], fitted: Mapping, path: Pat
 
 
 def _draw_plane(axes, belief, batch: Batch):
-    """Mean prediction and mutual information over the plane, the same scales in every row."""
+    """Mean prediction and epistemic uncertainty over the plane.
+
+    The scales are the same in every row, but for a posterior with a density, whose uncertainty is minus its logarithm.
+    """
     corners = [np.linspace(low, high, WIDTH) for low, high in zip(LEFT, RIGHT, strict=True)]
     points = np.stack(np.meshgrid(*corners), axis=-1).reshape(-1, 2)
     log_probs = belief.predict(jnp.asarray(points, jnp.float32))
     probability = np.exp(log_mean_exp(log_probs)[:, 1]).reshape(WIDTH, WIDTH)
-    information = np.asarray(mutual_information(log_probs)).reshape(WIDTH, WIDTH)
+    density = belief.density(jnp.asarray(points, jnp.float32))
+    if density is None:
+        epistemic, limits = np.asarray(mutual_information(log_probs)), (0, 0.5)
+    else:
+        epistemic = -np.asarray(density)
+        limits = (epistemic.min(), epistemic.max())
+        axes[1].text(
+            0.02, 0.97, "-log density, own scale", transform=axes[1].transAxes, va="top", color="white", size=7
+        )
     images = [
         axes[0].pcolormesh(*corners, probability, cmap="RdBu_r", vmin=0, vmax=1, shading="auto", rasterized=True),
-        axes[1].pcolormesh(*corners, information, cmap="viridis", vmin=0, vmax=0.5, shading="auto", rasterized=True),
+        axes[1].pcolormesh(
+            *corners,
+            epistemic.reshape(WIDTH, WIDTH),
+            cmap="viridis",
+            vmin=limits[0],
+            vmax=limits[1],
+            shading="auto",
+            rasterized=True,
+        ),
     ]
     axes[0].contour(*corners, probability, levels=[0.5], colors="black", linewidths=0.8)
     for label, (colour, marker) in enumerate(CLASSES):

@@ -9,6 +9,7 @@ import optax
 
 import bal
 from bal.posteriors import Posterior
+from bal.studies.learners import DISTANCE_AWARE
 from bal.studies.models import FACTORIES, arguments, is_classifier, probabilistic_program, recipe
 from bal.types import Batch
 
@@ -81,6 +82,10 @@ def _pieces(name: str, problem: Problem) -> dict:
     if name == "mean_field":
         # Gaussian weights have their own layers.
         pieces["network"] = bal.networks.variational_mlp(num_outputs=problem.num_outputs, hidden_sizes=(64, 64))
+    if name in DISTANCE_AWARE:
+        pieces["network"] = bal.networks.mlp(
+            num_outputs=problem.num_outputs, hidden_sizes=(64, 64, 64, 64), residual=True
+        )
     if name == "bayesian_linear":
         # A linear model of bumps: where it has no bumps, it predicts 0 with certainty.
         pieces |= {"feature_fn": _bumps, "noise": problem.noise}

@@ -60,6 +60,11 @@ class Fitted(NamedTuple):
     def predict(self, inputs: jax.Array) -> PyTree:
         return jax.jit(self.posterior.predict)(self.state, self.draws, inputs)
 
+    def density(self, inputs: jax.Array) -> jax.Array | None:
+        """Log-density of the features of each point; None if the posterior has none."""
+        feature = self.posterior.features.get("log_density")
+        return None if feature is None else jax.jit(feature)(self.state, inputs)[:, 0]
+
 
 def main(settings: Settings) -> pd.DataFrame:
     """Fit, measure, write and print."""
@@ -104,18 +109,22 @@ def epistemic(kind: str, predictions: PyTree) -> jax.Array:
 def evaluate(belief: Fitted, problem: Problem, rng_key) -> dict[str, jax.Array]:
     """Metrics of the likelihood, joint negative log-likelihood of dyadic sets of 10, AUROC of points from elsewhere."""
     likelihood, labels = belief.posterior.likelihood, problem.test_labels
+    densities = [belief.density(inputs) for inputs in (problem.test_inputs, problem.far_inputs)]
 
     # One program: many small ones would take longer to compile than to fit.
     @jax.jit
-    def figures(predictions, far_predictions):
+    def figures(predictions, far_predictions, densities):
         tally = likelihood.tally(likelihood.reduce(predictions), labels, jnp.ones(labels.shape[0]))
         sets = metrics.dyadic_sets(rng_key, labels.shape[0], num_sets=1000)
         log_likelihoods = -jax.vmap(likelihood.nll, in_axes=(0, None))(predictions, labels)
-        known, unknown = (epistemic(likelihood.predicts, each) for each in (predictions, far_predictions))
+        known, unknown = (
+            epistemic(likelihood.predicts, each) if density is None else -density
+            for each, density in zip((predictions, far_predictions), densities, strict=True)
+        )
         joint = metrics.joint_nll(log_likelihoods, sets)
         return {**likelihood.figures(tally), "joint_nll": joint, "auroc": metrics.ood_auroc(known, unknown)}
 
-    return figures(belief.predict(problem.test_inputs), belief.predict(problem.far_inputs))
+    return figures(belief.predict(problem.test_inputs), belief.predict(problem.far_inputs), densities)
 
 
 def _fit(posterior: Posterior, problem: Problem, settings: Settings) -> tuple[Fitted, float]:

@@ -15,6 +15,7 @@ from bal.networks._dropout import DropoutLinear, dropout_mask
 # Networks whose draws are dropout masks: name -> (network, shape of one input). The others have files of their own.
 CASES = {
     "mlp": (mlp(num_outputs=3, hidden_sizes=(8, 6), dropout_rate=0.3), (4,)),
+    "residual mlp": (mlp(num_outputs=3, hidden_sizes=(6, 6), dropout_rate=0.3, residual=True), (4,)),
     "gal": (cnn(num_outputs=3, variant="gal"), (10, 10, 1)),
     "batchbald": (cnn(num_outputs=3, variant="batchbald"), (16, 16, 1)),
 }
@@ -230,6 +231,7 @@ def test_parameter_counts_are_those_of_the_papers():
         (lambda: mlp(num_outputs=2, hidden_sizes=()), "hidden_sizes"),
         (lambda: mlp(num_outputs=2, hidden_sizes=(8, 0)), "every number in hidden_sizes"),
         (lambda: mlp(num_outputs=2, dropout_rate=1.0), "dropout_rate"),
+        (lambda: mlp(num_outputs=2, hidden_sizes=(8, 4), residual=True), "one width for residual layers"),
         (lambda: cnn(num_outputs=2, variant="resnet"), "batchbald"),
         (lambda: cnn(num_outputs=2).init(jax.random.key(0), jnp.zeros((1, 4, 4, 1))), "at least 8x8"),
         (lambda: cnn(num_outputs=2).init(jax.random.key(0), jnp.zeros((1, 64))), "height, width, channels"),

@@ -40,6 +40,7 @@ SETTINGS: dict[str, tuple[Callable, dict, dict]] = {
         {"network": NETWORK},
         {"prior_scale": SCALE, "noise": SCALE},
     ),
+    "ddu": (posteriors.ddu, TRAINING, {"spectral_bound": SCALE, "num_steps": COUNT, "minibatch_size": COUNT}),
     "deep_ensemble": (
         posteriors.deep_ensemble,
         {"num_members": 2, **TRAINING},
@@ -150,6 +151,18 @@ SETTINGS: dict[str, tuple[Callable, dict, dict]] = {
             "exploration": (*FACTOR, 1.0),
             "num_steps": COUNT,
             "early_stopping": (EarlyStopping(1, 5),),
+        },
+    ),
+    "sngp": (
+        posteriors.sngp,
+        TRAINING,
+        {
+            "spectral_bound": SCALE,
+            "num_features": COUNT,
+            "lengthscale": SCALE,
+            "prior_precision": SCALE,
+            "num_steps": COUNT,
+            "optimizer": ("adam", None),
         },
     ),
     "swag": (

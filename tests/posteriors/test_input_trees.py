@@ -10,6 +10,7 @@ from bal import likelihoods, networks
 from bal.posteriors import (
     bayesian_linear,
     bayesian_network,
+    ddu,
     deep_ensemble,
     from_samples,
     gaussian_process,
@@ -19,6 +20,7 @@ from bal.posteriors import (
     mc_dropout,
     numpyro_svi,
     sgld,
+    sngp,
     swag,
 )
 from bal.types import Batch
@@ -45,6 +47,7 @@ def guide(inputs, labels=None):
 
 
 POSTERIORS = {
+    "ddu": ddu(*TRAINED, **TRAINING),
     "deep_ensemble": deep_ensemble(*TRAINED, num_members=2, **TRAINING),
     "from_samples": from_samples(lambda w, x: joined(x) @ w, jnp.ones((4, 7, 3)), likelihoods.categorical()),
     "laplace": laplace(*TRAINED, **TRAINING),
@@ -54,6 +57,7 @@ POSTERIORS = {
     "mc_dropout": mc_dropout(*TRAINED, **TRAINING),
     "numpyro_svi": numpyro_svi(bayesian_network(NETWORK), guide, *TRAINED[1:], num_steps=2),
     "sgld": sgld(*TRAINED[:2], learning_rate=0.1, num_steps=200, minibatch_size=2),
+    "sngp": sngp(*TRAINED, num_features=8, **TRAINING),
     "swag": swag(*TRAINED, steps_between=1, num_snapshots=2, rank=2, **TRAINING),
 }
 

@@ -6,7 +6,7 @@ import optax
 import pytest
 
 from bal import likelihoods, networks
-from bal.posteriors import laplace, last_layer_ensemble, mc_dropout
+from bal.posteriors import laplace, last_layer_ensemble, mc_dropout, sngp
 from bal.types import Batch
 
 NUM_SAMPLES, NUM_POINTS, WIDTH = 7, 11, 13
@@ -18,6 +18,7 @@ SHARED_TRUNK = {
         NETWORK, likelihoods.categorical(), optax.sgd(0.1), num_members=NUM_SAMPLES, **SETTINGS
     ),
     "mc_dropout": mc_dropout(NETWORK, likelihoods.categorical(), optax.sgd(0.1), **SETTINGS),
+    "sngp": sngp(NETWORK, likelihoods.categorical(), optax.sgd(0.1), num_features=19, **SETTINGS),
 }
 
 

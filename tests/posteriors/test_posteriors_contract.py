@@ -15,6 +15,7 @@ from bal.posteriors import (
     POSTERIORS,
     _protocols,
     bayesian_linear,
+    ddu,
     deep_ensemble,
     gaussian_process,
     laplace,
@@ -27,6 +28,7 @@ from bal.posteriors import (
     point_estimate,
     sghmc,
     sgld,
+    sngp,
     swag,
 )
 from bal.streaming import stream
@@ -60,6 +62,7 @@ def softmax_regression(inputs, labels=None):
 
 # name -> a classifier of points [4] into 3 classes
 CASES = {
+    "ddu": ddu(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
     "deep_ensemble": deep_ensemble(CLASSIFIER, likelihoods.categorical(), SGD, num_members=4, **TRAINING),
     "learning_loss": learning_loss(CLASSIFIER, likelihoods.categorical(), SGD, hidden_size=8, **TRAINING),
     "mc_dropout": mc_dropout(CLASSIFIER, likelihoods.categorical(), SGD, **TRAINING),
@@ -78,6 +81,7 @@ CASES = {
     "mean_field": mean_field(VARIATIONAL, likelihoods.categorical(), SGD, temperature=0.1, **TRAINING),
     "sghmc": sghmc(CLASSIFIER, likelihoods.categorical(), learning_rate=0.05, **CHAIN),
     "sgld": sgld(CLASSIFIER, likelihoods.categorical(), learning_rate=0.1, **CHAIN),
+    "sngp": sngp(CLASSIFIER, likelihoods.categorical(), optax.sgd(0.5), num_features=32, **TRAINING),
     "swag": swag(CLASSIFIER, likelihoods.categorical(), SGD, num_snapshots=4, steps_between=2, rank=3, **TRAINING),
 }
 
@@ -313,6 +317,7 @@ def test_more_samples_than_there_are_or_none_where_any_number_is_legal_are_refus
 
 LONG_CHAIN = {"num_steps": 600, "minibatch_size": 16, "num_cycles": 2, "draws_per_cycle": 2, "temperature": 0.1}
 REGRESSION = {
+    "ddu": lambda network, likelihood: ddu(network, likelihood, optax.adam(1e-2), num_steps=200, minibatch_size=16),
     "deep_ensemble": lambda network, likelihood: deep_ensemble(
         network, likelihood, optax.adam(1e-2), num_members=4, num_steps=200, minibatch_size=16
     ),
@@ -341,6 +346,9 @@ REGRESSION = {
     ),
     "sghmc": lambda network, likelihood: sghmc(network, likelihood, learning_rate=0.01, **LONG_CHAIN),
     "sgld": lambda network, likelihood: sgld(network, likelihood, learning_rate=0.1, **LONG_CHAIN),
+    "sngp": lambda network, likelihood: sngp(
+        network, likelihood, optax.adam(1e-2), num_features=32, num_steps=200, minibatch_size=16
+    ),
     "swag": lambda network, likelihood: swag(
         network,
         likelihood,

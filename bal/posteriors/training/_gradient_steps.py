@@ -94,7 +94,7 @@ def gradient_steps(
     if optimizer is None:
         raise ValueError(
             "expected an optax transformation as optimizer, got None: "
-            "laplace, mc_dropout and point_estimate alone keep the weights of a network, with optimizer=None"
+            "ddu, laplace, mc_dropout and point_estimate alone keep the weights of a network, with optimizer=None"
         )
     check_optimizer(optimizer)
     check_count("minibatch_size", minibatch_size)

@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array
 
-from bal.networks import Network, Variables
-from bal.types import PyTree
+from bal.networks import Network, Training, Variables
+from bal.types import PyTree, RngKey
 
 
 class LastLayer(NamedTuple):
@@ -28,6 +29,18 @@ def check_embeds(name: str, network: Network) -> None:
 def embed(network: Network, variables: Variables, inputs: PyTree) -> Array:
     """Embeddings, the input of the readout, without noise: [n, D]."""
     return network.head(variables, network.trunk(variables, inputs), None)
+
+
+def embedding_width(network: Network, rng_key: RngKey, inputs: PyTree) -> int:
+    """Numbers D in an embedding. Only shapes matter; nothing is computed.
+
+    Raises:
+      ValueError: embeddings that are not [n, D].
+    """
+    shape = jax.eval_shape(lambda: embed(network, network.init(rng_key, inputs), inputs)).shape
+    if len(shape) != 2:
+        raise ValueError(f"expected a network with embeddings of shape [n, D], got {list(shape)}")
+    return shape[1]
 
 
 def readout_leaves(network: Network, variables: Variables, inputs: PyTree) -> PyTree:
@@ -58,3 +71,36 @@ def last_layer(network: Network, variables: Variables, inputs: PyTree) -> LastLa
             f"got one that reads {shapes}"
         )
     return LastLayer(kernel, read.get("bias"))
+
+
+def train_embeddings(network: Network, rng_key: RngKey, variables: Variables, inputs: PyTree) -> tuple[Array, Training]:
+    """Embeddings [n, D] as they are in training, with its noise, and the other values of a training step.
+
+    In training a network returns outputs only. They are the embeddings where the last layer is the identity, whose
+    columns are taken in groups of C, as many as the network has outputs. What does not depend on the group is not
+    batched: the body is computed once.
+
+    Raises:
+      ValueError: see :func:`last_layer`.
+    """
+    kernel = last_layer(network, variables, inputs).kernel
+    width = jax.eval_shape(lambda *both: embed(network, *both), variables, inputs).shape[-1]
+    transposed = kernel.shape[0] != width
+    num_outputs = kernel.shape[0 if transposed else 1]
+    num_groups = -(-width // num_outputs)
+    columns = jnp.eye(width, num_groups * num_outputs, dtype=kernel.dtype)
+    groups = columns.reshape(width, num_groups, num_outputs).swapaxes(0, 1)
+    marks = readout_leaves(network, variables, inputs)
+
+    def train_group(group: Array) -> Training:
+        def replace(leaf, is_last):
+            if not is_last:
+                return leaf
+            return jnp.zeros_like(leaf) if leaf.ndim == 1 else group.T if transposed else group
+
+        params = jax.tree.map(replace, variables.params, marks)
+        return network.train(rng_key, Variables(params, variables.statistics), inputs)
+
+    training = jax.vmap(train_group)(groups)
+    embeddings = jnp.moveaxis(training.outputs, 0, 1).reshape(training.outputs.shape[1], -1)[:, :width]
+    return embeddings, jax.tree.map(lambda leaf: leaf[0], training)

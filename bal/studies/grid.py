@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import bal
-from bal.pool import extend_budget
 from bal.studies import _progress, checkpoints
 from bal.studies.checks import check_settings
 from bal.studies.folder import check_folder, write_settings
@@ -172,7 +171,8 @@ def _run_job(settings: Settings, job: _Job, work: _Work, show: Callable[..., Non
         program, keys = work.program(job.strategy), _keys(settings, job)
         state = program.init(keys, program.dataset)
         if job.found is not None:
-            state = _resume(state, checkpoints.read_state(job.path))
+            batch_size = settings.run.batch_size
+            state = _resume(program.learners[0], batch_size, state, checkpoints.read_state(job.path))
         for done in range(len(infos), num_rounds):
             state, info, elapsed = program.run_step(keys, state, done)
             _check_round(info, job.strategy, done, job.seeds)
@@ -205,20 +205,12 @@ def _earlier(there: dict[str, Any], here: dict[str, Any], num_rounds: int) -> li
     return earlier
 
 
-def _resume(fresh: bal.LoopState, leaves: list) -> bal.LoopState:
+def _resume(learner: bal.ActiveLearner, batch_size: int, fresh: bal.LoopState, leaves: list) -> bal.LoopState:
     """The saved state with room for the labels of more rounds, if more are asked for now."""
     saved = _unflatten(fresh, [jnp.asarray(leaf) for leaf in leaves])
-    budget = fresh.pool.indices.shape[1]
-
-    def fit_in(old: jax.Array, new: jax.Array) -> jax.Array:
-        # The state of some posteriors has the size of the label buffer. The next round fits them anew.
-        return old if old.shape == new.shape else new
-
-    return saved._replace(
-        pool=jax.vmap(partial(extend_budget, budget=budget))(saved.pool),
-        posterior=jax.tree.map(fit_in, saved.posterior, fresh.posterior),
-        evaluation=jax.tree.map(fit_in, saved.evaluation, fresh.evaluation),
-    )
+    room, wanted = (state.pool.indices.shape[1] for state in (saved, fresh))
+    more = (wanted - room) // batch_size
+    return jax.vmap(lambda state: learner.extend(state, more))(saved) if more > 0 else saved
 
 
 def _unflatten(like, leaves: list):

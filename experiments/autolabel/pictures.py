@@ -72,7 +72,7 @@ def _draw_coverage(axes, seen: Seen) -> None:
         ylabel="% of these labels right",
         title="Accuracy against coverage",
     )
-    axes.legend(frameon=False, fontsize=8, loc="lower left")
+    axes.legend(frameon=False, fontsize=8, loc="center left")  # below the curves and beside the promises
     axes.grid(alpha=0.3)
 
 

@@ -71,11 +71,13 @@ _, random_info = run_many(bal.strategies.random(batch_size=5))
 
 # %%
 figure, axes = plt.subplots(figsize=(6, 4))
-for name, each, colour in (("BALD", info, "tab:blue"), ("random", random_info, "0.4")):
+styles = bal.studies.line_styles(("BALD", "random"))
+for name, each in (("BALD", info), ("random", random_info)):
     accuracy = np.asarray(each.metrics["accuracy"])  # [seeds, rounds]
     labels = np.asarray(each.num_labelled[0])
-    axes.plot(labels, accuracy.mean(axis=0), color=colour, label=name)
-    axes.fill_between(labels, accuracy.min(axis=0), accuracy.max(axis=0), color=colour, alpha=0.15, linewidth=0)
+    low, high, colour = accuracy.min(axis=0), accuracy.max(axis=0), styles[name]["color"]
+    axes.plot(labels, accuracy.mean(axis=0), label=name, **styles[name])
+    axes.fill_between(labels, low, high, color=colour, alpha=0.15, linewidth=0)
 axes.set(xlabel="labels", ylabel="test accuracy", title="mean and range of ten seeds")
 axes.grid(alpha=0.3)
 axes.legend()

@@ -81,13 +81,18 @@ plane = jnp.stack([x.ravel(), y.ravel()], axis=-1)
 log_probs = jax.jit(predict)(plane)
 
 
+COLOURS = bal.studies.COLOURS  # can be told apart with any colour vision
+CLASSES = ((COLOURS["blue"], "o"), (COLOURS["vermillion"], "s"))  # colour and shape of their points
+
+
 def draw(axes, values, title, **settings):
-    """Values as colours, the pool as small points, labelled points in the colour of their class."""
+    """Values as colours, the pool as small points, labelled points in the colour and shape of their class."""
     settings = {"levels": 14, "cmap": "Greys"} | settings
     picture = axes.contourf(x, y, np.asarray(values).reshape(x.shape), **settings)
-    axes.scatter(*pool.T, s=2, color="tab:green", alpha=0.5, linewidths=0)
-    colours = np.where(labels[labelled] == 1, "tab:red", "tab:blue")
-    axes.scatter(*pool[labelled].T, s=60, c=colours, edgecolors="white", zorder=2)
+    axes.scatter(*pool.T, s=2, color=COLOURS["green"], alpha=0.5, linewidths=0)
+    for label, (colour, marker) in enumerate(CLASSES):
+        points = pool[labelled[labels[labelled] == label]]
+        axes.scatter(*points.T, s=60, color=colour, marker=marker, edgecolors="white", zorder=2)
     axes.set_title(title)
     axes.set_axis_off()
     return picture
@@ -98,7 +103,7 @@ for sample, axes in enumerate(panels[:3]):
     shades = {"levels": np.linspace(0, 1, 21), "cmap": "RdBu_r", "alpha": 0.7}
     draw(axes, jnp.exp(log_probs[sample, :, 1]), f"network {sample + 1}", **shades)
 picture = draw(panels[3], jnp.exp(log_probs[..., 1]).mean(axis=0), "mean of all hundred", **shades)
-figure.colorbar(picture, ax=panels, label="probability of red", ticks=[0, 0.5, 1])
+figure.colorbar(picture, ax=panels, label="probability of the squares", ticks=[0, 0.5, 1])
 
 # %% [markdown]
 # ## Two kinds of uncertainty
@@ -179,7 +184,7 @@ for axes in panels.flat:
 for axes, name, chosen in zip(panels.flat, names, asked, strict=False):
     draw(axes, epistemic, name)
     for rank, index in enumerate(chosen, 1):
-        axes.plot(*pool[index], "o", color="gold", markeredgecolor="black", markersize=11, zorder=3)
+        axes.plot(*pool[index], "o", color="white", markeredgecolor="black", markersize=11, zorder=3)
         axes.text(*pool[index], str(rank), fontsize=8, ha="center", va="center_baseline", zorder=4)
 
 # %% [markdown]
@@ -214,8 +219,8 @@ figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
 picture = draw(axes, epistemic, "queries designed by gradient ascent on BALD")
 figure.colorbar(picture, label="nats")
 for path, end in zip(paths, ends, strict=True):
-    axes.plot(*path.T, color="tab:purple", linewidth=2)
-    axes.plot(*end, "*", color="gold", markeredgecolor="black", markersize=16, zorder=3)
+    axes.plot(*path.T, color=COLOURS["purple"], linewidth=2)
+    axes.plot(*end, "*", color=COLOURS["orange"], markeredgecolor="black", markersize=16, zorder=3)
 
 # %% [markdown]
 # ## Where to go from here

@@ -152,13 +152,15 @@ print({name: round(float(value), 2) for name, value in diagnostics.items()})
 #
 # Numbers are the order of the labels; 1 to 4 are the random ones. The background is the model's epistemic uncertainty
 # after its last fit (BALD, in nats: bright is where its draws disagree), and the line is its decision boundary between
-# blue and red; 20 to 22 were labelled after that. The ensemble is uncertain almost only along its boundary, so it asks
-# there; the bumps are also uncertain wherever no label is near, so they ask all over the moons.
+# circles and squares; 20 to 22 were labelled after that. The ensemble is uncertain almost only along its boundary, so
+# it asks there; the bumps are also uncertain wherever no label is near, so they ask all over the moons.
 #
 # Both posteriors are functions of arrays, so drawing them is the same code: `sample` gives draws, `predict` the
 # log-probabilities of each draw at any points.
 
 # %%
+COLOURS = bal.studies.COLOURS  # can be told apart with any colour vision
+CLASSES = ((COLOURS["blue"], "o"), (COLOURS["vermillion"], "s"))  # colour and shape of their points
 corners = np.linspace(-1.6, 2.6, 85), np.linspace(-1.2, 1.6, 57)
 plane = jnp.asarray(np.stack(np.meshgrid(*corners), axis=-1).reshape(-1, 2), jnp.float32)
 
@@ -167,13 +169,14 @@ for axes, (name, (state, _, history)), posterior in zip(grid, results.items(), (
     draws = posterior.sample(jax.random.key(1), state.posterior, None)
     log_probs = posterior.predict(state.posterior, draws, plane)  # [S, points, classes]
     unknown = bal.acquisition.bald(log_probs).reshape(57, 85)
-    red = jnp.exp(log_probs[..., 1]).mean(axis=0).reshape(57, 85)
+    squares = jnp.exp(log_probs[..., 1]).mean(axis=0).reshape(57, 85)
     picture = axes.pcolormesh(*corners, unknown, vmin=0, vmax=0.5, shading="auto", rasterized=True)
-    axes.contour(*corners, red, levels=[0.5], colors="white", linewidths=1)
+    axes.contour(*corners, squares, levels=[0.5], colors="white", linewidths=1)
     axes.scatter(*moons.pool_inputs.T, color="0.7", s=3, alpha=0.5)
-    bought = np.asarray(state.pool.indices)
-    colours = np.where(np.asarray(state.pool.labels) == 1, "tab:red", "tab:blue")
-    axes.scatter(*moons.pool_inputs[bought].T, c=colours, s=90, edgecolors="white", linewidths=0.6)
+    bought, given = np.asarray(state.pool.indices), np.asarray(state.pool.labels)
+    for label, (colour, marker) in enumerate(CLASSES):
+        points = moons.pool_inputs[bought[given == label]]
+        axes.scatter(*points.T, color=colour, marker=marker, s=90, edgecolors="white", linewidths=0.6)
     for order, point in enumerate(moons.pool_inputs[bought]):
         axes.annotate(str(order + 1), point, ha="center", va="center", color="white", fontsize=7)
     axes.set_title(f"{name}: accuracy {history[-1][1]:.2f} with {history[-1][0]} labels")

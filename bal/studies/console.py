@@ -58,10 +58,12 @@ def list_names(listing: Listing) -> None:
 
 
 def summary(factory: Callable[..., Any]) -> str:
-    """The first line of a docstring, without markup and the reference to another function."""
-    function = factory.func if isinstance(factory, partial) else factory
+    """The first line of a docstring, without markup and the reference to another function, and what a name fixes."""
+    function, given = (factory.func, factory.keywords) if isinstance(factory, partial) else (factory, {})
     line = (inspect.getdoc(function) or "").partition("\n")[0]
-    return re.sub(r"; see :func:`[^`]*`", "", line).replace("``", "")
+    line = re.sub(r"; see :func:`[^`]*`", "", line).replace("``", "")
+    # Two names may be one function with different arguments.
+    return " ".join([line, *(f"Here {name}={value!r}." for name, value in given.items())])
 
 
 def _names() -> str:

@@ -15,11 +15,6 @@ ENTROPIES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, np.inf)  # edges of the bins, in na
 ORDERS = {"max_entropy": ("entropy", "-"), "least_confidence": ("1 - confidence", "--"), "bald": ("BALD", ":")}
 # Colour and marker of each promised error rate.
 PROMISES = ((COLOURS["blue"], "o"), (COLOURS["orange"], "s"), (COLOURS["purple"], "^"))
-CLASSES = {
-    "fashion_mnist": (
-        "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
-    ),
-}  # fmt: skip
 
 
 def draw_page(seen: Seen, promises: pd.DataFrame, dataset: str, path: Path) -> None:
@@ -28,7 +23,7 @@ def draw_page(seen: Seen, promises: pd.DataFrame, dataset: str, path: Path) -> N
     Args:
       seen: the rest of the pool under the models of a round.
       promises: all rows of :func:`experiments.autolabel.promises.keep_promises`.
-      dataset: its name; classes are numbers where their names are not known.
+      dataset: its name.
       path: of the PNG file.
     """
     figure = Figure(figsize=(13, 9.6), layout="constrained")
@@ -43,7 +38,7 @@ def draw_page(seen: Seen, promises: pd.DataFrame, dataset: str, path: Path) -> N
         f"{dataset}: what is left of the pool after {seen.num_labelled} labels by a person, {num_seeds} runs",
         fontsize=13,
     )
-    _draw_images(below, seen, CLASSES.get(dataset))
+    _draw_images(below, seen)
     save_picture(figure, path, dpi=100)
 
 
@@ -70,12 +65,14 @@ def _draw_coverage(axes, seen: Seen) -> None:
                 share = 100 * automatic.sum() / rest.sum()
                 axes.plot(share, 100 * (1 - is_wrong[automatic].mean()), marker, color=colour, markersize=5)
         axes.axhline(100 * (1 - error), color=colour, linestyle=":", linewidth=1)
-        label = f"promised ≤ {100 * error:.0f} % wrong (a point a run)"
+        label = f"promised: ≤ {100 * error:.0f} % wrong"
         axes.plot([], [], marker + ":", color=colour, label=label)
     axes.set(
-        xlabel="% labelled, most certain first", ylabel="% of these labels right", title="Accuracy against coverage"
+        xlabel="% labelled, most certain first (points: runs)",
+        ylabel="% of these labels right",
+        title="Accuracy against coverage",
     )
-    axes.legend(frameon=False, fontsize=8, loc="lower left")
+    axes.legend(frameon=False, fontsize=8, loc="center left")  # below the curves and beside the promises
     axes.grid(alpha=0.3)
 
 
@@ -140,11 +137,11 @@ def _draw_promises(axes, promises: pd.DataFrame) -> None:
         axes.plot(coverage.index, coverage, styles[strategy], color=colour, marker=marker, markersize=4, label=label)
     axes.set(xlabel="labels by a person", ylabel="% of the rest labelled automatically", ylim=(-3, 103))
     axes.set_title("What need not be asked")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, handlelength=3.5)
     axes.grid(alpha=0.3)
 
 
-def _draw_images(figure, seen: Seen, names: tuple[str, ...] | None) -> None:
+def _draw_images(figure, seen: Seen) -> None:
     """Images of the first run that has automatic labels: right ones, points to ask about, and wrong ones."""
     error = max(seen.kinds)
     # A run in which no threshold satisfies the promise has no automatic labels.
@@ -172,8 +169,7 @@ def _draw_images(figure, seen: Seen, names: tuple[str, ...] | None) -> None:
                 continue
             image = seen.images[index]
             axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray_r")
-            name = str(said[index]) if names is None else names[said[index]]
-            truth = str(seen.labels[index]) if names is None else names[seen.labels[index]]
+            name, truth = seen.label_names[said[index]], seen.label_names[seen.labels[index]]
             is_right = said[index] == seen.labels[index]
             text = f"{name}, {100 * probs[index].max():.0f} %" + ("" if is_right else f"\nis {truth}")
-            axes.set_title(text, fontsize=8, color="black" if is_right else COLOURS["vermillion"], pad=2)
+            axes.set_title(text, fontsize=7.5, color="black" if is_right else COLOURS["vermillion"], pad=2)

@@ -28,6 +28,7 @@ class Seen(NamedTuple):
     probs: np.ndarray  # [seeds, N, C] mean prediction
     scores: dict[str, np.ndarray]  # name -> uncertainty [seeds, N]
     labels: np.ndarray  # [N] true classes
+    label_names: tuple[str, ...]  # of all C classes
     rest: np.ndarray  # [seeds, N] True where no person has given a label
     images: np.ndarray  # [N, ...]
     kinds: dict[float, np.ndarray]  # promised error -> [seeds, N]
@@ -77,6 +78,7 @@ def keep_promises(
                         probs[kept],
                         {name: values[kept] for name, values in scores.items()},
                         true_labels,
+                        dataset.about.label_names or tuple(map(str, range(probs.shape[-1]))),
                         np.asarray(state.pool.available)[kept],
                         np.asarray(dataset.pool_inputs),
                         {error: decision.kind[kept] for error, decision in zip(promised, decisions, strict=True)},

@@ -48,6 +48,9 @@ def test_names_are_listed_with_a_line_on_each(kind, monkeypatch, capsys):
         assert name in printed
         assert len(console.summary(factory)) > 10
         assert ":`" not in console.summary(factory)
+    assert len({console.summary(factory) for factory in console.REGISTERED[kind].values()}) == len(
+        console.REGISTERED[kind]
+    )
 
 
 def test_the_version_is_that_of_the_distribution_and_costs_no_heavy_import():

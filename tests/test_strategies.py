@@ -191,8 +191,8 @@ def test_strategies_of_embeddings_say_so_before_anything_runs():
 def test_candidates_give_the_choice_of_the_whole_pool_where_they_are_certified(name):
     whole = chosen_of_whole(name, "classes")  # all of its points are candidates
     few, many = (
-        chosen(STRATEGIES[name](batch_size=BATCH_SIZE, num_candidates=count), view_of("classes"))
-        for count in (BATCH_SIZE, 30)
+        chosen(STRATEGIES[name](batch_size=size, num_candidates=count), view_of("classes"))
+        for size, count in ((5, 5), (BATCH_SIZE, 30))
     )
     assert bool(whole.certified)
     assert bool(many.certified)

@@ -121,7 +121,7 @@ def _of_classes(entropies: Float[Array, "n *space"], log_probs: Float[Array, "S 
 def _perturbed(rng_key: RngKey, scores: Float[Array, "*n"], power: Float[Array, ""]) -> Float[Array, "*n"]:
     positive = scores > 0
     logits = power * jnp.log(jnp.where(positive, scores, 1.0)) + jax.random.gumbel(rng_key, scores.shape)
-    return jnp.where(positive | jnp.isnan(scores), logits, -jnp.inf)
+    return jnp.where(jnp.isnan(scores), jnp.nan, jnp.where(positive, logits, -jnp.inf))
 
 
 def _both(

@@ -118,7 +118,7 @@ def test_settings_of_training_need_an_optimizer_and_an_optimizer_needs_them(buil
 def test_training_needs_an_optimizer():
     # Without the types that the tests check, as users call it.
     steps = inspect.unwrap(gradient_steps)
-    with pytest.raises(ValueError, match="expected an optax transformation as optimizer, got None: laplace"):
+    with pytest.raises(ValueError, match="expected an optax transformation as optimizer, got None: ddu, laplace"):
         steps(MLP, CATEGORICAL, None, minibatch_size=2)
 
 

@@ -14,23 +14,29 @@ import bal
 from bal import pool as pools
 from bal.evaluation import predictive_loss
 from bal.strategies import STRATEGIES
+from bal.streaming import take_points
 from bal.view import mean_noise, pool_view
-from tests.prototypes import class_means, linear_regression
+from tests.prototypes import class_means, linear_detector, linear_regression
 
 NUM_POINTS, BATCH_SIZE = 40, 3
 POSTERIORS = {
+    "boxes": linear_detector(),
     "classes": class_means(),
     "closed": linear_regression(closed=True),
     "draws": linear_regression(closed=False),
 }
 OF_GAUSSIANS = {"epistemic_variance", "gaussian_bald", "gaussian_epig"}
+OF_BOXES = {"detection_uncertainty"}
 OF_ANY = {
     "bait", "k_center", "k_means", "lcmd", "learning_loss", "max_det", "max_dist", "random", "true_loss", "typiclust",
 }  # fmt: skip
-CASES = {name: "draws" if name in OF_GAUSSIANS else "classes" for name in STRATEGIES}
+KINDS = dict.fromkeys(OF_GAUSSIANS, "draws") | dict.fromkeys(OF_BOXES, "boxes")
+CASES = {name: KINDS.get(name, "classes") for name in STRATEGIES}
 # Where the covariance is closed these take another way.
 CLOSED = {f"{name}, closed": "closed" for name in (*sorted(OF_GAUSSIANS), "max_det")}
-cases = pytest.mark.parametrize(("case", "kind"), [*CASES.items(), *CLOSED.items()])
+# Images with boxes in them are points like others.
+DETECTED = {f"{name}, boxes": "boxes" for name in ("k_center", "random", "true_loss")}
+cases = pytest.mark.parametrize(("case", "kind"), [*CASES.items(), *CLOSED.items(), *DETECTED.items()])
 
 
 def problem(kind):
@@ -38,6 +44,13 @@ def problem(kind):
     classes = jax.random.randint(key_labels, (NUM_POINTS,), 0, 3)
     inputs = 3 * jax.nn.one_hot(classes, 3) + jax.random.normal(key_noise, (NUM_POINTS, 3))
     labels = classes if kind == "classes" else inputs.sum(axis=1)
+    if kind == "boxes":
+        corners = jnp.array([[1.0, 2.0, 4.0, 7.0], [0.0, 0.0, 0.0, 0.0]])
+        labels = {
+            "boxes": jnp.broadcast_to(corners, (NUM_POINTS, 2, 4)) + classes[:, None, None] / 2,
+            "classes": jnp.zeros((NUM_POINTS, 2), jnp.int32),
+            "present": jnp.broadcast_to(jnp.array([[True, False]]), (NUM_POINTS, 2)),
+        }
     return bal.Dataset(inputs, labels, target_inputs=inputs[:5] + 0.1 * jax.random.normal(key_test, (5, 3)))
 
 
@@ -46,7 +59,7 @@ def view_of(kind, chunk_size=None, mesh=None):
     """What a strategy sees of the first round."""
     posterior, dataset = POSTERIORS[kind], problem(kind)
     pool = pools.empty_pool(NUM_POINTS, 6, dataset.pool_labels)
-    pool = pools.add_labels(pool, jnp.arange(4), dataset.pool_labels[:4])
+    pool = pools.add_labels(pool, jnp.arange(4), take_points(dataset.pool_labels, jnp.arange(4)))
     batch = pools.labelled_batch(pool, dataset.pool_inputs)
     state, _ = posterior.fit(jax.random.key(0), posterior.init(jax.random.key(1), batch), batch)
     draws = posterior.sample(jax.random.key(2), state, 8)
@@ -57,7 +70,7 @@ def view_of(kind, chunk_size=None, mesh=None):
         batch,
         predict=Partial(posterior.predict, state, draws),
         information=Partial(posterior.likelihood.information),
-        noise=Partial(mean_noise) if kind != "classes" else None,
+        noise=Partial(mean_noise) if posterior.likelihood.predicts == "gaussian" else None,
         features={name: Partial(feature, state) for name, feature in posterior.features.items()},
         covariance=None if posterior.covariance is None else Partial(posterior.covariance, state),
         stream=partial(bal.stream, chunk_size=chunk_size, mesh=mesh),
@@ -88,7 +101,10 @@ def test_rounds_on_pool_subsets_keep_the_invariants_under_vmap(case, kind):
             assert before[seed][info.selection.indices[seed]].all()
             held = state.pool.indices[seed, : done * BATCH_SIZE]
             assert len(set(held.tolist())) == done * BATCH_SIZE
-            np.testing.assert_array_equal(state.pool.labels[seed, : done * BATCH_SIZE], dataset.pool_labels[held])
+            own = take_points(
+                jax.tree.map(lambda leaf, seed=seed: leaf[seed], state.pool.labels), jnp.arange(len(held))
+            )
+            jax.tree.map(np.testing.assert_array_equal, own, take_points(dataset.pool_labels, held))
         assert (info.selection.num_invalid == 0).all()
 
     nan = jnp.arange(NUM_POINTS) % 2 == 0
@@ -115,7 +131,7 @@ def test_chunks_on_several_devices_do_not_change_the_choice(case, kind):
 
 def test_strategies_refuse_predictions_of_another_kind_before_anything_runs():
     for name, factory in STRATEGIES.items():
-        strategy, wrong = factory(batch_size=2), "classes" if name in OF_GAUSSIANS else "draws"
+        strategy, wrong = factory(batch_size=2), "draws" if CASES[name] == "classes" else "classes"
         settings = {"num_samples": 4, "num_initial": 2, "num_rounds": 1}
         if name in OF_ANY:
             bal.build(POSTERIORS[wrong], strategy, **settings)

@@ -18,6 +18,7 @@ from bal.metrics._categorical import (
     mean_iou,
     negative_log_prob,
 )
+from bal.metrics._detection import IOU_THRESHOLDS, box_average_precision
 from bal.metrics._gaussian import crps, in_interval, negative_log_density
 from bal.metrics._joint import dyadic_sets, joint_nll, ood_auroc
 from bal.metrics._ranking import average_precision, binary_auc, spearman
@@ -25,10 +26,12 @@ from bal.metrics._regression import r2, rmse, weighted_quantile
 from bal.metrics._weighted import weighted_mean, weighted_sum
 
 __all__ = [
+    "IOU_THRESHOLDS",
     "accuracy",
     "auc",
     "average_precision",
     "binary_auc",
+    "box_average_precision",
     "brier",
     "brier_score",
     "calibration_gaps",

@@ -11,6 +11,7 @@ from tests.likelihoods import cases
 from tests.likelihoods.cases import LIKELIHOODS, params
 
 names = pytest.mark.parametrize("name", LIKELIHOODS)
+of_points = pytest.mark.parametrize("name", [name for name in LIKELIHOODS if name != "boxes"])
 COMPILED = ("loss", "predictive", "reduce", "nll", "tally", "figures", "information")
 
 
@@ -49,7 +50,7 @@ def test_the_loss_is_the_nll_of_the_prediction_of_one_draw(name):
     np.testing.assert_allclose(loss, likelihood.nll(predictive_of(likelihood, outputs), labels), rtol=1e-5, atol=1e-6)
 
 
-@names
+@of_points
 def test_the_information_is_the_trace_of_the_expected_squared_gradient_of_the_loss(name):
     likelihood, outputs, _ = case(name, (3,))
     one_draw = jax.tree.map(lambda leaf: leaf[None], likelihood.predictive(params(likelihood), outputs))
@@ -84,7 +85,7 @@ def test_figures_are_those_of_the_labelled_points_alone_whatever_padding_holds(n
     weights = (jnp.arange(40) < 30).astype(jnp.float32)
     predictive = predictive_of(likelihood, outputs)
     rows = slice(0, 30)
-    whole = likelihood.tally(jax.tree.map(lambda leaf: leaf[rows], predictive), labels[rows], weights[rows])
+    whole = likelihood.tally(*jax.tree.map(lambda leaf: leaf[rows], (predictive, labels, weights)))
     for filling in (jnp.nan, jnp.inf, -jnp.inf):
 
         def spoil(leaf, filling=filling):
@@ -101,13 +102,16 @@ def test_tallies_of_chunks_join_to_the_tally_of_all(name):
     likelihood, outputs, labels = case(name, (20,))
     weights = jnp.asarray(np.random.default_rng(1).integers(0, 3, 20), jnp.float32)
     whole = tally_of(likelihood, outputs, labels, weights)
-    parts = [tally_of(likelihood, outputs[s], labels[s], weights[s]) for s in (slice(0, 8), slice(8, 20))]
+    parts = [
+        tally_of(likelihood, *jax.tree.map(lambda leaf, part=part: leaf[part], (outputs, labels, weights)))
+        for part in (slice(0, 8), slice(8, 20))
+    ]
     sums = jax.tree.map(jnp.add, *[part.sums for part in parts])
     points = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *[part.points for part in parts])
     assert_trees_close(likelihoods.Tally(sums, points), whole)
 
 
-@names
+@of_points
 def test_a_map_of_one_position_is_a_point(name):
     likelihood, outputs, labels = case(name, (12,))
     lifted = compiled(dense(likelihood))
@@ -130,7 +134,7 @@ def test_a_map_of_one_position_is_a_point(name):
     assert_trees_close({name: figures[name] for name in shared}, {name: expected[name] for name in shared})
 
 
-@names
+@of_points
 @pytest.mark.parametrize("space", [(2, 1, 3)])
 def test_void_positions_count_nowhere(name, space):
     likelihood, outputs, labels = case(name, (4, *space))

@@ -30,7 +30,7 @@ ALLOWED = {
     "initial": {"types", "streaming", "pool"},
     "refit": {"types"},
     "view": {"types", "pool", "selection", "streaming"},
-    "strategies": {"types", "information", "acquisition", "selection", "streaming", "view"},
+    "strategies": {"types", "information", "detection", "acquisition", "selection", "streaming", "view"},
     "accumulation": {"types", "streaming"},
     "evaluation": {"types", "accumulation", "metrics", "likelihoods", "posteriors", "streaming"},
     "automatic": {"types", "autolabel", "streaming", "view"},

@@ -26,7 +26,7 @@ POSTERIORS = {
     "draws": linear_regression(closed=False),
 }
 OF_GAUSSIANS = {"epistemic_variance", "gaussian_bald", "gaussian_epig"}
-OF_BOXES = {"detection_uncertainty"}
+OF_BOXES = {"detection_uncertainty", "difficulty_weighted"}
 OF_ANY = {
     "bait", "k_center", "k_means", "lcmd", "learning_loss", "max_det", "max_dist", "random", "true_loss", "typiclust",
 }  # fmt: skip

@@ -15,6 +15,7 @@ from bal.acquisition._detection import (
     class_information,
     likely_objects,
 )
+from bal.acquisition._difficulty import difficulty_weights, object_difficulty
 from bal.acquisition._disagreement import bald, mean_std, variation_ratio
 from bal.acquisition._epig import epig, joint_epig
 from bal.acquisition._error_reduction import expected_error_reduction
@@ -63,6 +64,7 @@ __all__ = [
     "consensus_kl",
     "covariance_bald",
     "covariance_epig",
+    "difficulty_weights",
     "epig",
     "epistemic_variance",
     "expected_error_reduction",
@@ -76,6 +78,7 @@ __all__ = [
     "max_entropy",
     "mean_std",
     "normalise",
+    "object_difficulty",
     "per_class",
     "per_cost",
     "product",

@@ -5,9 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bal.acquisition import BOX_SCORES, aggregate_objects, bald, likely_objects, max_entropy
+from bal.acquisition import (
+    BOX_SCORES,
+    aggregate_objects,
+    bald,
+    difficulty_weights,
+    likely_objects,
+    max_entropy,
+    object_difficulty,
+)
 from bal.acquisition._detection import OBJECT_AGGREGATES
-from bal.types import BoxMap
+from bal.types import BoxMap, Detections
 
 RNG = np.random.default_rng(0)
 NUM_DRAWS, NUM_IMAGES, NUM_CLASSES = 4, 3, 2
@@ -114,3 +122,26 @@ def test_predictions_that_are_nan_have_a_score_that_is_nan():
 def test_what_is_not_an_aggregate_is_refused():
     with pytest.raises(ValueError, match="expected aggregate to be one of 'mean'"):
         aggregate_objects(jnp.zeros((1, 1)), jnp.zeros((1, 1)), "means")
+
+
+def test_difficulty_is_what_a_sure_and_exact_detection_lacks():
+    labels = {
+        "boxes": jnp.array(
+            [[[0.0, 0.0, 8.0, 8.0], [10.0, 10.0, 14.0, 14.0]], [[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 0.0, 0.0]]]
+        ),
+        "classes": jnp.array([[0, 1], [1, 0]]),
+    }
+    found = Detections(
+        boxes=jnp.array(
+            [[[0.0, 0.0, 8.0, 4.0], [10.0, 10.0, 14.0, 14.0]], [[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 4.0]]]
+        ),
+        classes=jnp.array([[0, 0], [1, 1]]),
+        scores=jnp.array([[0.8, 0.9], [1.0, 0.3]]),
+    )
+    difficulty = object_difficulty(found, labels)
+    # Half of the first object, nothing of the class of the second one, the third exactly.
+    np.testing.assert_allclose(difficulty, [[1 - 0.8**0.6 * 0.5**0.4, 1.0], [0.0, 1.0]], rtol=1e-5, atol=1e-6)
+    counted = jnp.array([[True, True], [True, False]])
+    weights = difficulty_weights(difficulty, labels["classes"], counted, num_classes=3)
+    means = np.array([1 - 0.8**0.6 * 0.5**0.4, 0.5, 1.0])  # of no object of a class nothing is known
+    np.testing.assert_allclose(weights, 1 + 0.3 * 0.2 * np.log(1 + (np.exp(1 / 0.3) - 1) * means), rtol=1e-5)

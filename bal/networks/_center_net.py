@@ -15,6 +15,7 @@ from bal.validation import check_count, check_counts
 
 STRIDE = 4
 PRIOR = 0.1  # initial probability of a centre, so that training does not start with a loss of empty cells only
+INITIAL_SCALE = 0.01  # of the last kernel: larger outputs drown the prior, and training takes many times as long
 
 
 def center_net(*, num_classes: int, widths: tuple[int, ...] = (32, 64, 128), dropout_rate: float = 0.5) -> Network:
@@ -86,7 +87,8 @@ class _CenterNet(nnx.Module):
         self.before_last = Level(widths[0], widths[0], rngs)
         log_odds = jnp.log(PRIOR / (1 - PRIOR))
         biases = jnp.concatenate([jnp.full(num_classes, log_odds), jnp.zeros(4)])
-        self.last = nnx.Linear(widths[0], num_classes + 4, bias_init=lambda *_: biases, rngs=rngs)
+        small = nnx.initializers.normal(INITIAL_SCALE)
+        self.last = nnx.Linear(widths[0], num_classes + 4, kernel_init=small, bias_init=lambda *_: biases, rngs=rngs)
         self.dropout_rate = dropout_rate
 
     def levels(self, inputs: Float[Array, "n h w c"], training: bool) -> dict[str, Array]:

@@ -43,14 +43,16 @@ def test_outputs_stand_in_cells_of_four_pixels():
 
 
 def test_centres_are_rare_before_training():
-    probs = jax.nn.sigmoid(compute(variables(), np.zeros_like(IMAGES))[0][..., :2])
-    np.testing.assert_allclose(probs, 0.1, rtol=1e-5)
+    """Whatever the image: the loss of an untrained network would otherwise be a hundred times as large."""
+    probs = jax.nn.sigmoid(compute(variables(), IMAGES)[0][..., :2])
+    np.testing.assert_allclose(probs, 0.1, atol=0.02)
+    np.testing.assert_allclose(jax.nn.sigmoid(compute(variables(), np.zeros_like(IMAGES))[0][..., :2]), 0.1, rtol=1e-5)
 
 
 def test_a_draw_is_one_function_of_all_images():
     _, _, (first, again, other), _ = compute(variables(), IMAGES)
     np.testing.assert_array_equal(first, again)
-    assert (np.abs(np.asarray(first - other)).max(axis=(1, 2, 3)) > 1e-3).all()
+    assert (np.abs(np.asarray(first - other)).max(axis=(1, 2, 3)) > 1e-4).all()
     np.testing.assert_allclose(compute(variables(), IMAGES[::-1])[2][0][::-1], first, rtol=1e-4, atol=1e-5)
 
 
@@ -65,7 +67,7 @@ def test_images_do_not_see_each_other():
 def test_dropout_is_noise_of_each_image_in_training():
     same = np.repeat(IMAGES[:1], 8, axis=0)
     trained = np.asarray(jax.jit(NETWORK.train)(jax.random.key(0), variables(), same).outputs)
-    assert np.ptp(trained, axis=0).max() > 1e-3
+    assert np.ptp(trained, axis=0).max() > 1e-4
 
 
 def test_embeddings_of_images_are_means_over_cells():

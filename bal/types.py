@@ -9,7 +9,7 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import jax
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 RngKey = Key[Array, ""]
 PyTree = Any  # a nested structure of arrays, such as a dict or a tuple of them
@@ -61,6 +61,21 @@ class Gaussian(NamedTuple):
 
     mean: Float[Array, "*n"]
     variance: Float[Array, "*n"]
+
+
+class BoxMap(NamedTuple):
+    """Objects predicted in each cell of a grid over an image; with a leading axis S, under each draw."""
+
+    log_odds: Float[Array, "*n h w C"]  # that an object of the class has its centre in the cell
+    boxes: Float[Array, "*n h w 4"]  # y0, x0, y1, x1 in pixels, if there is one
+
+
+class Detections(NamedTuple):
+    """Objects found in images, K places an image; the place of a score of 0 is empty."""
+
+    boxes: Float[Array, "n K 4"]  # y0, x0, y1, x1 in pixels
+    classes: Int[Array, "n K"]
+    scores: Float[Array, "n K"]
 
 
 class Keys(NamedTuple):

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from bal.likelihoods import categorical, gaussian
+from bal.likelihoods import boxes, categorical, gaussian
 from bal.posteriors import FitInfo, Posterior
 from bal.types import Gaussian
 
@@ -62,6 +62,33 @@ def linear_regression(*, closed: bool) -> Posterior:
 
     features = {"embedding": lambda state, inputs: inputs, **FEATURES}
     return Posterior(init, fit, sample, predict, features, covariance if closed else None, gaussian())
+
+
+def linear_detector() -> Posterior:
+    """Outputs for two classes in 2 x 2 cells, linear in the inputs; nothing is fitted."""
+    likelihood = boxes()
+
+    def init(rng_key, batch):
+        likelihood.check(batch.labels, jax.ShapeDtypeStruct((batch.inputs.shape[0], 2, 2, 6), jnp.float32))
+        return jax.random.normal(rng_key, (batch.inputs.shape[-1], 24))
+
+    def sample(rng_key, state, num_samples):
+        return state[None] + 0.3 * jax.random.normal(rng_key, (num_samples, *state.shape))
+
+    def predict(state, draws, inputs):
+        outputs = (inputs[None] @ draws).reshape(draws.shape[0], -1, 2, 2, 6)
+        return likelihood.predictive((), outputs)
+
+    features = {"embedding": lambda state, inputs: inputs, "predicted_loss": _predicted_loss}
+    return Posterior(
+        init,
+        lambda rng_key, state, batch, validation=None: (state, _fit_info()),
+        sample,
+        predict,
+        features,
+        None,
+        likelihood,
+    )
 
 
 def _predicted_loss(state, inputs):

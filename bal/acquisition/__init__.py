@@ -6,6 +6,16 @@ Plain functions of arrays: they take predictions from any source, need no key an
 from bal.acquisition._aggregate import AGGREGATES, AggregateFn, aggregate, check_aggregate, foreground, top_fraction
 from bal.acquisition._combine import normalise, per_class, per_cost, product, weighted_sum
 from bal.acquisition._committee import consensus_kl, vote_entropy
+from bal.acquisition._detection import (
+    BOX_SCORES,
+    aggregate_objects,
+    box_variance,
+    check_object_aggregate,
+    class_entropy,
+    class_information,
+    likely_objects,
+)
+from bal.acquisition._difficulty import difficulty_weights, object_difficulty
 from bal.acquisition._disagreement import bald, mean_std, variation_ratio
 from bal.acquisition._epig import epig, joint_epig
 from bal.acquisition._error_reduction import expected_error_reduction
@@ -39,15 +49,22 @@ GAUSSIAN_SCORES = {
 __all__ = [
     "AGGREGATES",
     "AggregateFn",
+    "BOX_SCORES",
     "GAUSSIAN_SCORES",
     "SCORES",
     "TARGET_SCORES",
     "aggregate",
+    "aggregate_objects",
     "bald",
+    "box_variance",
     "check_aggregate",
+    "check_object_aggregate",
+    "class_entropy",
+    "class_information",
     "consensus_kl",
     "covariance_bald",
     "covariance_epig",
+    "difficulty_weights",
     "epig",
     "epistemic_variance",
     "expected_error_reduction",
@@ -56,10 +73,12 @@ __all__ = [
     "gaussian_epig",
     "joint_epig",
     "least_confidence",
+    "likely_objects",
     "margin",
     "max_entropy",
     "mean_std",
     "normalise",
+    "object_difficulty",
     "per_class",
     "per_cost",
     "product",

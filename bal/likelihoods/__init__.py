@@ -1,6 +1,7 @@
 """Likelihoods: the loss, the predictive distribution and the metrics of each task."""
 
 from bal.likelihoods._bernoulli import bernoulli
+from bal.likelihoods._boxes import boxes
 from bal.likelihoods._categorical import categorical
 from bal.likelihoods._checks import check_batch
 from bal.likelihoods._dense import dense
@@ -34,6 +35,7 @@ __all__ = [
     "Tally",
     "TallyChunk",
     "bernoulli",
+    "boxes",
     "categorical",
     "check_batch",
     "dense",

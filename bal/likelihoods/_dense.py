@@ -32,7 +32,7 @@ def dense(likelihood: Likelihood, *, void: int | float | None = None) -> Likelih
       A likelihood whose ``predicts`` is "dense " followed by that of a position.
 
     Raises:
-      ValueError: a likelihood that is already dense, or (from ``check``) a void that the labels' dtype cannot hold.
+      ValueError: a likelihood that is already of images, or (from ``check``) a void that the labels' dtype cannot hold.
 
     Example:
       >>> from bal.likelihoods import categorical
@@ -41,7 +41,7 @@ def dense(likelihood: Likelihood, *, void: int | float | None = None) -> Likelih
       >>> float(likelihood.loss((), jnp.zeros((1, 1, 2, 3)), labels)[0]) == float(jnp.log(3))
       True
     """
-    if likelihood.predicts.startswith("dense "):
+    if likelihood.predicts.startswith("dense ") or likelihood.predicts == "boxes":
         raise ValueError(f"expected the likelihood of a point for dense, got one that is {likelihood.predicts}")
     label_ndim = likelihood.label_ndim
 

@@ -30,7 +30,7 @@ class NoiseInit(Protocol):
 class Loss(Protocol):
     """What training minimises: the negative log-probability (or log-density) of each label."""
 
-    def __call__(self, params: PyTree, outputs: Float[Array, "*n D"], labels: Array, /) -> Float[Array, "*n"]:
+    def __call__(self, params: PyTree, outputs: Float[Array, "*n D"], labels: PyTree, /) -> Float[Array, "*n"]:
         """Return nats, one number a point."""
 
 
@@ -54,7 +54,7 @@ class Reduce(Protocol):
 class Nll(Protocol):
     """Loss of a prediction: the negative log-probability (or log-density) of the label under it."""
 
-    def __call__(self, predictive: PyTree, labels: Array, /) -> Float[Array, "*n"]:
+    def __call__(self, predictive: PyTree, labels: PyTree, /) -> Float[Array, "*n"]:
         """Return nats, one number a point, for labels in the unit in which they are given."""
 
 
@@ -66,7 +66,7 @@ class Check(Protocol):
         """Raise ValueError with one sentence, or do nothing.
 
         Args:
-          labels: an array or its ``jax.ShapeDtypeStruct``. Values are checked where they can be read.
+          labels: a pytree of arrays or of their ``jax.ShapeDtypeStruct``. Values are checked where they can be read.
           outputs: shape of the network's outputs for the points of these labels; None if it is not known.
           predictive: shapes of the predictive distribution for these points, for callers without outputs.
         """
@@ -76,7 +76,7 @@ class Check(Protocol):
 class TallyChunk(Protocol):
     """The statistics of one chunk of the test set from which metrics are computed."""
 
-    def __call__(self, predictive: PyTree, labels: Array, weights: Float[Array, " n"], /) -> Tally:
+    def __call__(self, predictive: PyTree, labels: PyTree, weights: Float[Array, " n"], /) -> Tally:
         """Return sums and per-point numbers; a point of weight 0 is ignored, whatever it holds."""
 
 
@@ -107,8 +107,8 @@ class Likelihood(NamedTuple):
     """
 
     # Kind of the predictions, which strategies compare: "categorical" (log-probabilities [*n, C]), "bernoulli" (those
-    # of 0 and 1 for each of L labels, [*n, L, 2]), "gaussian" (bal.types.Gaussian with leaves [*n]), or one of these
-    # for each position of an image, such as "dense categorical".
+    # of 0 and 1 for each of L labels, [*n, L, 2]), "gaussian" (bal.types.Gaussian with leaves [*n]), one of these for
+    # each position of an image, such as "dense categorical", or "boxes" (bal.types.BoxMap).
     predicts: str
     init: NoiseInit
     loss: Loss

@@ -19,6 +19,7 @@ from bal.metrics._categorical import (
     is_correct,
     negative_log_prob,
 )
+from bal.metrics._detection import IOU_THRESHOLDS, box_average_precision
 from bal.metrics._gaussian import crps, in_interval, negative_log_density
 from bal.metrics._joint import dyadic_sets, joint_nll, ood_auroc
 from bal.metrics._ranking import average_precision, binary_auc, spearman
@@ -27,11 +28,13 @@ from bal.metrics._sparsification import ause
 from bal.metrics._weighted import weighted_mean, weighted_sum
 
 __all__ = [
+    "IOU_THRESHOLDS",
     "accuracy",
     "auc",
     "ause",
     "average_precision",
     "binary_auc",
+    "box_average_precision",
     "brier",
     "brier_score",
     "calibration_gaps",

@@ -1,5 +1,6 @@
 """Networks as pure functions in three parts: trunk (shared by all posterior samples), head and readout."""
 
+from bal.networks._center_net import center_net
 from bal.networks._cnn import cnn
 from bal.networks._concrete_dropout import concrete_dropout_mlp
 from bal.networks._dropconnect import dropconnect_mlp
@@ -36,6 +37,7 @@ from bal.networks._variational import (
 from bal.networks._variational_networks import variational_cnn, variational_mlp
 
 NETWORKS = {
+    "center_net": center_net,
     "cnn": cnn,
     "concrete_dropout_mlp": concrete_dropout_mlp,
     "dropconnect_mlp": dropconnect_mlp,
@@ -61,6 +63,7 @@ __all__ = [
     "VariationalConv",
     "VariationalDense",
     "Variables",
+    "center_net",
     "cnn",
     "concrete_dropout_mlp",
     "deterministic_outputs",

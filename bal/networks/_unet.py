@@ -62,7 +62,7 @@ def unet(*, num_outputs: int, widths: tuple[int, ...] = (16, 32, 64), dropout_ra
     return network_from_module(create, template_shape=(multiple, multiple, 1), convolutional=True)
 
 
-class _Level(nnx.Module):
+class Level(nnx.Module):
     """Two convolutions. A mask of the channels that enter, the same for all images, is applied to the kernel."""
 
     def __init__(self, num_inputs: int, width: int, rngs: nnx.Rngs):
@@ -88,9 +88,9 @@ class _UNet(nnx.Module):
         self, num_channels: int, widths: tuple[int, ...], num_outputs: int, dropout_rate: float, rngs: nnx.Rngs
     ):
         sizes = (num_channels, *widths)
-        self.down = nnx.List([_Level(sizes[level], width, rngs) for level, width in enumerate(widths)])
+        self.down = nnx.List([Level(sizes[level], width, rngs) for level, width in enumerate(widths)])
         self.up = nnx.List(
-            [_Level(widths[level] + widths[level + 1], widths[level], rngs) for level in range(len(widths) - 1)]
+            [Level(widths[level] + widths[level + 1], widths[level], rngs) for level in range(len(widths) - 1)]
         )
         self.last = nnx.Linear(widths[0], num_outputs, rngs=rngs)
         self.dropout_rate = dropout_rate

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from bal.strategies._coverage import k_center, k_means, lcmd, max_dist, prob_cover, typiclust
 from bal.strategies._dense import clasp_pe, foreground_random
 from bal.strategies._density import feature_density
+from bal.strategies._detection import detection_uncertainty, difficulty_weighted
 from bal.strategies._gaussian import epistemic_variance, gaussian_bald, gaussian_epig
 from bal.strategies._joint import acs_fw, batch_bald, batch_epig, class_balanced
 from bal.strategies._last_layer import badge, bait, max_det
@@ -39,6 +40,8 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "batch_epig": batch_epig,
     "clasp_pe": clasp_pe,
     "class_balanced": class_balanced,
+    "detection_uncertainty": detection_uncertainty,
+    "difficulty_weighted": difficulty_weighted,
     "epig": epig,
     "epistemic_variance": epistemic_variance,
     "expected_error_reduction": expected_error_reduction,
@@ -78,6 +81,8 @@ __all__ = [
     "batch_epig",
     "clasp_pe",
     "class_balanced",
+    "detection_uncertainty",
+    "difficulty_weighted",
     "epig",
     "epistemic_variance",
     "expected_error_reduction",

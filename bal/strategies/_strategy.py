@@ -20,6 +20,7 @@ GAUSSIAN = ("gaussian",)
 # Scores of one point also score each position of an image, and each label of several.
 OF_CLASSES = ("categorical", "bernoulli", "dense categorical", "dense bernoulli")
 OF_REAL_LABELS = ("gaussian", "dense gaussian")
+BOXES = ("boxes",)
 
 
 class SelectFn(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-MAIN = ("mean_iou", "accuracy", "rmse", "nll")  # the first of these that a task has
+MAIN = ("mean_iou", "accuracy", "rmse", "ap", "nll")  # the first of these that a task has
 # All other metrics are errors, losses or distances.
 HIGHER_IS_BETTER = (
     "accuracy", "ap", "ap_50", "auc", "auroc", "average_precision", "balanced_accuracy", "delta_1", "f1",

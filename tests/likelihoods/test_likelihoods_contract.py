@@ -12,6 +12,7 @@ names = pytest.mark.parametrize("name", LIKELIHOODS)
 # Points of most tests, which so share their programs; two tests divide them into eight and four.
 NUM_POINTS = 12
 WEIGHTS = np.random.default_rng(1).integers(0, 3, NUM_POINTS).astype(np.float32)
+of_points = pytest.mark.parametrize("name", [name for name in LIKELIHOODS if name != "boxes"])
 
 
 def predictive_of(likelihood, outputs):
@@ -44,7 +45,7 @@ def test_the_loss_is_the_nll_of_the_prediction_of_one_draw(name):
     np.testing.assert_allclose(loss, likelihood.nll(predictive_of(likelihood, outputs), labels), rtol=1e-5, atol=1e-6)
 
 
-@names
+@of_points
 def test_the_information_is_the_trace_of_the_expected_squared_gradient_of_the_loss(name):
     likelihood, outputs, _ = case(name, (NUM_POINTS,))
     parameters = params(likelihood)
@@ -77,7 +78,8 @@ def test_figures_are_those_of_the_labelled_points_alone_whatever_padding_holds(n
     likelihood, outputs, labels = case(name, (NUM_POINTS,))
     weights = (np.arange(NUM_POINTS) < 8).astype(np.float32)
     predictive = predictive_of(likelihood, outputs)
-    whole = likelihood.tally(jax.tree.map(lambda leaf: leaf[:8], predictive), labels[:8], weights[:8])
+    rows = slice(0, 8)
+    whole = likelihood.tally(*jax.tree.map(lambda leaf: leaf[rows], (predictive, labels, weights)))
     for filling in (np.nan, np.inf, -np.inf):
 
         def spoil(leaf, filling=filling):
@@ -93,13 +95,16 @@ def test_figures_are_those_of_the_labelled_points_alone_whatever_padding_holds(n
 def test_tallies_of_chunks_join_to_the_tally_of_all(name):
     likelihood, outputs, labels = case(name, (NUM_POINTS,))
     whole = tally_of(likelihood, outputs, labels, WEIGHTS)
-    parts = [tally_of(likelihood, outputs[s], labels[s], WEIGHTS[s]) for s in (slice(0, 8), slice(8, NUM_POINTS))]
+    parts = [
+        tally_of(likelihood, *jax.tree.map(lambda leaf, part=part: leaf[part], (outputs, labels, WEIGHTS)))
+        for part in (slice(0, 8), slice(8, NUM_POINTS))
+    ]
     sums = jax.tree.map(np.add, *jax.device_get([part.sums for part in parts]))
     points = jax.tree.map(lambda *leaves: np.concatenate(leaves), *[part.points for part in parts])
     assert_trees_close(likelihoods.Tally(sums, points), whole)
 
 
-@names
+@of_points
 def test_a_map_of_one_position_is_a_point(name):
     likelihood, outputs, labels = case(name, (NUM_POINTS,))
     lifted = compiled(dense(likelihood))
@@ -121,7 +126,7 @@ def test_a_map_of_one_position_is_a_point(name):
     assert_trees_close({name: figures[name] for name in shared}, {name: expected[name] for name in shared})
 
 
-@names
+@of_points
 @pytest.mark.parametrize("space", [(2, 1, 3)])
 def test_void_positions_count_nowhere(name, space):
     likelihood, outputs, labels = case(name, (4, *space))

@@ -48,12 +48,14 @@ def mean_outputs(network, variables, inputs):
 
 # registered name -> where it is tested
 TESTED = {
+    "center_net": "test_center_net",
     "cnn": "test_networks",
     "concrete_dropout_mlp": "test_noisy_networks",
     "dropconnect_mlp": "test_noisy_networks",
     "epinet_mlp": "test_noisy_networks",
     "mlp": "test_networks",
     "resnet18": "test_resnet",
+    "unet": "test_unet",
     "variational_cnn": "test_variational",
     "variational_mlp": "test_variational",
 }

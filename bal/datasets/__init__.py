@@ -6,8 +6,10 @@ from pathlib import Path
 from bal.datasets._arrays import from_arrays
 from bal.datasets._by_region import by_region
 from bal.datasets._checks import check_dataset
+from bal.datasets._functions import friedman, wave
 from bal.datasets._normalised import normalised
 from bal.datasets._offline import digits, mnist_5k, two_moons
+from bal.datasets._packaged import abalone, california_housing, concrete, diamonds
 from bal.datasets._points import map_inputs
 from bal.datasets._scikit_learn import breast_cancer, diabetes, wine
 from bal.datasets._table import from_table
@@ -17,11 +19,17 @@ from bal.types import Dataset
 
 # Sets that need no network. The first line of each docstring describes the set.
 OFFLINE = {
+    "abalone": abalone,
     "breast_cancer": breast_cancer,
+    "california_housing": california_housing,
+    "concrete": concrete,
     "diabetes": diabetes,
+    "diamonds": diamonds,
     "digits": digits,
+    "friedman": friedman,
     "mnist_5k": mnist_5k,
     "two_moons": two_moons,
+    "wave": wave,
     "wine": wine,
 }
 

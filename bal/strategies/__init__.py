@@ -6,7 +6,15 @@ vice versa; strategies that use embeddings alone take both.
 
 from collections.abc import Callable
 
-from bal.strategies._coverage import k_center, k_means, lcmd, max_dist, prob_cover, typiclust
+from bal.strategies._coverage import (
+    k_center,
+    k_means,
+    k_means_plus_plus,
+    lcmd,
+    max_dist,
+    prob_cover,
+    typiclust,
+)
 from bal.strategies._dense import clasp_pe, foreground_random
 from bal.strategies._gaussian import epistemic_variance, gaussian_bald, gaussian_epig
 from bal.strategies._joint import acs_fw, batch_bald, batch_epig, class_balanced
@@ -46,6 +54,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "gaussian_epig": gaussian_epig,
     "k_center": k_center,
     "k_means": k_means,
+    "k_means_plus_plus": k_means_plus_plus,
     "lcmd": lcmd,
     "learning_loss": learning_loss,
     "least_confidence": least_confidence,
@@ -84,6 +93,7 @@ __all__ = [
     "gaussian_epig",
     "k_center",
     "k_means",
+    "k_means_plus_plus",
     "lcmd",
     "learning_loss",
     "least_confidence",

@@ -11,7 +11,7 @@ import optax
 import bal
 from bal.posteriors import EarlyStopping, Posterior
 from bal.studies.models import FACTORIES, arguments, is_classifier, probabilistic_program, recipe
-from bal.studies.plugins import build_plugin, find_factory, is_plugin
+from bal.studies.plugins import build_plugin, find_factory, is_plugin, takes_features
 from bal.studies.provenance import is_table
 from bal.studies.settings import AutomaticSettings, ModelSettings, Settings
 from bal.validation import check_choice
@@ -154,9 +154,10 @@ def build_learner(settings: Settings, strategy: str, task: Task, *, num_steps: i
     evaluation = model.evaluation_posterior
     starts = {"restart": None, "warm_start": bal.warm_start, "shrink_and_perturb": bal.shrink_and_perturb()}
     factory = find_factory("strategy", strategy, bal.strategies.STRATEGIES)
+    chosen = {"features": run.features} if run.features is not None and takes_features(factory) else {}
     return bal.build(
         posterior,
-        build_plugin("strategy", strategy, factory, bal.Strategy, batch_size=run.batch_size),
+        build_plugin("strategy", strategy, factory, bal.Strategy, batch_size=run.batch_size, **chosen),
         num_samples=model.num_samples,
         num_initial=run.num_initial,
         num_rounds=run.num_rounds,

@@ -25,7 +25,8 @@ POSTERIORS = {
 }
 OF_GAUSSIANS = {"epistemic_variance", "gaussian_bald", "gaussian_epig"}
 OF_ANY = {
-    "bait", "k_center", "k_means", "lcmd", "learning_loss", "max_det", "max_dist", "random", "true_loss", "typiclust",
+    "bait", "k_center", "k_means", "k_means_plus_plus", "lcmd", "learning_loss", "max_det", "max_dist", "random",
+    "true_loss", "typiclust",
 }  # fmt: skip
 CASES = {name: "draws" if name in OF_GAUSSIANS else "classes" for name in STRATEGIES}
 # Where the covariance is closed these take another way.
@@ -126,7 +127,17 @@ def test_strategies_refuse_predictions_of_another_kind_before_anything_runs():
 
 def test_strategies_of_embeddings_say_so_before_anything_runs():
     bare = class_means()._replace(features={})
-    for name in ("badge", "bait", "k_center", "k_means", "lcmd", "max_dist", "prob_cover", "typiclust"):
+    for name in (
+        "badge",
+        "bait",
+        "k_center",
+        "k_means",
+        "k_means_plus_plus",
+        "lcmd",
+        "max_dist",
+        "prob_cover",
+        "typiclust",
+    ):
         with pytest.raises(ValueError, match="embedding"):
             bal.build(bare, STRATEGIES[name](batch_size=2), num_samples=4, num_initial=2, num_rounds=1)
     view = view_of("classes")._replace(features={})

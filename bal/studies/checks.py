@@ -74,7 +74,8 @@ def _check_strategies(strategies: tuple[str, ...], features: str | None) -> None
     factories = [find_factory("strategy", name, bal.strategies.STRATEGIES) for name in strategies]
     if features is not None and not any(map(takes_features, factories)):
         raise ValueError(
-            f"expected a strategy that uses features, such as lcmd, with --features {features}, got {' '.join(strategies)}"
+            f"expected a strategy that uses features, such as lcmd, with --features {features}, "
+            f"got {' '.join(strategies)}"
         )
 
 

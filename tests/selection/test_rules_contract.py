@@ -67,6 +67,9 @@ CASES = {
     "k_means": lambda key, problem, available, size: selection.k_means(
         key, problem.embeddings, available, batch_size=size
     ),
+    "k_means_plus_plus": lambda key, problem, available, size: selection.k_means_plus_plus(
+        key, problem.embeddings, available, batch_size=size, center_features=CENTERS
+    ),
     "typiclust": lambda key, problem, available, size: selection.typiclust(
         key, problem.embeddings, available, batch_size=size, min_cluster_size=1
     ),
@@ -84,6 +87,9 @@ WITH_CENTERS = {
         key, embeddings, available, batch_size=size, center_features=centers, center_weights=weights
     ),
     "lcmd": lambda key, embeddings, available, size, centers, weights: selection.lcmd(
+        key, embeddings, available, batch_size=size, center_features=centers, center_weights=weights
+    ),
+    "k_means_plus_plus": lambda key, embeddings, available, size, centers, weights: selection.k_means_plus_plus(
         key, embeddings, available, batch_size=size, center_features=centers, center_weights=weights
     ),
     "bait": lambda key, embeddings, available, size, centers, weights: selection.bait(

@@ -219,9 +219,7 @@ def gaussian_process(
     def gradient(state: ProcessState, inputs: PyTree) -> Float[Array, "n F"]:
         """The gradient of a draw from the prior by its weights: inner products approximate the kernel."""
         # Pool and labelled points need the same frequencies, and states hold no keys.
-        return functions.features(
-            jax.random.key(0), state.kernel, flat_inputs(inputs), num_features=num_features
-        )
+        return functions.features(jax.random.key(0), state.kernel, flat_inputs(inputs), num_features=num_features)
 
     return Posterior(
         init=init,

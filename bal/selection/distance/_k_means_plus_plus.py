@@ -58,6 +58,4 @@ def k_means_plus_plus(
     check_request(rng_key, available, batch_size)
     features = as_points("features", features, available.shape[0], linear=kernel is LINEAR)
     check_labelled(features, center_features=center_features, center_weights=center_weights)
-    return seed_clusters(
-        rng_key, features, available, kernel, center_features, center_weights, batch_size=batch_size
-    )
+    return seed_clusters(rng_key, features, available, kernel, center_features, center_weights, batch_size=batch_size)

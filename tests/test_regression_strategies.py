@@ -74,13 +74,3 @@ def test_every_strategy_for_regression_runs_with_every_kind_of_posterior(name):
         assert (indices < NUM_POINTS).all(), case
         assert np.isfinite(selection.scores).all(), case
         assert selection.num_invalid == 0, case
-
-
-def test_labels_in_their_own_unit_give_a_warning_that_names_the_remedy():
-    data = dataset()
-    data = data._replace(pool_labels=5000 + 400 * data.pool_labels)
-    learner = bal.build(
-        POSTERIORS["bayesian_linear"], STRATEGIES["random"](batch_size=2), num_initial=2, num_rounds=1, num_samples=2
-    )
-    with pytest.warns(UserWarning, match=r"got mean 5.* standardise them, .* unit=.*from_table standardises"):
-        learner.init(jax.random.key(0), data)

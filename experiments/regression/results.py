@@ -97,10 +97,11 @@ def draw_page(errors: pd.DataFrame) -> Figure:
     panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes in panels[len(datasets) + 1 :]:
         axes.set_axis_off()
-    for number, (axes, name) in enumerate(zip(panels, datasets, strict=False)):
+    for axes, name in zip(panels, datasets, strict=False):
         plot_curves(errors[errors["dataset"] == name], "log_rmse", ax=axes, title=name)
-        if number:
-            axes.get_legend().remove()
+        # One legend for all panels; beside a panel it would take half of its width.
+        axes.get_legend().remove()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=8)
     _draw_differences(panels[len(datasets)], errors)
     return figure
 

@@ -5,7 +5,7 @@
 The protocol of Holzmüller et al. 2023 (arXiv:2203.09410, bmdal_reg) at a size for two CPU cores: a ReLU network trained
 from scratch in each round, B labels at the start and B more a round, the same splits, initial sets and keys for all
 strategies. B is a sixteenth of the pool at most, up to 64 (there 256); hidden layers have 64 units (512), pools at
-most 2,000 points (200,000), there are 8 batches (16), and no validation set chooses the epoch. Scores are those of a
+most 1,500 points (200,000), there are 6 batches (16), and no validation set chooses the epoch. Scores are those of a
 Laplace posterior over the last layer. Inputs further than some deviations from the mean are pulled in,
 x -> 5 tanh(x / 5): one district of california_housing is 100 away.
 
@@ -46,7 +46,7 @@ STRATEGIES = (
     "bait",
     "lcmd",
 )
-NUM_POOL, NUM_TEST = 2000, 1000
+NUM_POOL, NUM_TEST = 1500, 1000
 LARGEST_BATCH, SHARE = 64, 16
 CLIP = 5.0  # standard deviations
 
@@ -65,7 +65,7 @@ class Study:
     """What bait, k_center, k_means_plus_plus, lcmd and max_det work on: gradients of all weights, or the last layer."""
     num_seeds: int = 10
     """Paired runs of each strategy."""
-    num_batches: int = 8
+    num_batches: int = 6
     """Batches after the initial labels."""
     num_steps: int = 400
     """Optimiser steps a round."""
@@ -126,7 +126,7 @@ def batch_size_for(num_pool: int) -> int:
     """Points of a batch: a power of two of at most a sixteenth of the pool, between 1 and 64.
 
     Example:
-      >>> [batch_size_for(size) for size in (309, 721, 2000)]
+      >>> [batch_size_for(size) for size in (309, 721, 1500)]
       [16, 32, 64]
     """
     return min(LARGEST_BATCH, 1 << max(num_pool // SHARE, 1).bit_length() - 1)

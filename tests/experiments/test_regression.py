@@ -73,7 +73,7 @@ def test_every_strategy_of_the_protocol_can_be_built_and_those_of_features_use_g
     dataset = regression.prepared("friedman", 200)
     settings = regression.settings_of(Study(output=tmp_path), "friedman", dataset)
     for name in STRATEGIES:
-        assert build_learner(settings, name, task_of(dataset)).num_rounds == 9
+        assert build_learner(settings, name, task_of(dataset)).num_rounds == 7
     assert float(np.abs(dataset.pool_inputs).max()) < regression.CLIP
 
 

@@ -28,8 +28,8 @@ POSTERIORS = {
 OF_GAUSSIANS = {"epistemic_variance", "gaussian_bald", "gaussian_epig"}
 OF_BOXES = {"detection_uncertainty", "difficulty_weighted"}
 OF_ANY = {
-    "bait", "feature_density", "k_center", "k_means", "lcmd", "learning_loss", "max_det", "max_dist", "random",
-    "true_loss", "typiclust",
+    "bait", "feature_density", "k_center", "k_means", "k_means_plus_plus", "lcmd", "learning_loss", "max_det",
+    "max_dist", "random", "true_loss", "typiclust",
 }  # fmt: skip
 KINDS = dict.fromkeys(OF_GAUSSIANS, "draws") | dict.fromkeys(OF_BOXES, "boxes")
 CASES = {name: KINDS.get(name, "classes") for name in STRATEGIES}
@@ -193,7 +193,17 @@ def test_strategies_refuse_predictions_of_another_kind_before_anything_runs():
 
 def test_strategies_of_embeddings_say_so_before_anything_runs():
     bare = class_means()._replace(features={})
-    for name in ("badge", "bait", "k_center", "k_means", "lcmd", "max_dist", "prob_cover", "typiclust"):
+    for name in (
+        "badge",
+        "bait",
+        "k_center",
+        "k_means",
+        "k_means_plus_plus",
+        "lcmd",
+        "max_dist",
+        "prob_cover",
+        "typiclust",
+    ):
         with pytest.raises(ValueError, match="embedding"):
             bal.build(bare, STRATEGIES[name](batch_size=2), num_samples=4, num_initial=2, num_rounds=1)
     view = view_of("classes")._replace(features={})

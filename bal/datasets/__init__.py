@@ -11,8 +11,10 @@ from bal.datasets._arrays import from_arrays
 from bal.datasets._by_region import by_region
 from bal.datasets._checks import check_dataset
 from bal.datasets._digit_scenes import digit_scenes, digit_scenes_dataset
+from bal.datasets._functions import friedman, wave
 from bal.datasets._normalised import normalised
 from bal.datasets._offline import digits, mnist_5k, two_moons
+from bal.datasets._packaged import abalone, california_housing, concrete, diamonds
 from bal.datasets._packaged_images import mni152, stardist_nuclei, stardist_nuclei_3d
 from bal.datasets._points import map_inputs
 from bal.datasets._scene import Scenes
@@ -26,15 +28,21 @@ from bal.validation import check_choice
 
 # Sets that need no network. The first line of each docstring describes the set.
 OFFLINE: dict[str, Callable[..., Dataset]] = {
+    "abalone": abalone,
     "breast_cancer": breast_cancer,
+    "california_housing": california_housing,
+    "concrete": concrete,
     "diabetes": diabetes,
+    "diamonds": diamonds,
     "digit_scenes": digit_scenes_dataset,
     "digits": digits,
+    "friedman": friedman,
     "mni152": mni152,
     "mnist_5k": mnist_5k,
     "stardist_nuclei": stardist_nuclei,
     "stardist_nuclei_3d": stardist_nuclei_3d,
     "two_moons": two_moons,
+    "wave": wave,
     "wine": wine,
 }
 

@@ -10,6 +10,7 @@ from bal.selection.clustering._purity import purity_radius
 from bal.selection.clustering._typiclust import typiclust
 from bal.selection.distance._badge import badge, gradient_factors
 from bal.selection.distance._k_center import k_center
+from bal.selection.distance._k_means_plus_plus import k_means_plus_plus
 from bal.selection.distance._lcmd import lcmd
 from bal.selection.distance._max_dist import max_dist
 from bal.selection.geometry._features import condition, ensemble_features
@@ -35,6 +36,7 @@ RULES = {
     "gumbel_top_k": gumbel_top_k,
     "k_center": k_center,
     "k_means": k_means,
+    "k_means_plus_plus": k_means_plus_plus,
     "lcmd": lcmd,
     "max_det": max_det,
     "max_dist": max_dist,
@@ -66,6 +68,7 @@ __all__ = [
     "joint_information",
     "k_center",
     "k_means",
+    "k_means_plus_plus",
     "lcmd",
     "log_likelihood_features",
     "matrix_kernel",

@@ -6,7 +6,15 @@ vice versa; strategies that use embeddings alone take both.
 
 from collections.abc import Callable
 
-from bal.strategies._coverage import k_center, k_means, lcmd, max_dist, prob_cover, typiclust
+from bal.strategies._coverage import (
+    k_center,
+    k_means,
+    k_means_plus_plus,
+    lcmd,
+    max_dist,
+    prob_cover,
+    typiclust,
+)
 from bal.strategies._dense import clasp_pe, foreground_random
 from bal.strategies._density import feature_density
 from bal.strategies._detection import detection_uncertainty, difficulty_weighted
@@ -51,6 +59,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "gaussian_epig": gaussian_epig,
     "k_center": k_center,
     "k_means": k_means,
+    "k_means_plus_plus": k_means_plus_plus,
     "lcmd": lcmd,
     "learning_loss": learning_loss,
     "least_confidence": least_confidence,
@@ -92,6 +101,7 @@ __all__ = [
     "gaussian_epig",
     "k_center",
     "k_means",
+    "k_means_plus_plus",
     "lcmd",
     "learning_loss",
     "least_confidence",

@@ -31,6 +31,11 @@ def lcmd(*, batch_size: int, features: Features = "embedding") -> Strategy:
     return _around_labelled(selection.lcmd, "center_features", batch_size, features)
 
 
+def k_means_plus_plus(*, batch_size: int, features: Features = "embedding") -> Strategy:
+    """A sample of points far from labelled and chosen ones; see :func:`bal.selection.k_means_plus_plus`."""
+    return _around_labelled(selection.k_means_plus_plus, "center_features", batch_size, features)
+
+
 def typiclust(*, batch_size: int, features: Features = "embedding") -> Strategy:
     """Typical points of clusters without a label; works without any labels; see :func:`bal.selection.typiclust`."""
     return _around_labelled(selection.typiclust, "center_embeddings", batch_size, features)

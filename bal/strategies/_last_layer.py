@@ -27,7 +27,7 @@ def badge(*, batch_size: int) -> Strategy:
     return Strategy(batch_size, select, needs=("embedding",))
 
 
-def bait(*, batch_size: int, ridge: float | Array = 1.0) -> Strategy:
+def bait(*, batch_size: int, ridge: float | Array = 1.0, features: Features = "embedding") -> Strategy:
     """The batch that most reduces the variance of predictions over the whole pool; see :func:`bal.selection.bait`.
 
     A Fisher embedding is the embedding times the root of the Fisher information of a label about the outputs: divided
@@ -35,13 +35,14 @@ def bait(*, batch_size: int, ridge: float | Array = 1.0) -> Strategy:
 
     Args:
       batch_size: points to choose.
-      ridge: precision of the prior over the weights of the last layer, in the unit of the squared Fisher embeddings.
+      ridge: precision of the prior over the weights, in the unit of the squared Fisher embeddings.
+      features: "embedding" is for the weights of the last layer, "gradient" for all weights.
     """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         def fisher(inputs: PyTree) -> Array:
             information = view.information(view.predict(inputs))
-            return view.features["embedding"](inputs) * jnp.sqrt(information)[:, None]
+            return view.features[features](inputs) * jnp.sqrt(information)[:, None]
 
         return selection.bait(
             rng_key,
@@ -53,7 +54,7 @@ def bait(*, batch_size: int, ridge: float | Array = 1.0) -> Strategy:
             labelled_weights=view.labelled.weights,
         )
 
-    return Strategy(batch_size, select, takes=("categorical", "gaussian"), needs=("embedding",))
+    return Strategy(batch_size, select, takes=("categorical", "gaussian"), needs=(features,))
 
 
 def max_det(*, batch_size: int, noise: float | Array | None = None, features: Features | None = None) -> Strategy:

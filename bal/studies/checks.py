@@ -9,7 +9,7 @@ from typing import Any
 import bal
 from bal.studies.learners import NETWORKS
 from bal.studies.models import FACTORIES
-from bal.studies.plugins import find_factory, is_plugin
+from bal.studies.plugins import find_factory, is_plugin, takes_features
 from bal.studies.provenance import is_table
 from bal.studies.settings import Settings, flat_values
 from bal.validation import check_choice, check_count, check_nonnegative, check_positive, check_probability
@@ -63,19 +63,23 @@ def check_settings(settings: Settings) -> None:
     bad = [target for target in values["targets"] or () if not math.isfinite(target)]
     if bad:
         raise ValueError(f"expected --targets to be finite numbers, got {bad[0]}")
-    _check_strategies(values["strategies"])
+    _check_strategies(values["strategies"], values["features"])
     _check_names(values)
     _check_together(values)
 
 
-def _check_strategies(strategies: tuple[str, ...]) -> None:
+def _check_strategies(strategies: tuple[str, ...], features: str | None) -> None:
     if not strategies:
         raise ValueError("expected at least one strategy, got none: see bal list strategies")
     twice = [name for name in dict.fromkeys(strategies) if strategies.count(name) > 1]
     if twice:
         raise ValueError(f"expected each strategy once, got {twice[0]!r} {strategies.count(twice[0])} times")
-    for name in strategies:
-        find_factory("strategy", name, bal.strategies.STRATEGIES)
+    factories = [find_factory("strategy", name, bal.strategies.STRATEGIES) for name in strategies]
+    if features is not None and not any(map(takes_features, factories)):
+        raise ValueError(
+            f"expected a strategy that uses features, such as lcmd, with --features {features}, "
+            f"got {' '.join(strategies)}"
+        )
 
 
 def _check_names(values: dict[str, Any]) -> None:

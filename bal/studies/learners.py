@@ -11,7 +11,7 @@ import optax
 import bal
 from bal.posteriors import EarlyStopping, Posterior
 from bal.studies.models import FACTORIES, arguments, is_classifier, probabilistic_program, recipe
-from bal.studies.plugins import build_plugin, find_factory, is_plugin
+from bal.studies.plugins import build_plugin, find_factory, is_plugin, takes_features
 from bal.studies.provenance import is_table
 from bal.studies.settings import AutomaticSettings, ModelSettings, Settings
 from bal.studies.tasks import Task
@@ -141,6 +141,8 @@ def build_learner(settings: Settings, strategy: str, task: Task, *, num_steps: i
     chosen: dict[str, Any] = {"batch_size": run.batch_size}
     if "aggregate" in inspect.signature(factory).parameters:
         chosen["aggregate"] = run.aggregate
+    if run.features is not None and takes_features(factory):
+        chosen["features"] = run.features
     return bal.build(
         posterior,
         build_plugin("strategy", strategy, factory, bal.Strategy, **chosen),

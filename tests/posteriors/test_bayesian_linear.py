@@ -113,3 +113,10 @@ def test_bad_settings_are_named(rng_key):
         bayesian_linear(noise=-1.0)
     with pytest.raises(ValueError, match="feature_fn to return"):
         bayesian_linear(lambda inputs: inputs.sum(axis=-1), noise=1.0).init(rng_key, regression())
+
+
+def test_gradients_are_those_of_the_function_by_its_weights(fitted, rng_key):
+    posterior, state, batch = fitted
+    mean_of = lambda mean: posterior.moments(state._replace(mean=mean), batch.inputs).mean
+    expected = jax.jit(jax.jacobian(mean_of))(state.mean)
+    np.testing.assert_allclose(posterior.features["gradient"](state, batch.inputs), expected, rtol=1e-6)

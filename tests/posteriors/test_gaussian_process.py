@@ -237,3 +237,15 @@ def test_bad_settings_are_named():
         gaussian_process(optax.sgd(0.1), num_steps=1, lengthscale=0.0)
     with pytest.raises(ValueError, match="num_steps to be a whole number of at least 0, got -1"):
         gaussian_process(optax.sgd(0.1), num_steps=-1)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_gradients_have_the_kernel_as_their_inner_products(kernel):
+    posterior = gaussian_process(optax.sgd(0.1), kernel=kernel, num_features=20_000, **FIXED)
+    batch = regression(jax.random.key(2))
+    state, _ = fit(posterior, jax.random.key(0), batch)
+    features = np.asarray(jax.jit(posterior.features["gradient"])(state, batch.inputs), np.float64)
+    inputs = np.asarray(batch.inputs, np.float64)
+    # The standard error of an inner product of 20,000 cosines is at most SCALE**2 / sqrt(20,000).
+    tolerance = 1e-4 if kernel == "linear" else 5 * SCALE**2 / np.sqrt(20_000)
+    np.testing.assert_allclose(features @ features.T, kernel_oracle(kernel, inputs, inputs), atol=tolerance)

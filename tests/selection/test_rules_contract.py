@@ -92,6 +92,14 @@ CASES = {
     "k_means": lambda key, problem, available, size: selection.k_means(
         key, problem.embeddings, available, batch_size=size
     ),
+    "k_means_plus_plus": lambda key, problem, available, size: selection.k_means_plus_plus(
+        key,
+        problem.embeddings,
+        available,
+        batch_size=size,
+        center_features=problem.centers,
+        center_weights=problem.center_weights,
+    ),
     "typiclust": lambda key, problem, available, size: selection.typiclust(
         key,
         problem.embeddings,
@@ -113,7 +121,10 @@ CASES = {
 }
 
 # Rules that look at the labelled set. The case of max_det has a prior variance, this one a posterior variance.
-WITH_CENTERS = {name: CASES[name] for name in ("k_center", "max_dist", "lcmd", "bait", "typiclust", "prob_cover")} | {
+WITH_CENTERS = {
+    name: CASES[name]
+    for name in ("k_center", "max_dist", "lcmd", "bait", "k_means_plus_plus", "typiclust", "prob_cover")
+} | {
     "max_det": lambda key, problem, available, size: selection.max_det(
         key,
         selection.condition(problem.embeddings, problem.centers, noise=0.1, labelled_weights=problem.center_weights),

@@ -15,6 +15,7 @@ INVALID = [
     ({"strategies": ()}, "at least one strategy, got none"),
     ({"strategies": ("bald", "random", "bald")}, "each strategy once, got 'bald' 2 times"),
     ({"strategies": ("blad",)}, "'bald'.*got 'blad'"),
+    ({"features": "gradient"}, "a strategy that uses features, .* --features gradient, got random bald"),
     ({"posterior": "mc_dropuot"}, "'mc_dropout'.*got 'mc_dropuot'"),
     ({"evaluation_posterior": "deep_ensmble"}, "'deep_ensemble'"),
     ({"network": "mpl"}, "'mlp'"),

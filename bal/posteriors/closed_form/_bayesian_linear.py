@@ -121,7 +121,7 @@ def bayesian_linear(
         return Gaussian(features(inputs) @ state.mean, epistemic + jnp.exp(state.noise["log_variance"]))
 
     def embedding(state: LinearState, inputs: PyTree) -> Float[Array, "n D"]:
-        """The features that the regression is on."""
+        """The features that the regression is on, which are also the gradient of the function by its weights."""
         return features(inputs)
 
     return Posterior(
@@ -129,7 +129,7 @@ def bayesian_linear(
         fit=fit,
         sample=sample,
         predict=predict,
-        features={"embedding": embedding},
+        features={"embedding": embedding, "gradient": embedding},
         covariance=covariance,
         likelihood=likelihood,
         moments=moments,

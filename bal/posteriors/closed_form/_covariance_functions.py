@@ -24,6 +24,9 @@ class CovarianceFunction(NamedTuple):
     variance: Callable[[KernelParams, Array], Float[Array, " n"]]  # the diagonal, without rounding
     draw: Callable[..., PyTree]  # (rng_key, params, *, num_inputs, num_features) -> one random function
     evaluate: Callable[[PyTree, Array], Float[Array, " n"]]  # (random function, inputs) -> its values
+    # (rng_key, params, inputs, *, num_features) -> [n, F]: the gradient of a random function by its normal weights, so
+    # that inner products are, on average over keys, the covariance
+    features: Callable[..., Float[Array, "n F"]]
 
 
 class FourierFunction(NamedTuple):
@@ -65,10 +68,15 @@ def _stationary(correlation: Callable[[Array], Array], degrees_of_freedom: int |
     def evaluate(function: FourierFunction, inputs: Float[Array, "n D"]) -> Float[Array, " n"]:
         return jnp.cos(inputs @ function.frequencies.T + function.phases[None]) @ function.amplitudes
 
+    def features(rng_key: RngKey, params: KernelParams, inputs: Float[Array, "n D"], *, num_features: int) -> Array:
+        function = draw(rng_key, params, num_inputs=inputs.shape[1], num_features=num_features)
+        scale = jnp.sqrt(2 * jnp.exp(params.log_variance) / num_features)
+        return scale * jnp.cos(inputs @ function.frequencies.T + function.phases[None])
+
     def variance(params: KernelParams, a: Float[Array, "a D"]) -> Float[Array, " a"]:
         return jnp.full(a.shape[0], jnp.exp(params.log_variance))
 
-    return CovarianceFunction(covariance, variance, draw, evaluate)
+    return CovarianceFunction(covariance, variance, draw, evaluate, features)
 
 
 def _distance(squared: Array) -> Array:
@@ -92,11 +100,15 @@ def _linear() -> CovarianceFunction:
     def draw(rng_key: RngKey, params: KernelParams, *, num_inputs: int, num_features: int) -> Float[Array, " D1"]:
         return jnp.exp(0.5 * params.log_variance) * jax.random.normal(rng_key, (num_inputs + 1,))
 
+    def features(rng_key: RngKey, params: KernelParams, inputs: Float[Array, "n D"], *, num_features: int) -> Array:
+        return jnp.exp(0.5 * params.log_variance) * jnp.pad(inputs, ((0, 0), (1, 0)), constant_values=1.0)
+
     return CovarianceFunction(
         covariance=lambda params, a, b: jnp.exp(params.log_variance) * (1 + a @ b.T),
         variance=lambda params, a: jnp.exp(params.log_variance) * (1 + (a**2).sum(axis=-1)),
         draw=draw,
         evaluate=lambda weights, inputs: weights[0] + inputs @ weights[1:],
+        features=features,
     )
 
 

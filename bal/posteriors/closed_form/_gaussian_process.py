@@ -215,12 +215,18 @@ def gaussian_process(
         """The flat inputs."""
         return flat_inputs(inputs)
 
+    @full_precision
+    def gradient(state: ProcessState, inputs: PyTree) -> Float[Array, "n F"]:
+        """The gradient of a draw from the prior by its weights: inner products approximate the kernel."""
+        # Pool and labelled points need the same frequencies, and states hold no keys.
+        return functions.features(jax.random.key(0), state.kernel, flat_inputs(inputs), num_features=num_features)
+
     return Posterior(
         init=init,
         fit=fit,
         sample=sample,
         predict=predict,
-        features={"embedding": embedding},
+        features={"embedding": embedding, "gradient": gradient},
         covariance=covariance,
         likelihood=likelihood,
         moments=moments,

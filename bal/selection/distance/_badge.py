@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_request
 from bal.selection._selection import Selection
-from bal.selection.geometry._k_means_plus_plus import k_means_plus_plus
+from bal.selection.geometry._k_means_plus_plus import seed_clusters
 from bal.selection.geometry._kernels import OUTER
 from bal.types import RngKey
 
@@ -54,7 +54,7 @@ def badge(
     check_request(rng_key, available, batch_size)
     log_probs = as_floats("log_probs", log_probs, available.shape[0], "C")
     embeddings = as_floats("embeddings", embeddings, available.shape[0], "D")
-    return k_means_plus_plus(rng_key, gradient_factors(log_probs, embeddings), available, OUTER, batch_size=batch_size)
+    return seed_clusters(rng_key, gradient_factors(log_probs, embeddings), available, OUTER, batch_size=batch_size)
 
 
 def gradient_factors(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from bal.selection._selection import Selection
 from bal.selection.geometry._kernels import Kernel
-from bal.selection.geometry._nearest import Nearest, add_center, no_centers
+from bal.selection.geometry._nearest import Nearest, add_center, nearest_centers
 from bal.selection.geometry._points import row, usable_under
 from bal.selection.greedy._greedy import among_all, greedy
 from bal.types import PyTree, RngKey
@@ -21,12 +21,20 @@ class _State(NamedTuple):
 
 
 @jax.jit(static_argnames="batch_size")
-def k_means_plus_plus(
-    rng_key: RngKey, features: PyTree, available: Bool[Array, " N"], kernel: Kernel, *, batch_size: int
+def seed_clusters(
+    rng_key: RngKey,
+    features: PyTree,
+    available: Bool[Array, " N"],
+    kernel: Kernel,
+    centers: PyTree | None = None,
+    weights: Float[Array, " K"] | None = None,
+    *,
+    batch_size: int,
 ) -> Selection:
-    """Draw each point in proportion to its squared distance to the nearest one before; the first has the largest norm.
+    """Draw each point in proportion to its squared distance to the nearest centre or point before.
 
-    Scores are those squared distances, for the first point to the origin. Points at distance 0 come last.
+    Without centres the first one is that of the largest norm. Scores are those squared distances, of such a first point
+    to the origin. Points at distance 0 come last.
     """
     key_ties, key_draws = jax.random.split(rng_key)
     points, diagonal, allowed, num_invalid = usable_under(kernel, available, features)
@@ -40,14 +48,15 @@ def k_means_plus_plus(
         weights = jnp.where(allowed, distances(state.nearest), 0.0)
         drawn = _draw(uniforms[step], weights)
         is_drawn = (jnp.arange(len(weights)) == drawn) & (weights > 0)
-        return jnp.where(step == 0, weights, jnp.where(is_drawn, 0.0, -jnp.inf))
+        is_first = jnp.isinf(state.nearest.squared_distances).all()
+        return jnp.where(is_first, weights, jnp.where(is_drawn, 0.0, -jnp.inf))
 
     def update(carry, step, index):
         state, _ = carry
         scores = state.scores.at[step].set(row(distances(state.nearest), index))
         return _State(add_center(kernel, points, state.nearest, row(points, index), step), scores), step + 1
 
-    state = _State(no_centers(kernel, points), jnp.zeros(batch_size, diagonal.dtype))
+    state = _State(nearest_centers(kernel, points, centers, weights), jnp.zeros(batch_size, diagonal.dtype))
     find = among_all(key_ties, len(allowed), gain)
     indices, _, (state, _) = greedy(allowed, (state, jnp.int32(0)), find=find, update=update, batch_size=batch_size)
     scores = jnp.where(indices < available.shape[0], state.scores, -jnp.inf)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from bal.selection.geometry._k_means_plus_plus import k_means_plus_plus
+from bal.selection.geometry._k_means_plus_plus import seed_clusters
 from bal.selection.geometry._kernels import LINEAR
 from bal.selection.geometry._points import blank
 from bal.types import RngKey
@@ -38,7 +38,7 @@ def k_means_clusters(
     Returns:
       The cluster of each point, and the centres.
     """
-    seeds = k_means_plus_plus(rng_key, points, kept, LINEAR, batch_size=num_clusters).indices
+    seeds = seed_clusters(rng_key, points, kept, LINEAR, batch_size=num_clusters).indices
     used = seeds < points.shape[0]
     if num_used is not None:
         used &= jnp.arange(num_clusters) < num_used

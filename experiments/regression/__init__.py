@@ -1,0 +1,1 @@
+"""Batch strategies for regression on several tables."""

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 MAIN = ("accuracy", "rmse", "nll")  # the first of these that a task has
 # All other metrics are errors, losses or distances.
-HIGHER_IS_BETTER = ("accuracy", "balanced_accuracy", "auc", "auroc", "loss_rank_correlation", "iou", "mean_iou", "f1")
+HIGHER_IS_BETTER = (
+    "accuracy", "balanced_accuracy", "auc", "auroc", "average_precision", "loss_rank_correlation", "iou", "mean_iou", "f1",
+)  # fmt: skip
 
 # Values for which a table gives the number of labels, unless others are asked for.
 TARGETS = {"accuracy": (0.8, 0.9, 0.95)}

@@ -9,8 +9,11 @@ from bal.datasets._checks import check_dataset
 from bal.datasets._normalised import normalised
 from bal.datasets._offline import digits, mnist_5k, two_moons
 from bal.datasets._points import map_inputs
+from bal.datasets._protein_homology import protein_homology
+from bal.datasets._reviews import clothing_review_tokens, clothing_reviews
 from bal.datasets._scikit_learn import breast_cancer, diabetes, wine
 from bal.datasets._table import from_table
+from bal.datasets._texts import text_features, token_ids
 from bal.datasets._tfds import load_tfds, tfds_names
 from bal.datasets._transforms import hold_out_calibration, hold_out_validation, imbalanced, repeated, subset
 from bal.types import Dataset
@@ -18,9 +21,12 @@ from bal.types import Dataset
 # Sets that need no network. The first line of each docstring describes the set.
 OFFLINE = {
     "breast_cancer": breast_cancer,
+    "clothing_review_tokens": clothing_review_tokens,
+    "clothing_reviews": clothing_reviews,
     "diabetes": diabetes,
     "digits": digits,
     "mnist_5k": mnist_5k,
+    "protein_homology": protein_homology,
     "two_moons": two_moons,
     "wine": wine,
 }
@@ -67,4 +73,6 @@ __all__ = [
     "normalised",
     "repeated",
     "subset",
+    "text_features",
+    "token_ids",
 ]

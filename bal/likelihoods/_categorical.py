@@ -17,7 +17,8 @@ def categorical() -> Likelihood:
 
     Predictions are log-probabilities [S, n, C]; ``reduce`` averages the probabilities. Metrics are ``accuracy``,
     ``nll`` (nats), ``brier``, ``ece`` and ``auc``, and ``average_precision`` of class 1 where there are two classes;
-    dense predictions have ``mean_iou`` instead of the last two, which would keep C numbers a position. The information is :math:`1 - \sum_c p_c^2`.
+    dense predictions have ``mean_iou`` instead of the last two, which would keep C numbers a position.
+    The information is :math:`1 - \sum_c p_c^2`.
 
     Example:
       >>> likelihood = categorical()
@@ -78,7 +79,9 @@ def _figures(tally: Tally) -> dict[str, Array]:
     figures["auc"] = metrics.auc(log_probs, labels, weights)
     if log_probs.shape[-1] == 2:
         # Log-odds order the points as probabilities do, and do not round to 1.
-        figures["average_precision"] = metrics.average_precision(log_probs[:, 1] - log_probs[:, 0], labels == 1, weights)
+        figures["average_precision"] = metrics.average_precision(
+            log_probs[:, 1] - log_probs[:, 0], labels == 1, weights
+        )
     return figures
 
 

@@ -35,16 +35,16 @@ def mlp(*, num_outputs: int, hidden_sizes: Sequence[int] = (128, 128), dropout_r
     check_counts("hidden_sizes", hidden_sizes)
     check_rate(dropout_rate)
 
-    def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> _MLP:
+    def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> MLP:
         num_inputs = 1
         for size in shape:
             num_inputs *= size
-        return _MLP((num_inputs, *hidden_sizes), num_outputs, dropout_rate, rngs)
+        return MLP((num_inputs, *hidden_sizes), num_outputs, dropout_rate, rngs)
 
     return network_from_module(create, template_shape=(1,))
 
 
-class _MLP(nnx.Module):
+class MLP(nnx.Module):
     def __init__(self, sizes: tuple[int, ...], num_outputs: int, dropout_rate: float, rngs: nnx.Rngs):
         self.first = nnx.Linear(sizes[0], sizes[1], rngs=rngs)
         pairs = zip(sizes[1:], sizes[2:], strict=False)

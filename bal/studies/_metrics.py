@@ -6,10 +6,12 @@ MAIN = ("accuracy", "rmse", "nll")  # the first of these that a task has
 # All other metrics are errors, losses or distances.
 HIGHER_IS_BETTER = (
     "accuracy", "balanced_accuracy", "auc", "auroc", "average_precision", "loss_rank_correlation", "iou", "mean_iou", "f1",
+    "positives_found",
 )  # fmt: skip
 
 # Values for which a table gives the number of labels, unless others are asked for.
-TARGETS = {"accuracy": (0.8, 0.9, 0.95)}
+TARGETS = {"accuracy": (0.8, 0.9, 0.95), "positives_found": (0.5, 0.9)}
+OF_THE_POOL = ("positives_found",)  # all other metrics are those of predictions of the test set
 
 
 def main_metric(names: Iterable[str]) -> str:
@@ -36,6 +38,17 @@ def higher_is_better(name: str) -> bool:
       (True, False)
     """
     return name in HIGHER_IS_BETTER
+
+
+def title_of(name: str) -> str:
+    """What a metric is, for a picture or a table.
+
+    Example:
+      >>> title_of("mean_iou"), title_of("positives_found")
+      ('test mean iou', 'positives found in the pool')
+    """
+    words = name.replace("_", " ")
+    return f"{words} in the pool" if name in OF_THE_POOL else f"test {words}"
 
 
 def direction(name: str) -> str:

@@ -21,6 +21,7 @@ NETWORKS: dict[str, Callable[..., bal.networks.Network]] = {
     "cnn_gal": partial(bal.networks.cnn, variant="gal"),
     "mlp": bal.networks.mlp,
     "resnet18": bal.networks.resnet18,
+    "text_mlp": bal.networks.text_mlp,
 }
 # The same layers with Gaussian weights, for mean_field.
 VARIATIONAL: dict[str, Callable[..., bal.networks.Network]] = {
@@ -139,7 +140,7 @@ def build_network(model: ModelSettings, posterior: str, num_outputs: int) -> bal
         check_choice("network of posterior 'mean_field'", name, VARIATIONAL)
         factory = VARIATIONAL[name]
     values = {"num_outputs": num_outputs, "hidden_sizes": model.hidden_sizes, "dropout_rate": model.dropout_rate}
-    if name != "mlp":
+    if name not in ("mlp", "text_mlp"):
         # The other networks have sizes and rates of their papers.
         values = {"num_outputs": num_outputs}
     return build_plugin("network", name, factory, bal.networks.Network, **arguments(name, factory, values))

@@ -55,9 +55,9 @@ class ModelSettings:
     network: str = "mlp"
     """A name of `bal list networks`, or module:function; cnn_gal is that of Gal et al. 2017, cnn_batchbald Kirsch's."""
     hidden_sizes: tuple[int, ...] = (128, 128)
-    """Widths of the mlp."""
+    """Widths of the mlp and text_mlp."""
     dropout_rate: float = 0.5
-    """Dropout of the mlp."""
+    """Dropout of the mlp and text_mlp."""
     posterior: str = "mc_dropout"
     """A name of `bal list posteriors`, or module:function."""
     evaluation_posterior: str | None = None

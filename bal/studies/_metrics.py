@@ -5,8 +5,8 @@ from collections.abc import Iterable
 MAIN = ("accuracy", "rmse", "nll")  # the first of these that a task has
 # All other metrics are errors, losses or distances.
 HIGHER_IS_BETTER = (
-    "accuracy", "balanced_accuracy", "auc", "auroc", "average_precision", "loss_rank_correlation", "iou", "mean_iou", "f1",
-    "positives_found",
+    "accuracy", "balanced_accuracy", "auc", "auroc", "average_precision", "loss_rank_correlation", "iou", "mean_iou",
+    "f1", "positives_found",
 )  # fmt: skip
 
 # Values for which a table gives the number of labels, unless others are asked for.

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -34,7 +34,7 @@ def rare_digits(*, positive: int = 8, share: float = 0.011) -> Problem:
     """The digits, of which one is the positive class and about 1 % of the pool; the test set keeps all of them."""
     dataset = bal.datasets.load("digits")
 
-    def binary(labels: np.ndarray) -> np.ndarray:
+    def binary(labels: Any) -> np.ndarray:
         return (np.asarray(labels) == positive).astype(np.int32)
 
     dataset = dataset._replace(
@@ -62,10 +62,11 @@ def image_folder(path: Path, encoder: str | None) -> Problem:
         raise ValueError(f"expected a folder of two classes, got {len(names)}: {', '.join(names)}")
     encode = principal_components(images) if encoder is None else find_factory("encoder", encoder, {})
     dataset = bal.datasets.normalised(bal.datasets.map_inputs(dataset, lambda inputs: np.asarray(encode(inputs))))
-    if np.asarray(dataset.pool_labels).mean() > 0.5:
+    pool_labels, test_labels = np.asarray(dataset.pool_labels), np.asarray(dataset.test_labels)
+    if pool_labels.mean() > 0.5:
         dataset = dataset._replace(
-            pool_labels=1 - dataset.pool_labels,
-            test_labels=1 - dataset.test_labels,
+            pool_labels=1 - pool_labels,
+            test_labels=1 - test_labels,
             about=dataclasses.replace(dataset.about, label_names=names[::-1]),
         )
     return Problem(dataset, images / 255)

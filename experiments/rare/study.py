@@ -106,7 +106,7 @@ def problem_of(study: Study) -> tuple[Problem, Settings]:
     )
     if study.folder is not None:
         problem = image_folder(study.folder, study.encoder)
-        size = len(problem.dataset.pool_labels)
+        size = len(np.asarray(problem.dataset.pool_labels))
         step = min(100, size // 10)
         rounds = 3 if study.tiny else 8
         named = {"dataset": f"images of {study.folder.name}", "num_initial": step, "batch_size": step}

@@ -15,9 +15,7 @@ from bal.studies import show
 Inputs = Literal["features", "tokens"]
 
 GOOD, BAD = ("love", "perfect", "flattering", "soft", "beautiful"), ("awful", "itchy", "cheap", "returned", "tight")
-PLAIN = tuple(
-    "the dress shirt fabric size color sleeve fits and was very i bought wore it for with this length".split()
-)
+PLAIN = ("the", "dress", "shirt", "fabric", "size", "sleeve", "fits", "and", "was", "very", "bought", "wore", "length")
 GENERATED = 400
 
 

@@ -126,7 +126,7 @@ def settings_of(study: Study) -> tuple[Settings, bal.Dataset]:
         return settings.with_values(dataset="generated reviews"), generated_reviews(study.inputs)
     name, dataset = reviews(study.inputs, num_pool=4000, num_test=3000)
     # Of the generated reviews there are 200 to choose from.
-    few = {"batch_size": 8, "num_rounds": 20} if len(dataset.pool_labels) < 1000 else {}
+    few = {"batch_size": 8, "num_rounds": 20} if len(np.asarray(dataset.pool_labels)) < 1000 else {}
     return settings.with_values(dataset=name, **few), dataset
 
 
@@ -141,9 +141,10 @@ def pairs_table(metrics: pd.DataFrame, targets: tuple[float, ...]) -> Table:
     table = Table(title="Labels to an accuracy, by head and strategy", caption="half of the seeds; -: not reached")
     for heading in ("head", "strategy", *(f"to {100 * target:g}%" for target in targets), "area", f"less {BASELINE}"):
         table.add_column(heading, justify="left" if heading in ("head", "strategy") else "right", no_wrap=True)
-    for (head, name), runs in _pairs(metrics).items():
+    pairs = _pairs(metrics)
+    for (head, name), runs in pairs.items():
         counts = [labels_to(runs, target) for target in targets]
-        difference = area_differences(runs, _pairs(metrics)[head, BASELINE]).to_numpy()
+        difference = area_differences(runs, pairs[head, BASELINE]).to_numpy()
         table.add_row(
             head,
             name,
@@ -155,7 +156,7 @@ def pairs_table(metrics: pd.DataFrame, targets: tuple[float, ...]) -> Table:
 
 
 def sentences(metrics: pd.DataFrame, targets: tuple[float, ...]) -> list[str]:
-    """What the rule of the study says: strategies against random points, heads against the first one, the pair to use."""
+    """What the rule of the study says of strategies against random points, of heads, and the pair to use."""
     pairs = _pairs(metrics)
     said = []
     for head in dict.fromkeys(head for head, _ in pairs):

@@ -119,7 +119,7 @@ def problem_of(study: Study) -> tuple[Problem, Settings]:
         return rare_digits(), common.with_values(dataset=name, **sizes)
     problem = protein_homology(**({"num_pool": 600, "num_test": 400} if study.tiny else _SIZES))
     sizes = (
-        {"num_initial": 4, "batch_size": 5} if study.tiny else {"num_initial": 20, "batch_size": 50, "num_rounds": 20}
+        {"num_initial": 4, "batch_size": 5} if study.tiny else {"num_initial": 20, "batch_size": 50, "num_rounds": 30}
     )
     return problem, common.with_values(dataset=name, **sizes)
 

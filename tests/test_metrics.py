@@ -167,6 +167,24 @@ def test_average_precision_equals_scikit_learn_with_ties_and_weights():
     assert np.isnan(metrics.average_precision(spoilt, np.zeros(60, bool), weights))
 
 
+def test_recall_at_budget_is_the_share_found_in_the_mean_over_orders_of_ties():
+    rng = np.random.default_rng(1)
+    recall = metrics.recall_at_budget
+    for levels in (5, 1000):  # many ties, few ties
+        positive, scores = rng.random(60) < 0.2, rng.integers(0, levels, 60).astype(np.float32)
+        weights = rng.integers(0, 3, 60).astype(np.float32)
+        points = np.repeat(np.arange(60), weights.astype(int))  # a point of weight 2 is two points
+        # Orders of equal scores, drawn at random.
+        keys = rng.random((4000, len(points)))
+        orders = points[np.lexsort((keys, np.broadcast_to(-scores[points], keys.shape)), axis=-1)]
+        spoilt = np.where(weights > 0, scores, np.float32(np.nan))
+        for budget in (0, 7, 30, len(points), 100):
+            found = positive[orders[:, :budget]].sum(axis=1) / positive[points].sum()
+            tolerance = 5 * found.std() / np.sqrt(len(found)) + 1e-6
+            np.testing.assert_allclose(recall(spoilt, positive, weights, budget), found.mean(), atol=tolerance)
+    assert np.isnan(recall(spoilt, np.zeros(60, bool), weights, 7))
+
+
 def test_spearman_equals_scipy_with_ties_and_leaves_out_padding():
     rng = np.random.default_rng(0)
     for levels in (5, 1000):  # many ties, few ties

@@ -304,3 +304,12 @@ def test_class_balanced_evens_out_the_labels_that_are_there():
     log_probs = jax.jit(lambda: bal.information.log_mean_exp(view.predict(view.take(jnp.arange(NUM_POINTS)))))()
     predicted = np.asarray(log_probs).argmax(axis=1)
     assert sorted(predicted[asked.indices].tolist()) == [1, 1, 1, 2, 2, 2]
+
+
+def test_active_search_asks_for_the_points_of_largest_mean_probability():
+    view = view_of("classes")
+    log_probs = np.asarray(view.predict(view.take(jnp.arange(view.size))), np.float64)
+    mean = np.where(np.asarray(view.available), np.exp(log_probs).mean(axis=0)[:, 2], -1)
+    strategy = bal.strategies.active_search(batch_size=5, positive=2)
+    asked = chosen(strategy, view).indices
+    assert mean[asked].min() >= np.sort(mean)[-5] - 1e-6

@@ -11,15 +11,19 @@ from bal.datasets._arrays import from_arrays
 from bal.datasets._by_region import by_region
 from bal.datasets._checks import check_dataset
 from bal.datasets._digit_scenes import digit_scenes, digit_scenes_dataset
+from bal.datasets._folder import from_folder
 from bal.datasets._functions import friedman, wave
 from bal.datasets._normalised import normalised
 from bal.datasets._offline import digits, mnist_5k, two_moons
 from bal.datasets._packaged import abalone, california_housing, concrete, diamonds
 from bal.datasets._packaged_images import mni152, stardist_nuclei, stardist_nuclei_3d
 from bal.datasets._points import map_inputs
+from bal.datasets._protein_homology import protein_homology
+from bal.datasets._reviews import clothing_review_tokens, clothing_reviews
 from bal.datasets._scene import Scenes
 from bal.datasets._scikit_learn import breast_cancer, diabetes, wine
 from bal.datasets._table import from_table
+from bal.datasets._texts import text_features, token_ids
 from bal.datasets._tfds import load_tfds, tfds_names
 from bal.datasets._tfds_dense import nyu_depth_v2, oxford_iiit_pet, voc
 from bal.datasets._transforms import hold_out_calibration, hold_out_validation, imbalanced, repeated, subset
@@ -32,6 +36,8 @@ OFFLINE: dict[str, Callable[..., Dataset]] = {
     "breast_cancer": breast_cancer,
     "california_housing": california_housing,
     "concrete": concrete,
+    "clothing_review_tokens": clothing_review_tokens,
+    "clothing_reviews": clothing_reviews,
     "diabetes": diabetes,
     "diamonds": diamonds,
     "digit_scenes": digit_scenes_dataset,
@@ -39,6 +45,7 @@ OFFLINE: dict[str, Callable[..., Dataset]] = {
     "friedman": friedman,
     "mni152": mni152,
     "mnist_5k": mnist_5k,
+    "protein_homology": protein_homology,
     "stardist_nuclei": stardist_nuclei,
     "stardist_nuclei_3d": stardist_nuclei_3d,
     "two_moons": two_moons,
@@ -137,6 +144,7 @@ __all__ = [
     "check_dataset",
     "digit_scenes",
     "from_arrays",
+    "from_folder",
     "from_table",
     "hold_out_calibration",
     "hold_out_validation",
@@ -146,4 +154,6 @@ __all__ = [
     "normalised",
     "repeated",
     "subset",
+    "text_features",
+    "token_ids",
 ]

@@ -16,9 +16,9 @@ def categorical() -> Likelihood:
     r"""One of C classes a point. Outputs [n, C] are unnormalised log-probabilities, labels [n] are integers.
 
     Predictions are log-probabilities [S, n, C]; ``reduce`` averages the probabilities. Metrics are ``accuracy``,
-    ``nll`` (nats), ``brier``, ``ece`` and ``auc``. Instead of ``auc``, which would keep C numbers a position, dense
-    predictions have ``mean_iou``, ``mean_dice`` and, of each class c, ``iou_c``, nan where it does not occur. The
-    information is :math:`1 - \sum_c p_c^2`.
+    ``nll`` (nats), ``brier``, ``ece`` and ``auc``, and ``average_precision`` of class 1 where there are two classes.
+    Instead of the last two, which would keep C numbers a position, dense predictions have ``mean_iou``, ``mean_dice``
+    and, of each class c, ``iou_c``, nan where it does not occur. The information is :math:`1 - \sum_c p_c^2`.
 
     Example:
       >>> likelihood = categorical()
@@ -77,8 +77,14 @@ def _figures(tally: Tally) -> dict[str, Array]:
         ious, dices = metrics.iou(sums["classes"]), metrics.dice(sums["classes"])
         of_classes = {f"iou_{number}": value for number, value in enumerate(ious)}
         return {**figures, "mean_iou": jnp.nanmean(ious), "mean_dice": jnp.nanmean(dices), **of_classes}
-    points = tally.points
-    return {**figures, "auc": metrics.auc(points["log_probs"], points["labels"], points["weights"])}
+    log_probs, labels, weights = (tally.points[name] for name in ("log_probs", "labels", "weights"))
+    figures["auc"] = metrics.auc(log_probs, labels, weights)
+    if log_probs.shape[-1] == 2:
+        # Log-odds order the points as probabilities do, and do not round to 1.
+        figures["average_precision"] = metrics.average_precision(
+            log_probs[:, 1] - log_probs[:, 0], labels == 1, weights
+        )
+    return figures
 
 
 def _information(log_probs: Float[Array, "S *n C"]) -> Float[Array, "*n"]:

@@ -22,7 +22,7 @@ from bal.metrics._categorical import (
 from bal.metrics._detection import IOU_THRESHOLDS, box_average_precision
 from bal.metrics._gaussian import crps, in_interval, negative_log_density
 from bal.metrics._joint import dyadic_sets, joint_nll, ood_auroc
-from bal.metrics._ranking import average_precision, binary_auc, spearman
+from bal.metrics._ranking import average_precision, binary_auc, recall_at_budget, spearman
 from bal.metrics._regression import r2, rmse, weighted_quantile
 from bal.metrics._sparsification import ause
 from bal.metrics._weighted import weighted_mean, weighted_sum
@@ -51,6 +51,7 @@ __all__ = [
     "negative_log_prob",
     "ood_auroc",
     "r2",
+    "recall_at_budget",
     "rmse",
     "spearman",
     "weighted_mean",

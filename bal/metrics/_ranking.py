@@ -1,7 +1,7 @@
 """Ranking metrics: how well scores order the points."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 from bal.metrics._weighted import weighted_mean
 
@@ -50,6 +50,42 @@ def average_precision(
     # Before the first point of positive weight the denominator is 0.
     precision = found / jnp.where(looked_at > 0, looked_at, 1.0)
     return (positives * precision).sum() / positives.sum()
+
+
+def recall_at_budget(
+    scores: Float[Array, " T"], positive: Bool[Array, " T"], weights: Float[Array, " T"], budget: ArrayLike
+) -> Float[Array, ""]:
+    r"""Share of the positive points among those of the highest scores, as many as the budget pays for. nan without any.
+
+    .. math:: \frac{1}{P} \sum_{i : y_i = 1} \min\Bigl(1, \max\Bigl(0,
+        \frac{B - |\{j : s_j > s_i\}|}{|\{j : s_j = s_i\}|}\Bigr)\Bigr)
+
+    Points of equal score are looked at in random order, and the result is the mean over these orders.
+
+    Args:
+      scores: higher where a point is looked at earlier.
+      positive: which points are.
+      weights: of the points; a point of weight w costs w and counts as w.
+      budget: number of points that are looked at, B; it may be traced.
+
+    Returns:
+      Recall, between 0 and 1. That of a random order is the budget divided by the number of points.
+
+    Example:
+      >>> scores, positive = jnp.array([0.9, 0.8, 0.3, 0.1]), jnp.array([True, False, True, False])
+      >>> [float(recall_at_budget(scores, positive, jnp.ones(4), budget)) for budget in (1, 2, 3)]
+      [0.5, 0.5, 1.0]
+    """
+    scores = jnp.where(weights > 0, scores, 0.0)
+    order = jnp.argsort(-scores)
+    ordered = -scores[order]
+    positives = jnp.where(positive, weights, 0.0)[order]
+    total = _cumulative(weights[order])
+    before, after = (total[jnp.searchsorted(ordered, ordered, side=side)] for side in ("left", "right"))
+    # Points of weight 0 alone have a tie of no weight.
+    tied = jnp.where(after > before, after - before, 1.0)
+    looked_at = jnp.clip((budget - before) / tied, 0.0, 1.0)
+    return (positives * looked_at).sum() / positives.sum()
 
 
 def spearman(a: Float[Array, " T"], b: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:

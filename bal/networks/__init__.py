@@ -26,6 +26,7 @@ from bal.networks._network import (
 from bal.networks._on_regions import on_regions
 from bal.networks._preprocessed import preprocessed
 from bal.networks._resnet import resnet18
+from bal.networks._text_mlp import text_mlp
 from bal.networks._unet import unet
 from bal.networks._variational import (
     VariationalConv,
@@ -44,6 +45,7 @@ NETWORKS = {
     "epinet_mlp": epinet_mlp,
     "mlp": mlp,
     "resnet18": resnet18,
+    "text_mlp": text_mlp,
     "unet": unet,
     "variational_cnn": variational_cnn,
     "variational_mlp": variational_mlp,
@@ -81,6 +83,7 @@ __all__ = [
     "on_regions",
     "preprocessed",
     "resnet18",
+    "text_mlp",
     "unet",
     "variational_cnn",
     "variational_mlp",

@@ -49,16 +49,16 @@ def mlp(
     if residual and len(set(hidden_sizes)) > 1:
         raise ValueError(f"expected hidden_sizes of one width for residual layers, got {tuple(hidden_sizes)}")
 
-    def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> _MLP:
+    def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> MLP:
         num_inputs = 1
         for size in shape:
             num_inputs *= size
-        return _MLP((num_inputs, *hidden_sizes), num_outputs, dropout_rate, residual, rngs)
+        return MLP((num_inputs, *hidden_sizes), num_outputs, dropout_rate, residual, rngs)
 
     return network_from_module(create, template_shape=(1,))
 
 
-class _MLP(nnx.Module):
+class MLP(nnx.Module):
     def __init__(self, sizes: tuple[int, ...], num_outputs: int, dropout_rate: float, residual: bool, rngs: nnx.Rngs):
         self.first = nnx.Linear(sizes[0], sizes[1], rngs=rngs)
         pairs = zip(sizes[1:], sizes[2:], strict=False)

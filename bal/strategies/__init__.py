@@ -23,6 +23,7 @@ from bal.strategies._joint import acs_fw, batch_bald, batch_epig, class_balanced
 from bal.strategies._last_layer import badge, bait, max_det
 from bal.strategies._losses import learning_loss, true_loss
 from bal.strategies._scores import (
+    active_search,
     bald,
     epig,
     expected_error_reduction,
@@ -41,6 +42,7 @@ from bal.strategies._strategy import Strategy, score_strategy
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "acs_fw": acs_fw,
+    "active_search": active_search,
     "badge": badge,
     "bait": bait,
     "bald": bald,
@@ -83,6 +85,7 @@ __all__ = [
     "STRATEGIES",
     "Strategy",
     "acs_fw",
+    "active_search",
     "badge",
     "bait",
     "bald",

@@ -7,12 +7,15 @@ Those with ``aggregate`` take images with a label for each position too: it sums
 from collections.abc import Callable
 from functools import partial
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array
 
 from bal import acquisition, selection
 from bal.acquisition import AggregateFn
+from bal.information import log_mean_exp
 from bal.selection import Selection
-from bal.strategies._strategy import Strategy, predict, score_strategy
+from bal.strategies._strategy import CATEGORICAL, Strategy, predict, score_strategy
 from bal.types import PyTree, RngKey
 from bal.view import PoolView
 
@@ -81,6 +84,27 @@ def bald(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
 def vote_entropy(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
     """The points with the largest entropy of the posterior samples' votes; see :func:`bal.acquisition.vote_entropy`."""
     return _best(acquisition.vote_entropy, batch_size, aggregate)
+
+
+def active_search(*, batch_size: int, positive: int = 1) -> Strategy:
+    """The points that most probably are of one class: a search for them, not for what teaches the model most.
+
+    It is the best choice where only the next labels count, in the sense of points found (Garnett et al. 2012).
+
+    Args:
+      batch_size: points to choose.
+      positive: the class that is searched for; of labels of several, as in multi-label problems, there is none.
+    """
+
+    def score(log_probs: Array) -> Array:
+        mean = log_mean_exp(log_probs)
+        # Log-odds do not round to 1, as probabilities would for all points that are certain.
+        others = jnp.where(jnp.arange(mean.shape[-1]) == positive, -jnp.inf, mean)
+        return mean[..., positive] - jax.nn.logsumexp(others, axis=-1)
+
+    return score_strategy(
+        score, partial(selection.top_k, batch_size=batch_size), batch_size=batch_size, takes=CATEGORICAL
+    )
 
 
 def epig(*, batch_size: int) -> Strategy:

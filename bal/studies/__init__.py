@@ -11,7 +11,14 @@ The command ``bal compare`` runs one; so does a notebook, which may then draw an
 ``bal.studies`` is loaded when it is first used, since it needs the packages of the extra ``studies``.
 """
 
-from bal.studies._frames import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
+from bal.studies._frames import (
+    acquisitions_frame,
+    automatic_frame,
+    found_frame,
+    metrics_frame,
+    seconds_frame,
+    write_parquet,
+)
 from bal.studies._metrics import higher_is_better, main_metric
 from bal.studies._palette import COLOURS, line_styles
 from bal.studies._pictures import plot_curves, save_picture
@@ -29,6 +36,7 @@ __all__ = [
     "area_differences",
     "automatic_frame",
     "curves",
+    "found_frame",
     "higher_is_better",
     "labels_to",
     "line_styles",

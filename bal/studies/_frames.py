@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import jax
+import numpy as np
 import pandas as pd
+from jaxtyping import ArrayLike, Int
 
 from bal.studies.grid import Unit
 from bal.studies.settings import Settings
@@ -18,10 +20,7 @@ def metrics_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
         for metric in sorted(info.metrics):
             for done, value in enumerate(info.metrics[metric]):
                 rows.append((unit.strategy, seed, done, int(info.num_labelled[done]), metric, float(value)))
-    frame = pd.DataFrame(rows, columns=["strategy", "seed", "round", "num_labelled", "metric", "value"])
-    frame.insert(0, "dataset", settings.data.dataset)
-    frame.insert(1, "posterior", settings.model.posterior)
-    return frame
+    return _of_settings(settings, rows)
 
 
 def acquisitions_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
@@ -33,6 +32,44 @@ def acquisitions_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
             chosen = zip(selection.indices[done, position], selection.scores[done, position], strict=True)
             rows += [(unit.strategy, seed, done, rank, int(index), float(s)) for rank, (index, s) in enumerate(chosen)]
     return pd.DataFrame(rows, columns=["strategy", "seed", "round", "rank", "index", "score"])
+
+
+def found_frame(
+    settings: Settings, units: list[Unit], pool_labels: Int[ArrayLike, " N"], *, positive: int = 1
+) -> pd.DataFrame:
+    """The share of the pool's points of one class that are labelled, as a metric ``positives_found`` of each round.
+
+    Args:
+      settings: of the grid.
+      units: what it returned.
+      pool_labels: the class of each point of its pool.
+      positive: the class that is searched for.
+
+    Returns:
+      Rows as those of :func:`metrics_frame`, for the labels that the model of a round was trained on: the initial ones
+      and all that were asked for before that round.
+
+    Raises:
+      ValueError: the pool has no point of that class, or the folder holds more rounds than the settings ask for.
+
+    References:
+      Garnett et al. 2012, Bayesian optimal active search and surveying, arXiv:1206.6406
+    """
+    # The absent index is the number of points.
+    is_positive = np.append(np.asarray(pool_labels) == positive, False)
+    if not is_positive.any():
+        raise ValueError(f"expected a pool with points of class {positive}, got none of {len(is_positive) - 1}")
+    found = {
+        (unit.strategy, unit.seeds[0]): np.cumsum(is_positive[np.asarray(unit.state().pool.indices)], axis=1)
+        for unit in units
+    }
+    rows = []
+    for unit, position, seed in _seeds(settings, units):
+        so_far = found[unit.strategy, unit.seeds[0]][position]
+        for done, count in enumerate(unit.info.num_labelled[:, position].tolist()):
+            share = float(so_far[count - 1] / is_positive.sum()) if count else 0.0
+            rows.append((unit.strategy, seed, done, count, "positives_found", share))
+    return _of_settings(settings, rows)
 
 
 def automatic_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
@@ -75,6 +112,13 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     """Write a table, whole or not at all: an interruption leaves the previous file."""
     with whole_file(path) as partial:
         frame.to_parquet(partial, index=False)
+
+
+def _of_settings(settings: Settings, rows: list[tuple]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["strategy", "seed", "round", "num_labelled", "metric", "value"])
+    frame.insert(0, "dataset", settings.data.dataset)
+    frame.insert(1, "posterior", settings.model.posterior)
+    return frame
 
 
 def _seeds(settings: Settings, units: list[Unit]):

@@ -6,11 +6,12 @@ MAIN = ("mean_iou", "accuracy", "rmse", "ap", "nll")  # the first of these that 
 # All other metrics are errors, losses or distances.
 HIGHER_IS_BETTER = (
     "accuracy", "ap", "ap_50", "auc", "auroc", "average_precision", "balanced_accuracy", "delta_1", "f1",
-    "loss_rank_correlation", "mean_dice", "mean_iou", "r2", "recall",
+    "loss_rank_correlation", "mean_dice", "mean_iou", "positives_found", "r2", "recall",
 )  # fmt: skip
 
 # Values for which a table gives the number of labels, unless others are asked for.
-TARGETS = {"accuracy": (0.8, 0.9, 0.95)}
+TARGETS = {"accuracy": (0.8, 0.9, 0.95), "positives_found": (0.5, 0.9)}
+OF_THE_POOL = ("positives_found",)  # all other metrics are those of predictions of the test set
 
 
 def main_metric(names: Iterable[str]) -> str:
@@ -37,6 +38,17 @@ def higher_is_better(name: str) -> bool:
       (True, False)
     """
     return name in HIGHER_IS_BETTER or name.startswith("iou_")
+
+
+def title_of(name: str) -> str:
+    """What a metric is, for a picture or a table.
+
+    Example:
+      >>> title_of("mean_iou"), title_of("positives_found")
+      ('test mean iou', 'positives found in the pool')
+    """
+    words = name.replace("_", " ")
+    return f"{words} in the pool" if name in OF_THE_POOL else f"test {words}"
 
 
 def direction(name: str) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bal.studies._frames import describe_runs
-from bal.studies._metrics import direction, main_metric
+from bal.studies._metrics import direction, main_metric, title_of
 from bal.studies._palette import BASELINE, line_styles
 from bal.studies._statistics import curves, mean_and_interval
 from bal.studies.whole_file import whole_file
@@ -93,7 +93,7 @@ def _from_above(by_strategy: Mapping[str, pd.DataFrame]) -> list[str]:
 
 def _y_label(metric: str) -> str:
     better = direction(metric)
-    return f"test {metric.replace('_', ' ')}" + (f" ({better})" if better else "")
+    return title_of(metric) + (f" ({better})" if better else "")
 
 
 def _draw_small_multiples(by_strategy, others: Sequence[str], baseline: str, metric: str, title: str) -> Figure:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bal.studies._frames import describe_runs
-from bal.studies._metrics import TARGETS, direction, higher_is_better, main_metric
+from bal.studies._metrics import TARGETS, direction, higher_is_better, main_metric, title_of
 from bal.studies._palette import BASELINE
 from bal.studies._statistics import area_differences, curves, labels_to, mean_and_interval, normalised_area
 
@@ -108,7 +108,7 @@ def _decimals(values: np.ndarray) -> int:
 
 def _title(described: str, metric: str, num_validation: int, num_calibration: int) -> str:
     better = direction(metric)
-    title = f"{described}: test {metric}" + (f", {better}" if better else "")
+    title = f"{described}: {title_of(metric)}" + (f", {better}" if better else "")
     if num_validation:
         title += f" (and {num_validation} validation labels)"
     if num_calibration:

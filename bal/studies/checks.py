@@ -106,7 +106,7 @@ def _check_names(values: dict[str, Any]) -> None:
 def _check_together(values: dict[str, Any]) -> None:
     if values["dropout_rate"] >= 1:
         raise ValueError(f"expected --dropout-rate below 1, got {values['dropout_rate']}")
-    if values["posterior"] == "mc_dropout" and values["network"] == "mlp" and values["dropout_rate"] == 0:
+    if values["posterior"] == "mc_dropout" and values["network"] in ("mlp", "text_mlp") and values["dropout_rate"] == 0:
         raise ValueError(
             "expected --dropout-rate above 0 for mc_dropout, got 0: all draws would agree, and every score would be 0"
         )

@@ -22,10 +22,11 @@ NETWORKS: dict[str, Callable[..., bal.networks.Network]] = {
     "cnn_gal": partial(bal.networks.cnn, variant="gal"),
     "mlp": bal.networks.mlp,
     "resnet18": bal.networks.resnet18,
+    "text_mlp": bal.networks.text_mlp,
     "unet": bal.networks.unet,
 }
 # The widths of networks that have them.
-WIDTHS = {"mlp": (128, 128), "unet": (16, 32, 64)}
+WIDTHS = {"mlp": (128, 128), "text_mlp": (128, 128), "unet": (16, 32, 64)}
 # The same layers with Gaussian weights, for mean_field.
 VARIATIONAL: dict[str, Callable[..., bal.networks.Network]] = {
     "cnn_gal": bal.networks.variational_cnn,

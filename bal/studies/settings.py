@@ -61,9 +61,9 @@ class ModelSettings:
     network: str = "mlp"
     """A name of `bal list networks`, or module:function; cnn_gal is that of Gal et al. 2017, cnn_batchbald Kirsch's."""
     hidden_sizes: tuple[int, ...] | None = None
-    """Widths of the mlp (by default 128 128), or of the levels of the unet (16 32 64)."""
+    """Widths of the mlp and the text_mlp (by default 128 128), or of the levels of the unet (16 32 64)."""
     dropout_rate: float = 0.5
-    """Dropout of the mlp and the unet."""
+    """Dropout of the mlp, the text_mlp and the unet."""
     posterior: str = "mc_dropout"
     """A name of `bal list posteriors`, or module:function."""
     evaluation_posterior: str | None = None

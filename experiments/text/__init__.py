@@ -1,0 +1,1 @@
+"""Texts under a Bayesian head: on frozen features, or on token ids."""

@@ -14,9 +14,9 @@ from sklearn.metrics import average_precision_score, f1_score, jaccard_score, lo
 import bal
 
 # One program for each shape, where each operation by itself would be one.
-metrics = SimpleNamespace(
-    **{name: jax.jit(getattr(bal.metrics, name)) for name in bal.metrics.__all__ if name != "dyadic_sets"}
-)
+public = {name: getattr(bal.metrics, name) for name in bal.metrics.__all__}
+of_arrays = {name: jax.jit(item) for name, item in public.items() if callable(item) and name != "dyadic_sets"}
+metrics = SimpleNamespace(**of_arrays)
 
 
 def ones(length):

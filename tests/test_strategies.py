@@ -145,7 +145,7 @@ def test_rounds_on_pool_subsets_keep_the_invariants_under_vmap(case, kind):
             assert before[seed][real].all()
             assert len(set(held[seed, :count].tolist())) == count
             own = jax.tree.map(lambda leaf, seed=seed, count=count: leaf[seed, :count], labels)
-            true = take_points(dataset.pool_labels, held[seed, :count])
+            true = jax.tree.map(lambda leaf, rows=held[seed, :count]: np.asarray(leaf)[rows], dataset.pool_labels)
             jax.tree.map(np.testing.assert_array_equal, own, true)
         assert (np.asarray(selection.num_invalid) == 0).all()
 

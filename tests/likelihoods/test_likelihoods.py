@@ -51,7 +51,7 @@ def test_categorical_figures_of_two_classes_have_the_average_precision_of_class_
     # Probabilities above 1 - 1e-8 are 1 in single precision; their order must be kept.
     log_odds = (log_odds + 25).astype(np.float32)
     log_probs = -np.logaddexp(0, np.stack([log_odds, -log_odds], axis=-1))
-    figures = figures_of(categorical(), *map(jnp.asarray, (log_probs, labels)))
+    figures = figures_of(compiled(categorical()), log_probs.astype(np.float32), labels)
     np.testing.assert_allclose(figures["average_precision"], average_precision_score(labels, log_odds), rtol=1e-5)
 
 

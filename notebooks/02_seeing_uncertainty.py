@@ -165,20 +165,28 @@ for axes in panels.flat[-2:]:
 # same model can be shown to all of them.
 
 # %%
-gaussian = {"epistemic_variance", "gaussian_bald", "gaussian_epig"}  # for regression
+everyone = {name: factory(batch_size=8) for name, factory in bal.strategies.STRATEGIES.items()}
 scores = {*maps} - {"bald"}
-losses = {"learning_loss", "true_loss"}  # these need a network that predicts its loss, or labels nobody has
-names = sorted(set(bal.strategies.STRATEGIES) - gaussian - scores - losses)
+
+
+def can_ask(strategy):
+    """Whether it takes classes, and neither a posterior of another kind nor labels that nobody has."""
+    takes_classes = strategy.takes is None or "categorical" in strategy.takes
+    return takes_classes and set(strategy.needs) <= set(posterior.features) and not strategy.privileged
+
+
+names = sorted(name for name, strategy in everyone.items() if can_ask(strategy) and name not in scores)
 
 
 def ask_everyone(rng_key, view):
-    chosen = [bal.strategies.STRATEGIES[name](batch_size=8).select(rng_key, view) for name in names]
+    chosen = [everyone[name].select(rng_key, view) for name in names]
     return chosen[0]._replace(indices=jnp.stack([each.indices for each in chosen]))  # [strategies, 8]
 
 
 asked = first_round(bal.Strategy(8, ask_everyone))[1].selection.indices
 
-figure, panels = plt.subplots(-(-len(names) // 4), 4, figsize=(14, 12.5), layout="constrained")
+num_rows = -(-len(names) // 4)
+figure, panels = plt.subplots(num_rows, 4, figsize=(14, 2.1 * num_rows), layout="constrained")
 for axes in panels.flat:
     axes.set_axis_off()
 for axes, name, chosen in zip(panels.flat, names, asked, strict=False):

@@ -6,7 +6,8 @@ import pytest
 
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
-from bal.studies.learners import build_learner, task_of
+from bal.studies.learners import build_learner
+from bal.studies.tasks import task_of
 from experiments.regression import study as regression
 from experiments.regression.results import error_table, less_random, log_errors, mean_error, verdicts
 from experiments.regression.study import STRATEGIES, Study

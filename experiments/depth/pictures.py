@@ -10,20 +10,15 @@ from bal.acquisition import epistemic_variance
 from bal.studies._maps import Maps, plot_maps
 from bal.studies._pictures import save_picture
 from bal.studies.grid import Unit
-from bal.studies.learners import build_learner, load_dataset, seed_key
 from bal.studies.settings import Settings
-from bal.studies.tasks import task_of
+from experiments.dense import last_model
 
 NUM_IMAGES = 5
 
 
 def draw_page(settings: Settings, units: list[Unit], path: Path) -> None:
     """The images that the last strategy asked for in the last round, before they were labelled: of the first seed."""
-    dataset, unit = load_dataset(settings), units[-1]
-    grouped = settings.with_values(seeds_at_once=len(unit.seeds))
-    learner = build_learner(grouped, unit.strategy, task_of(dataset))
-    state = jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], unit.state())
-    predict = learner.predictor(seed_key(settings, unit.seeds[0]), state)
+    dataset, unit, _, predict = last_model(settings, units)
     asked = np.asarray(unit.info.selection.indices)[-1, 0][:NUM_IMAGES]
     images = np.asarray(dataset.pool_inputs)[asked]
     unit_of_labels, shift = dataset.about.label_scale, dataset.about.label_shift

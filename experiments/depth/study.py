@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bal.studies import metrics_frame, plot_curves, save_picture, show, summary_table, write_parquet
-from bal.studies.grid import prepare_grid
-from bal.studies.settings import Settings
-from bal.studies.sole_writer import sole_writer
+from bal.studies import show, summary_table
+from experiments.dense import run_dense, unet_settings
 from experiments.depth.pictures import draw_page
 
 STRATEGIES = ("random", "gaussian_bald", "epistemic_variance", "k_center")
@@ -57,25 +55,15 @@ class Study:
 def main(study: Study) -> None:
     """Run the grid, write tables, curves and the page of maps."""
     is_ensemble = study.posterior == "deep_ensemble"
-    settings = Settings().with_values(
+    settings = unet_settings(
+        study,
         dataset="digit_scenes",
         task="depth",
         image_size=study.image_size,
-        num_pool=study.num_pool,
-        num_test=study.num_test,
-        network="unet",
-        hidden_sizes=(8, 16, 32),
         dropout_rate=0.0 if is_ensemble else 0.2,
         posterior=study.posterior,
-        strategies=study.strategies,
-        num_seeds=study.num_seeds,
-        num_initial=study.num_initial,
-        num_rounds=study.num_rounds,
-        batch_size=study.batch_size,
-        num_steps=study.num_steps,
         minibatch_size=8,
         num_samples=None if is_ensemble else study.num_samples,
-        output=study.output,
     )
     if study.tiny:
         settings = settings.with_values(
@@ -83,13 +71,6 @@ def main(study: Study) -> None:
             num_initial=4, num_rounds=2, batch_size=2, num_steps=20, num_members=2,
             num_samples=None if is_ensemble else 3,
         )  # fmt: skip
-    run = prepare_grid(settings)
-    with sole_writer(study.output):
-        units = run()
-        metrics = metrics_frame(settings, units)
-        write_parquet(metrics, study.output / "metrics.parquet")
-        save_picture(plot_curves(metrics, "rmse"), study.output / "learning_curves.png")
-        save_picture(plot_curves(metrics, "ause"), study.output / "sparsification.png")
-        draw_page(settings, units, study.output / "maps.png")
+    metrics = run_dense(settings, draw_page, {"learning_curves.png": "rmse", "sparsification.png": "ause"})
     show(summary_table(metrics, "rmse"), *(summary_table(metrics, name) for name in METRICS))
     show(f"Tables and pictures are in {study.output}")

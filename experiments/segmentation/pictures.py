@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import bal
@@ -14,22 +13,18 @@ from bal.regions import Regions, divided
 from bal.studies._maps import Maps, plot_maps
 from bal.studies._pictures import save_picture
 from bal.studies.grid import Unit
-from bal.studies.learners import build_learner, load_dataset, seed_key
 from bal.studies.settings import Settings
 from bal.studies.tasks import task_of
+from experiments.dense import last_model
 
 NUM_IMAGES = 5
 
 
 def draw_page(settings: Settings, units: list[Unit], path: Path) -> None:
     """The pool images of which the last strategy asked for most regions, as the model of the first seed sees them."""
-    dataset, unit = load_dataset(settings), units[-1]
-    grouped = settings.with_values(seeds_at_once=len(unit.seeds))
-    learner = build_learner(grouped, unit.strategy, task_of(dataset))
-    state = jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], unit.state())
-    predict = learner.predictor(seed_key(settings, unit.seeds[0]), state)
+    dataset, unit, pool, predict = last_model(settings, units)
     regions: Regions = dataset.pool_inputs
-    asked = _times_asked(state.pool, regions, np.asarray(dataset.pool_labels).shape[1:])
+    asked = _times_asked(pool, regions, np.asarray(dataset.pool_labels).shape[1:])
     most = np.argsort(-asked.sum(axis=(1, 2)), kind="stable")[:NUM_IMAGES]
     images = np.asarray(regions.images)[most]
 
@@ -53,7 +48,7 @@ def draw_page(settings: Settings, units: list[Unit], path: Path) -> None:
         "aleatoric (nats)": Maps(aleatoric, "magma"),
         "asked for": Maps(asked[most], "gray_r", (0, 1)),
     }
-    count = int(state.pool.num_labelled)
+    count = int(pool.num_labelled)
     title = f"{settings.data.dataset}, {unit.strategy}: {count} regions labelled"
     save_picture(plot_maps(columns, titles=[f"image {number}" for number in most], title=title), path)
 

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bal.studies import metrics_frame, plot_curves, save_picture, show, summary_table, write_parquet
-from bal.studies.grid import prepare_grid
-from bal.studies.settings import Settings
-from bal.studies.sole_writer import sole_writer
+from bal.studies import show, summary_table
+from experiments.dense import run_dense, unet_settings
 from experiments.segmentation.pictures import draw_page
 
 BASELINE = "foreground_random"
@@ -44,7 +42,7 @@ class Study:
     """Paired runs of each strategy."""
     num_initial: int = 48
     """Regions labelled at the start."""
-    num_rounds: int = 6
+    num_rounds: int = 4
     """Models fitted, and batches asked for."""
     batch_size: int = 48
     """Regions asked for in a round."""
@@ -60,25 +58,15 @@ class Study:
 
 def main(study: Study) -> None:
     """Run the grid, write tables, curves and the page of maps."""
-    settings = Settings().with_values(
+    settings = unet_settings(
+        study,
         dataset=study.dataset,
         task="segmentation",
         image_size=study.image_size if study.dataset == "digit_scenes" else None,
-        num_pool=study.num_pool,
-        num_test=study.num_test,
         grid=study.grid,
-        network="unet",
-        hidden_sizes=(8, 16, 32),
-        strategies=study.strategies,
         aggregate=study.aggregate,
-        num_seeds=study.num_seeds,
-        num_initial=study.num_initial,
-        num_rounds=study.num_rounds,
-        batch_size=study.batch_size,
-        num_steps=study.num_steps,
         minibatch_size=16,
         num_samples=study.num_samples,
-        output=study.output,
     )
     if study.tiny:
         settings = settings.with_values(
@@ -86,13 +74,7 @@ def main(study: Study) -> None:
             strategies=study.strategies[:2], num_seeds=2, num_initial=16, num_rounds=2, batch_size=8, num_steps=20,
             num_samples=3,
         )  # fmt: skip
-    run = prepare_grid(settings)
-    with sole_writer(study.output):
-        units = run()
-        metrics = metrics_frame(settings, units)
-        write_parquet(metrics, study.output / "metrics.parquet")
-        save_picture(plot_curves(metrics, baseline=study.strategies[0]), study.output / "learning_curves.png")
-        draw_page(settings, units, study.output / "maps.png")
-    show(summary_table(metrics, baseline=study.strategies[0]))
-    show(summary_table(metrics, "mean_dice", baseline=study.strategies[0]))
+    baseline = study.strategies[0]
+    metrics = run_dense(settings, draw_page, {"learning_curves.png": "mean_iou"}, baseline=baseline)
+    show(summary_table(metrics, baseline=baseline), summary_table(metrics, "mean_dice", baseline=baseline))
     show(f"Tables and pictures are in {study.output}")

@@ -1,0 +1,73 @@
+"""What the studies of images with a label at each position share: a small U-Net, the run, and the model of the page."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import pandas as pd
+
+import bal
+from bal.studies import metrics_frame, plot_curves, save_picture, write_parquet
+from bal.studies.grid import Unit, prepare_grid
+from bal.studies.learners import build_learner, load_dataset, seed_key
+from bal.studies.settings import Settings
+from bal.studies.sole_writer import sole_writer
+from bal.studies.tasks import task_of
+
+SAME_NAME = (
+    "num_pool", "num_test", "strategies", "num_seeds", "num_initial", "num_rounds", "batch_size", "num_steps", "output"
+)  # fmt: skip
+
+
+def unet_settings(study: Any, **values: Any) -> Settings:
+    """The settings that a study names as ``bal compare`` does, a U-Net of three levels, and the other values."""
+    named = {name: getattr(study, name) for name in SAME_NAME}
+    return Settings().with_values(network="unet", hidden_sizes=(8, 16, 32), **named, **values)
+
+
+def run_dense(
+    settings: Settings,
+    draw_page: Callable[[Settings, list[Unit], Path], None],
+    curves: Mapping[str, str],
+    *,
+    baseline: str = "random",
+) -> pd.DataFrame:
+    """Run the grid, write tables, curves and the page of maps.
+
+    Args:
+      settings: of the grid.
+      draw_page: writes the page of maps.
+      curves: which metric to draw, by the name of the picture.
+      baseline: the strategy beside which each other one is drawn.
+
+    Returns:
+      The metrics of all runs.
+    """
+    run, output = prepare_grid(settings), settings.output
+    with sole_writer(output):
+        units = run()
+        metrics = metrics_frame(settings, units)
+        write_parquet(metrics, output / "metrics.parquet")
+        for picture, metric in curves.items():
+            save_picture(plot_curves(metrics, metric, baseline=baseline), output / picture)
+        draw_page(settings, units, output / "maps.png")
+    return metrics
+
+
+class LastModel(NamedTuple):
+    """The model of the last strategy's first seed, after the last round."""
+
+    dataset: bal.Dataset
+    unit: Unit
+    pool: bal.pool.PoolState
+    predict: Callable[[Any], Any]  # from inputs [n, ...] to predictions
+
+
+def last_model(settings: Settings, units: list[Unit]) -> LastModel:
+    """The model that a page of maps shows."""
+    dataset, unit = load_dataset(settings), units[-1]
+    learner = build_learner(settings.with_values(seeds_at_once=len(unit.seeds)), unit.strategy, task_of(dataset))
+    state = jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], unit.state())
+    return LastModel(dataset, unit, state.pool, learner.predictor(seed_key(settings, unit.seeds[0]), state))

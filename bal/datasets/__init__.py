@@ -60,11 +60,11 @@ DENSE_TFDS: dict[str, Callable[..., Dataset]] = {
     "voc": voc,
 }
 
-Task = Literal["classification", "segmentation", "detection", "depth"]
+Task = Literal["classification", "segmentation", "foreground", "detection", "depth"]
 
 # What the labels of a set may be, the default first. Sets that are not here have one label a point.
 TASKS: dict[str, tuple[Task, ...]] = {
-    "digit_scenes": ("segmentation", "detection", "depth"),
+    "digit_scenes": ("segmentation", "foreground", "detection", "depth"),
     "mni152": ("segmentation",),
     "nyu_depth_v2": ("depth",),
     "oxford_iiit_pet": ("classification", "segmentation"),

@@ -84,11 +84,12 @@ def digit_scenes_dataset(task: str = "segmentation", image_size: int = 64) -> Da
     noisy, NaN where they are invalid, and standardised by the pool; ``about`` holds their unit.
 
     Args:
-      task: "segmentation": background and ten digits, labels [n, H, W]. "detection": a dict of ``boxes`` [n, 8, 4],
+      task: "segmentation": background and ten digits, labels [n, H, W]. "foreground": background and digit, labels
+        [n, H, W], which a small network learns in hundreds of steps. "detection": a dict of ``boxes`` [n, 8, 4],
         ``classes`` [n, 8] and ``present`` [n, 8]. "depth": labels [n, H, W].
       image_size: rows and columns of an image.
     """
-    check_choice("task", task, ("segmentation", "detection", "depth"))
+    check_choice("task", task, ("segmentation", "foreground", "detection", "depth"))
     source = digits_dataset()
     parts = ((NUM_POOL, source.pool_inputs, source.pool_labels), (NUM_TEST, source.test_inputs, source.test_labels))
     arrays: list[PyTree] = []
@@ -96,11 +97,20 @@ def digit_scenes_dataset(task: str = "segmentation", image_size: int = 64) -> Da
         key = jax.random.fold_in(jax.random.key(0), index)
         scenes = jax.tree.map(np.asarray, digit_scenes(key, num, image_size=image_size, digits=tuple(digits)))
         detection = {"boxes": scenes.boxes, "classes": scenes.classes, "present": scenes.present}
-        labels = {"segmentation": scenes.segmentation, "detection": detection, "depth": scenes.measured_depth}
+        labels = {
+            "segmentation": scenes.segmentation,
+            "foreground": np.minimum(scenes.segmentation, 1),
+            "detection": detection,
+            "depth": scenes.measured_depth,
+        }
         arrays += [scenes.image, labels[task]]
     if task == "depth":
         return with_depth(*arrays)
-    names = DIGIT_NAMES if task == "detection" else ("background", *DIGIT_NAMES)
+    names = {
+        "segmentation": ("background", *DIGIT_NAMES),
+        "foreground": ("background", "digit"),
+        "detection": DIGIT_NAMES,
+    }[task]
     dataset = from_arrays(*arrays, num_classes=len(names))
     return dataset._replace(about=dataclasses.replace(dataset.about, label_names=names))
 

@@ -24,7 +24,7 @@ class DataSettings:
 
     dataset: str = "digits"
     """A name of `bal list datasets` or of TFDS, a table (.csv, .parquet or .npz), or module:function."""
-    task: Literal["segmentation", "detection", "depth", "classification"] | None = None
+    task: Literal["segmentation", "foreground", "detection", "depth", "classification"] | None = None
     """Which labels of a data set that has several; the first of them by default."""
     image_size: int | None = None
     """Side of the images of a data set that draws or stretches them; its own by default."""

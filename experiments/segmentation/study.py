@@ -26,6 +26,8 @@ class Study:
 
     dataset: Literal["digit_scenes", "stardist_nuclei", "mni152"] = "digit_scenes"
     """Scenes of digits, or real images that ship in packages."""
+    task: Literal["foreground", "segmentation"] = "foreground"
+    """Of the scenes: digit or background; or which digit, for which thousands of steps a round are needed."""
     image_size: int | None = 48
     """Side of the scenes."""
     num_pool: int | None = 300
@@ -61,10 +63,11 @@ def main(study: Study) -> None:
     settings = unet_settings(
         study,
         dataset=study.dataset,
-        task="segmentation",
+        task=study.task if study.dataset == "digit_scenes" else "segmentation",
         image_size=study.image_size if study.dataset == "digit_scenes" else None,
         grid=study.grid,
         aggregate=study.aggregate,
+        dropout_rate=0.2,
         minibatch_size=16,
         num_samples=study.num_samples,
     )

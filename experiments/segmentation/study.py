@@ -27,7 +27,7 @@ class Study:
     dataset: Literal["digit_scenes", "stardist_nuclei", "mni152"] = "digit_scenes"
     """Scenes of digits, or real images that ship in packages."""
     task: Literal["foreground", "segmentation"] = "foreground"
-    """Of the scenes: digit or background; or which digit, for which thousands of steps a round are needed."""
+    """Of the scenes: digit or background; or which digit, which 200 steps do not teach this network."""
     image_size: int | None = 48
     """Side of the scenes."""
     num_pool: int | None = 300

@@ -164,7 +164,7 @@ def test_an_unknown_name_gets_the_nearest_ones():
         (
             "digit_scenes",
             {"task": "classification"},
-            "task of data set 'digit_scenes' to be one of 'depth', 'detection', 'segmentation'",
+            "task of data set 'digit_scenes' to be one of 'depth', 'detection', 'foreground', 'segmentation'",
         ),
         ("voc", {"task": "depth"}, "task of data set 'voc' to be one of 'detection', got 'depth'"),
         ("two_moons", {"image_size": 8}, "no image_size for data set 'two_moons'"),

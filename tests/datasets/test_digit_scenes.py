@@ -211,7 +211,9 @@ def test_the_data_set_has_the_labels_of_each_task(monkeypatch):
         assert dataset.pool_inputs.shape == (NUM, SIZE, SIZE, 1)
         np.testing.assert_array_equal(dataset.pool_inputs, by_task["depth"].pool_inputs)
         check_dataset(dataset, void=np.nan)
-    segmentation, detection, depth = by_task.values()
+    segmentation, foreground, detection, depth = by_task.values()
+    np.testing.assert_array_equal(foreground.pool_labels, segmentation.pool_labels > 0)
+    assert foreground.about.label_names == ("background", "digit")
     assert segmentation.about.label_names[:2] == ("background", "0")
     assert segmentation.about.num_classes == 11
     assert detection.about.label_names == tuple("0123456789")

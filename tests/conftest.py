@@ -1,5 +1,6 @@
 """Settings of every test: shapes are checked, silent rank promotion and warnings are errors, programs are kept."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,14 +13,15 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Eight devices on one CPU: what is divided over devices is tested everywhere.
 FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
-# Fusions through MLIR take most of the compiler's time. An XLA that has dropped the older way ends the process that
-# asks for it, so another one asks first; workers find the answer in what they inherit.
-OLDER_FUSIONS = "--xla_cpu_use_fusion_emitters=false"
-if OLDER_FUSIONS not in FLAGS and "PYTEST_XDIST_WORKER" not in os.environ:
-    asked = {**os.environ, "XLA_FLAGS": f"{FLAGS} {OLDER_FUSIONS}", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-c", "import jax; jax.devices()"]
-    if subprocess.run(command, env=asked, capture_output=True, check=False).returncode == 0:
-        FLAGS = f"{FLAGS} {OLDER_FUSIONS}"
+# The programs are small: one part a program and the older fusions, not those through MLIR, compile fastest. An XLA that
+# does not know a flag ends the process that asks for it, so another one asks first; workers find the answer in what
+# they inherit.
+for flag in ("--xla_cpu_parallel_codegen_split_count=1", "--xla_cpu_use_fusion_emitters=false"):
+    if flag not in FLAGS and "PYTEST_XDIST_WORKER" not in os.environ:
+        asked = {**os.environ, "XLA_FLAGS": f"{FLAGS} {flag}", "JAX_PLATFORMS": "cpu"}
+        command = [sys.executable, "-c", "import jax; jax.devices()"]
+        if subprocess.run(command, env=asked, capture_output=True, check=False).returncode == 0:
+            FLAGS = f"{FLAGS} {flag}"
 os.environ["XLA_FLAGS"] = FLAGS
 
 import jax
@@ -30,6 +32,9 @@ from jaxtyping import install_import_hook
 install_import_hook("bal", "beartype.beartype")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Tracing makes millions of objects that live on; looking through all of them costs a twentieth of the tests' time.
+gc.set_threshold(100_000, 50, 100)
 
 
 def pytest_configure(config: pytest.Config) -> None:

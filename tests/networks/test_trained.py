@@ -15,35 +15,43 @@ from bal import likelihoods, networks
 from bal.networks import deterministic_outputs
 from bal.posteriors import laplace, last_layer_ensemble, mc_dropout
 from bal.types import Dataset
+from tests.compiled import compiled_network
 from tests.networks.test_adapters import LINEN_MODES, EquinoxNetwork, LinenNetwork, NNXNetwork
 
-INPUTS = jax.random.normal(jax.random.key(3), (6, 4))
+INPUTS = jnp.asarray(np.random.default_rng(3).standard_normal((6, 4)), jnp.float32)
 
 
+@nnx.jit
 def trained_nnx():
     module = NNXNetwork(nnx.Rngs(5))
     module(2 + 3 * INPUTS)  # moves the running statistics
     return module
 
 
+TRAINED_NNX = trained_nnx()
+
+
+@jax.jit
 def nnx_embeddings(inputs):
-    module = trained_nnx()
+    module = nnx.clone(TRAINED_NNX)
     module.eval()
     return nnx.relu(module.norm(module.first(inputs)))
 
 
-LINEN_VARIABLES = LinenNetwork().init(jax.random.key(5), INPUTS)
+LINEN_VARIABLES = jax.jit(LinenNetwork().init)(jax.random.key(5), INPUTS)
 
 
+@jax.jit
 def linen_embeddings(inputs):
     layer = LINEN_VARIABLES["params"]["Dense_0"]
     # Batch normalisation that has seen nothing divides by the root of 1 + epsilon.
     return linen.relu((inputs @ layer["kernel"] + layer["bias"][None]) / jnp.sqrt(1 + 1e-5))
 
 
-TRAINED_EQUINOX = EquinoxNetwork(jax.random.key(5))
+TRAINED_EQUINOX = eqx.filter_jit(EquinoxNetwork)(jax.random.key(5))
 
 
+@jax.jit
 def equinox_embeddings(inputs):
     return jax.nn.relu(jax.vmap(TRAINED_EQUINOX.first)(inputs))
 
@@ -51,9 +59,9 @@ def equinox_embeddings(inputs):
 # adapter -> (network, embeddings by hand, outputs by hand from these, the leaves of the last layer)
 TRAINED = {
     "from_nnx": (
-        networks.from_nnx(trained_nnx(), num_outputs=3, last_layer="last"),
+        networks.from_nnx(TRAINED_NNX, num_outputs=3, last_layer="last"),
         nnx_embeddings,
-        lambda embeddings: trained_nnx().last(embeddings),
+        jax.jit(lambda embeddings: TRAINED_NNX.last(embeddings)),
         lambda params: params["last"],
     ),
     "from_linen": (
@@ -61,16 +69,18 @@ TRAINED = {
             LinenNetwork(), num_outputs=3, variables=LINEN_VARIABLES, last_layer="Dense_1", **LINEN_MODES
         ),
         linen_embeddings,
-        lambda embeddings: linen.Dense(3).apply({"params": LINEN_VARIABLES["params"]["Dense_1"]}, embeddings),
+        jax.jit(lambda embeddings: linen.Dense(3).apply({"params": LINEN_VARIABLES["params"]["Dense_1"]}, embeddings)),
         lambda params: params["Dense_1"],
     ),
     "from_equinox": (
         networks.from_equinox(TRAINED_EQUINOX, num_outputs=3, last_layer="last"),
         equinox_embeddings,
-        jax.vmap(TRAINED_EQUINOX.last),
+        jax.jit(jax.vmap(TRAINED_EQUINOX.last)),
         lambda params: params["last"],
     ),
 }
+PLAIN = {name: network for name, (network, *_) in TRAINED.items()}  # laplace looks into the readout
+TRAINED = {name: (compiled_network(network), *rest) for name, (network, *rest) in TRAINED.items()}
 trained = pytest.mark.parametrize("adapter", TRAINED)
 
 
@@ -80,7 +90,7 @@ def test_weights_and_embeddings_are_those_of_the_module_whatever_the_key(adapter
     assert network.trained
     assert network.embeds
     variables = network.init(rng_key, INPUTS)
-    jax.tree.map(np.testing.assert_array_equal, variables, jax.jit(network.init)(jax.random.key(9), INPUTS))
+    jax.tree.map(np.testing.assert_array_equal, variables, network.init(jax.random.key(9), INPUTS))
     by_hand = embeddings(INPUTS)
     np.testing.assert_allclose(network.head(variables, INPUTS, None), by_hand, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(network.readout(variables, by_hand), outputs(by_hand), rtol=1e-4, atol=1e-5)
@@ -101,22 +111,23 @@ def test_a_draw_of_embeddings_is_one_mask_for_all_points(adapter, rng_key):
     for draw in (np.asarray(first), np.asarray(second)):
         kept = (draw != 0).any(axis=0)
         np.testing.assert_allclose(draw, 2 * expected * kept[None], rtol=1e-4, atol=1e-5)
-    assert ((first != 0).any(axis=0) != (second != 0).any(axis=0)).any()
+    assert ((np.array(first) != 0).any(axis=0) != (np.array(second) != 0).any(axis=0)).any()
 
 
 @trained
 @pytest.mark.parametrize("strategy", [bal.strategies.badge, bal.strategies.bait])
 def test_strategies_over_embeddings_ask_with_a_model_that_is_not_trained_further(adapter, strategy, rng_key):
-    network = TRAINED[adapter][0]
-    pool = jax.random.normal(rng_key, (12, 4))
-    dataset = Dataset(pool, jnp.arange(12) % 3)
+    network = PLAIN[adapter]
+    pool = jnp.asarray(np.random.default_rng(0).standard_normal((12, 4)), jnp.float32)
+    dataset = Dataset(pool, jnp.asarray(np.arange(12) % 3))
     posterior = laplace(network, likelihoods.categorical(), None, prior_precision=8.0)
     learner = bal.build(posterior, strategy(batch_size=2), num_samples=2, num_initial=4, num_rounds=1)
-    state, info = learner.ask(rng_key, learner.init(rng_key, dataset), dataset)
+    # The labels are read when a run starts, so that is not compiled.
+    state, info = jax.jit(learner.ask)(rng_key, learner.init(rng_key, dataset), dataset)
     assert len(set(info.selection.indices.tolist())) == 2
     assert info.fit.num_steps == 0
-    jax.tree.map(np.testing.assert_array_equal, state.posterior.variables, network.init(rng_key, pool))
-    assert jax.tree.leaves(state.posterior.curvature.eigenvalues)[0].max() > 0
+    jax.tree.map(np.testing.assert_array_equal, state.posterior.variables, TRAINED[adapter][0].init(rng_key, pool))
+    assert np.max(jax.tree.leaves(state.posterior.curvature.eigenvalues)[0]) > 0
 
 
 def test_a_network_that_ends_in_a_last_layer_of_vectors_is_cut_without_a_name(rng_key):
@@ -128,10 +139,11 @@ def test_a_network_that_ends_in_a_last_layer_of_vectors_is_cut_without_a_name(rn
         networks.from_linen(LinenNetwork(), num_outputs=3, variables=LINEN_VARIABLES),
         networks.from_equinox(perceptron, num_outputs=3),
     ]
+    found = [compiled_network(network) for network in found]
     for network in found:
         variables = network.init(rng_key, INPUTS)
         assert network.head(variables, INPUTS, None).shape == (6, 8)
-    by_hand = nnx.relu(sequence.layers[0](INPUTS))
+    by_hand = jax.jit(lambda inputs: nnx.relu(sequence.layers[0](inputs)))(INPUTS)
     np.testing.assert_allclose(found[0].head(found[0].init(rng_key, INPUTS), INPUTS, None), by_hand, rtol=1e-5)
 
 
@@ -165,7 +177,7 @@ def test_a_layer_after_which_anything_happens_is_refused(kind, last_layer, messa
     network = networks.from_nnx(Ending(kind, nnx.Rngs(0)), num_outputs=3, last_layer=last_layer)
     inputs = jnp.zeros((2, 3, 3, 1)) if kind == "images" else INPUTS
     with pytest.raises(ValueError, match=message):
-        network.init(rng_key, inputs)
+        jax.eval_shape(network.init, rng_key, inputs)
 
 
 def test_networks_without_an_embedding_work_and_say_so_to_those_who_ask_for_one(rng_key):
@@ -173,7 +185,10 @@ def test_networks_without_an_embedding_work_and_say_so_to_those_who_ask_for_one(
         network = networks.from_nnx(Ending(kind, nnx.Rngs(0)), num_outputs=3)
         assert not network.embeds
         inputs = jnp.zeros((2, 3, 3, 1)) if kind == "images" else INPUTS
-        assert deterministic_outputs(network, network.init(rng_key, inputs), inputs).shape == (len(inputs), 3)
+        outputs = jax.eval_shape(
+            lambda key, inputs, of=network: deterministic_outputs(of, of.init(key, inputs), inputs), rng_key, inputs
+        )
+        assert outputs.shape == (len(inputs), 3)
     posterior = mc_dropout(network, likelihoods.categorical(), None)
     assert "embedding" not in posterior.features
     with pytest.raises(ValueError, match="embedding"):
@@ -191,7 +206,7 @@ def test_networks_without_an_embedding_work_and_say_so_to_those_who_ask_for_one(
 def test_the_message_lists_the_linear_layers(last_layer, rng_key):
     nnx_layers = "'first' (4 to 8), 'last' (8 to 3)"
     with pytest.raises(ValueError, match=f"last_layer of from_nnx .*'{last_layer}'") as raised:
-        networks.from_nnx(trained_nnx(), num_outputs=3, last_layer=last_layer)
+        networks.from_nnx(TRAINED_NNX, num_outputs=3, last_layer=last_layer)
     assert nnx_layers in str(raised.value)
     with pytest.raises(ValueError, match=f"last_layer of from_equinox .*'{last_layer}'") as raised:
         networks.from_equinox(EquinoxNetwork, num_outputs=3, last_layer=last_layer)
@@ -200,7 +215,7 @@ def test_the_message_lists_the_linear_layers(last_layer, rng_key):
         networks.from_linen(LinenNetwork(), num_outputs=3, variables=LINEN_VARIABLES, last_layer=last_layer)
     untrained = networks.from_linen(LinenNetwork(), num_outputs=3, last_layer=last_layer)
     with pytest.raises(ValueError, match="from_linen .*'Dense_0' .4 to 8., 'Dense_1' .8 to 3."):
-        untrained.init(rng_key, INPUTS)
+        jax.eval_shape(untrained.init, rng_key, INPUTS)
 
 
 # Without the types that the tests check, as users call them.
@@ -229,9 +244,9 @@ def test_what_is_no_module_is_refused(make, message):
 @trained
 def test_outputs_that_do_not_fit_a_trained_module_are_refused(adapter, rng_key):
     make = {
-        "from_nnx": lambda: networks.from_nnx(trained_nnx(), num_outputs=2),
+        "from_nnx": lambda: networks.from_nnx(TRAINED_NNX, num_outputs=2),
         "from_linen": lambda: networks.from_linen(LinenNetwork(), num_outputs=2, variables=LINEN_VARIABLES),
         "from_equinox": lambda: networks.from_equinox(TRAINED_EQUINOX, num_outputs=2),
     }[adapter]
     with pytest.raises(ValueError, match=rf"the network of {adapter} to return \[n, 2\]"):
-        make().init(rng_key, INPUTS)
+        jax.eval_shape(make().init, rng_key, INPUTS)

@@ -14,14 +14,13 @@ SETTINGS = {"num_steps": 20, "minibatch_size": 8}
 
 
 def test_members_trained_in_one_vmap_equal_members_trained_one_by_one(rng_key):
-    inputs = jax.random.normal(rng_key, (12, 2))
-    batch = Batch(inputs, (inputs[:, 0] > 0).astype(jnp.int32), jnp.ones(12))
+    inputs = np.random.default_rng(0).standard_normal((12, 2), np.float32)
+    batch = Batch(*map(jnp.asarray, (inputs, (inputs[:, 0] > 0).astype(np.int32), np.ones(12, np.float32))))
     optimizer, likelihood = optax.adam(0.01), likelihoods.categorical()
     together = deep_ensemble(NETWORK, likelihood, optimizer, num_members=3, **SETTINGS)
     in_turn = deep_ensemble(NETWORK, likelihood, optimizer, num_members=3, members_at_once=1, **SETTINGS)
-    state = together.init(rng_key, batch)
-    fitted, _ = jax.jit(together.fit)(rng_key, state, batch)
-    other, _ = jax.jit(in_turn.fit)(rng_key, state, batch)
+    state = jax.tree.map(np.array, jax.jit(together.init)(rng_key, batch))
+    fitted, other = (jax.tree.map(np.array, jax.jit(of.fit)(rng_key, state, batch)[0]) for of in (together, in_turn))
     alone = jax.jit(gradient_fit(NETWORK, likelihood, optimizer, **SETTINGS))
     for member, key in enumerate(jax.random.split(rng_key, 3)):
         one, _ = alone(key, jax.tree.map(lambda leaf, member=member: leaf[member], state), batch)

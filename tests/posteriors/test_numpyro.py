@@ -71,11 +71,8 @@ def assert_agrees_with_the_closed_form(draws, batch, rng_key, num_effective):
     @jax.jit
     def run(batch, draws):
         state, _ = exact.fit(rng_key, exact.init(rng_key, batch), batch)
-        return (
-            exact.covariance(state, POINTS, POINTS),
-            exact.moments(state, POINTS),
-            likelihoods.gaussian().reduce(draws),
-        )
+        predictive = likelihoods.gaussian().reduce(draws)
+        return exact.covariance(state, POINTS, POINTS), exact.moments(state, POINTS), predictive
 
     covariance, moments, predictive = jax.tree.map(np.array, run(batch, draws))
     epistemic = np.diag(covariance)
@@ -122,17 +119,16 @@ def test_weights_multiply_the_likelihood_and_not_the_prior():
     latents = {"weights": np.array([0.3, -0.2], np.float32), "intercept": np.float32(0.1)}
     # The padding row holds what would make the density nan.
     labels = np.array([batch.labels[0], np.nan], np.float32)
-    twice = [np.repeat(np.array(leaf)[:1], 2, axis=0) for leaf in batch[:2]]
+    twice = tuple(np.repeat(np.array(leaf)[:1], 2, axis=0) for leaf in batch[:2])
 
     @jax.jit
     def densities(weights, labels, twice):
-        weighted = weighted_model(linear_regression, "labels", weights)
-        return [
-            log_density(model, arguments, {}, latents)[0]
-            for model, arguments in ((weighted, (batch.inputs, labels)), (linear_regression, twice))
-        ]
+        weighted = log_density(
+            weighted_model(linear_regression, "labels", weights), (batch.inputs, labels), {}, latents
+        )
+        return weighted[0], log_density(linear_regression, twice, {}, latents)[0]
 
-    weighted, plain = densities(np.array([2.0, 0.0], np.float32), labels, tuple(twice))
+    weighted, plain = densities(np.array([2.0, 0.0], np.float32), labels, twice)
     np.testing.assert_allclose(weighted, plain, rtol=1e-5)
 
 

@@ -144,3 +144,52 @@ def test_a_grid_that_does_not_divide_the_images_is_refused():
             inspect.unwrap(bal.datasets.by_region)(whole, grid=grid)
     with pytest.raises(ValueError, match="whole images"):
         bal.datasets.by_region(dataset(True), grid=GRID)
+
+
+def test_each_region_has_its_part_of_the_features():
+    """Levels of 8, 4 and 2 rows under a grid of 4: the first two are cut, and the last is shared by two regions."""
+    maps = {f"level_{size}": jnp.asarray(RNG.normal(size=(2, size, size, 3)), jnp.float32) for size in (8, 4, 2)}
+    network = pointwise()._replace(
+        features=lambda variables, inputs: maps,
+        train=lambda key, variables, inputs: Training(inputs, (), jnp.zeros(()), maps),
+    )
+    regions, images = Regions(jnp.zeros((2, 8, 8, 1)), None, (4, 4)), jnp.zeros((2, 8, 8, 1))
+    on_regions = bal.networks.on_regions(network)
+    trained = on_regions.train(jax.random.key(0), None, regions).features
+    for name, cut in on_regions.features(None, regions).items():
+        size, step = maps[name].shape[1], max(maps[name].shape[1] // 4, 1)
+        expected = [
+            maps[name][i, (a * size) // 4 : (a * size) // 4 + step, (b * size) // 4 : (b * size) // 4 + step]
+            for i in range(2)
+            for a in range(4)
+            for b in range(4)
+        ]
+        np.testing.assert_array_equal(cut, expected)
+        np.testing.assert_array_equal(trained[name], expected)
+        np.testing.assert_array_equal(on_regions.features(None, images)[name], maps[name])
+
+
+def test_learning_loss_predicts_the_loss_of_each_region(rng_key):
+    likelihood, network = bal.likelihoods.dense(bal.likelihoods.categorical()), bal.networks.unet
+    posterior = bal.posteriors.learning_loss(
+        bal.networks.on_regions(network(num_outputs=NUM_CLASSES, widths=(2, 4))),
+        likelihood,
+        optax.sgd(0.1),
+        hidden_size=4,
+        num_steps=2,
+        minibatch_size=4,
+    )
+    images = np.zeros((NUM_IMAGES, 4, 4, 1), np.float32)
+    images[:, :2] = 1.0
+    labels = jnp.zeros((8, 2, 2), jnp.int32)
+
+    @jax.jit
+    def predicted(images):
+        regions = Regions(images, None, (2, 2))
+        batch = bal.types.Batch(take_points(regions, jnp.arange(8)), labels, jnp.ones(8))
+        state, _ = posterior.fit(rng_key, posterior.init(rng_key, batch), batch)
+        return posterior.features["predicted_loss"](state, regions)
+
+    losses = np.asarray(predicted(jnp.asarray(images))).reshape(NUM_IMAGES, 4)
+    assert (np.ptp(losses, axis=1) > 1e-6).all(), "bright and dark regions differ"
+    np.testing.assert_allclose(losses, np.tile(losses[:1], (NUM_IMAGES, 1)), rtol=1e-5)

@@ -1,8 +1,10 @@
 """A network of images, for points that are regions of images."""
 
+import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from bal.networks._network import Network
 from bal.regions import Regions
@@ -16,10 +18,10 @@ def on_regions(network: Network) -> Network:
     (:class:`bal.regions.Regions`) it predicts each image once. Given whole images, as a test set has, it is unchanged.
 
     Args:
-      network: of images, whose head and outputs have the space axes of the images: [n, *space, ...].
+      network: of images, whose head and outputs have the space axes of the images, [n, *space, ...], and whose
+        intermediate features, where it has some, have space axes of any size.
 
     Example:
-      >>> import jax.numpy as jnp
       >>> from bal.networks import unet
       >>> network = on_regions(unet(num_outputs=3, widths=(4, 8)))
       >>> regions = Regions(jnp.zeros((2, 8, 8, 1)), None, grid=(2, 2))
@@ -31,7 +33,9 @@ def on_regions(network: Network) -> Network:
 
     def train(rng_key, variables, inputs):
         trained = network.train(rng_key, variables, _images(inputs))
-        return trained._replace(outputs=_crop(inputs, trained.outputs))
+        return trained._replace(
+            outputs=_crop(inputs, trained.outputs), features=_crop_features(inputs, trained.features)
+        )
 
     def trunk(variables, inputs):
         hidden = network.trunk(variables, _images(inputs))
@@ -42,7 +46,7 @@ def on_regions(network: Network) -> Network:
     features = None
     if network.features is not None:
         inner = network.features
-        features = lambda variables, inputs: inner(variables, _images(inputs))
+        features = lambda variables, inputs: _crop_features(inputs, inner(variables, _images(inputs)))
     return network._replace(
         init=lambda rng_key, inputs: network.init(rng_key, _images(inputs)),
         trunk=trunk,
@@ -58,3 +62,17 @@ def _images(inputs: PyTree) -> PyTree:
 
 def _crop(inputs: Any, maps: jax.Array) -> jax.Array:
     return inputs.crop(maps) if isinstance(inputs, Regions) else maps
+
+
+def _crop_features(inputs: Any, features: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """Each region's part of maps whose space axes are shorter than those of the images."""
+    if not isinstance(inputs, Regions):
+        return features
+
+    def crop(maps: jax.Array) -> jax.Array:
+        for axis, cells in enumerate(inputs.grid, start=1):
+            # A position that lies in several regions belongs to each of them.
+            maps = jnp.repeat(maps, cells // math.gcd(cells, maps.shape[axis]), axis=axis)
+        return inputs.crop(maps)
+
+    return {name: crop(maps) for name, maps in features.items()}

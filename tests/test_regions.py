@@ -169,11 +169,18 @@ def test_each_region_has_its_part_of_the_features():
         np.testing.assert_array_equal(on_regions.features(None, images)[name], maps[name])
 
 
+def test_features_without_space_axes_are_refused_for_regions():
+    network = bal.networks.on_regions(
+        pointwise()._replace(features=lambda variables, inputs: {"mean": jnp.ones((2, 8))})
+    )
+    with pytest.raises(ValueError, match=r"2 space axes for regions of images, got 'mean' of shape \[2, 8\]"):
+        network.features(None, Regions(jnp.zeros((2, 8, 8, 1)), None, (4, 4)))
+
+
 def test_learning_loss_predicts_the_loss_of_each_region(rng_key):
-    likelihood, network = bal.likelihoods.dense(bal.likelihoods.categorical()), bal.networks.unet
     posterior = bal.posteriors.learning_loss(
-        bal.networks.on_regions(network(num_outputs=NUM_CLASSES, widths=(2, 4))),
-        likelihood,
+        bal.networks.on_regions(bal.networks.unet(num_outputs=NUM_CLASSES, widths=(2, 4))),
+        bal.likelihoods.dense(bal.likelihoods.categorical()),
         optax.sgd(0.1),
         hidden_size=4,
         num_steps=2,

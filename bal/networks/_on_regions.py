@@ -21,6 +21,9 @@ def on_regions(network: Network) -> Network:
       network: of images, whose head and outputs have the space axes of the images, [n, *space, ...], and whose
         intermediate features, where it has some, have space axes of any size.
 
+    Raises:
+      ValueError: (from ``train`` and ``features``) intermediate features without space axes.
+
     Example:
       >>> from bal.networks import unet
       >>> network = on_regions(unet(num_outputs=3, widths=(4, 8)))
@@ -69,10 +72,15 @@ def _crop_features(inputs: Any, features: dict[str, jax.Array]) -> dict[str, jax
     if not isinstance(inputs, Regions):
         return features
 
-    def crop(maps: jax.Array) -> jax.Array:
+    def crop(name: str, maps: jax.Array) -> jax.Array:
+        if maps.ndim < 2 + len(inputs.grid):
+            raise ValueError(
+                f"expected features [n, *space, channels] with {len(inputs.grid)} space axes for regions of images, "
+                f"got {name!r} of shape {list(maps.shape)}: leave it out of the network's features"
+            )
         for axis, cells in enumerate(inputs.grid, start=1):
             # A position that lies in several regions belongs to each of them.
             maps = jnp.repeat(maps, cells // math.gcd(cells, maps.shape[axis]), axis=axis)
         return inputs.crop(maps)
 
-    return {name: crop(maps) for name, maps in features.items()}
+    return {name: crop(name, maps) for name, maps in features.items()}

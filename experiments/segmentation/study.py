@@ -26,8 +26,8 @@ class Study:
 
     dataset: Literal["digit_scenes", "stardist_nuclei", "mni152"] = "digit_scenes"
     """Scenes of digits, or real images that ship in packages."""
-    task: Literal["foreground", "segmentation"] = "foreground"
-    """Of the scenes: digit or background; or which digit, which 200 steps do not teach this network."""
+    task: Literal["foreground", "segmentation"] | None = None
+    """Of the scenes: digit or background (default), or which digit, which 200 steps do not teach this network."""
     image_size: int | None = 48
     """Side of the scenes."""
     num_pool: int | None = 300
@@ -63,7 +63,7 @@ def main(study: Study) -> None:
     settings = unet_settings(
         study,
         dataset=study.dataset,
-        task=study.task if study.dataset == "digit_scenes" else "segmentation",
+        task=study.task or ("foreground" if study.dataset == "digit_scenes" else "segmentation"),
         image_size=study.image_size if study.dataset == "digit_scenes" else None,
         grid=study.grid,
         aggregate=study.aggregate,

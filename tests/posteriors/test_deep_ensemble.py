@@ -20,6 +20,8 @@ def test_members_trained_in_one_vmap_equal_members_trained_one_by_one(rng_key):
     together = deep_ensemble(NETWORK, likelihood, optimizer, num_members=3, **SETTINGS)
     in_turn = deep_ensemble(NETWORK, likelihood, optimizer, num_members=3, members_at_once=1, **SETTINGS)
     state = jax.tree.map(np.array, jax.jit(together.init)(rng_key, batch))
+    kernels = state.variables.params["last"]["kernel"]
+    assert len(np.unique(kernels.reshape(3, -1), axis=0)) == 3, "members start from weights of their own"
     fitted, other = (jax.tree.map(np.array, jax.jit(of.fit)(rng_key, state, batch)[0]) for of in (together, in_turn))
     alone = jax.jit(gradient_fit(NETWORK, likelihood, optimizer, **SETTINGS))
     for member, key in enumerate(jax.random.split(rng_key, 3)):

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from bal.networks._convolution import convolve, convolve_for_training, max_pool
 from bal.networks._dropout import check_rate, dropout_mask
 from bal.networks._from_module import network_from_module
+from bal.networks._kernels import draw_kernels
 from bal.networks._network import Network
 from bal.networks._unet import KERNEL, Level, check_images
 from bal.types import RngKey
@@ -60,8 +61,8 @@ def center_net(*, num_classes: int, widths: tuple[int, ...] = (32, 64, 128), dro
 class _Halving(nnx.Module):
     """A convolution of stride 2 with ReLU."""
 
-    def __init__(self, num_inputs: int, width: int, rngs: nnx.Rngs):
-        self.kernel = nnx.Param(nnx.initializers.he_normal()(rngs.params(), (KERNEL, KERNEL, num_inputs, width)))
+    def __init__(self, num_inputs: int, width: int):
+        self.kernel = nnx.Param(jnp.zeros((KERNEL, KERNEL, num_inputs, width)))
         self.bias = nnx.Param(jnp.zeros(width))
 
     def __call__(self, images: Float[Array, "n h w i"], training: bool) -> Float[Array, "n h2 w2 o"]:
@@ -74,17 +75,18 @@ class _CenterNet(nnx.Module):
     def __init__(
         self, num_channels: int, widths: tuple[int, ...], num_classes: int, dropout_rate: float, rngs: nnx.Rngs
     ):
-        self.stem = nnx.List([_Halving(num_channels, widths[0], rngs), _Halving(widths[0], widths[0], rngs)])
+        self.stem = nnx.List([_Halving(num_channels, widths[0]), _Halving(widths[0], widths[0])])
         sizes = (widths[0], *widths)
-        self.down = nnx.List([Level(sizes[level], width, rngs) for level, width in enumerate(widths)])
+        self.down = nnx.List([Level(sizes[level], width) for level, width in enumerate(widths)])
         self.up = nnx.List(
-            [Level(widths[level] + widths[level + 1], widths[level], rngs) for level in range(len(widths) - 1)]
+            [Level(widths[level] + widths[level + 1], widths[level]) for level in range(len(widths) - 1)]
         )
-        self.before_last = Level(widths[0], widths[0], rngs)
+        self.before_last = Level(widths[0], widths[0])
         log_odds = jnp.log(PRIOR / (1 - PRIOR))
         biases = jnp.concatenate([jnp.full(num_classes, log_odds), jnp.zeros(4)])
         small = nnx.initializers.normal(INITIAL_SCALE)
         self.last = nnx.Linear(widths[0], num_classes + 4, kernel_init=small, bias_init=lambda *_: biases, rngs=rngs)
+        draw_kernels(self, rngs.params(), fan="in")
         self.dropout_rate = dropout_rate
 
     def levels(self, inputs: Float[Array, "n h w c"], training: bool) -> dict[str, Array]:

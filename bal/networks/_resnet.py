@@ -1,11 +1,13 @@
 """ResNet-18 for small images, with batch normalisation as pure functions."""
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
 from bal.networks._convolution import convolve, convolve_for_training
 from bal.networks._from_module import network_from_module
+from bal.networks._kernels import draw_kernels
 from bal.networks._network import Network
 from bal.types import RngKey
 from bal.validation import check_count
@@ -54,8 +56,7 @@ def resnet18(*, num_outputs: int, width: int = 64) -> Network:
 
 class _NormalisedConvolution(nnx.Module):
     def __init__(self, num_inputs: int, num_outputs: int, size: int, stride: int, rngs: nnx.Rngs):
-        initial = nnx.initializers.variance_scaling(2.0, "fan_out", "normal")
-        self.kernel = nnx.Param(initial(rngs.params(), (size, size, num_inputs, num_outputs)))
+        self.kernel = nnx.Param(jnp.zeros((size, size, num_inputs, num_outputs)))
         self.norm = nnx.BatchNorm(num_outputs, momentum=0.9, rngs=rngs)
         self.stride, self.padding = stride, size // 2
 
@@ -88,6 +89,7 @@ class _ResNet18(nnx.Module):
                 num_inputs = num_stage
         self.blocks = nnx.List(blocks)
         self.last = nnx.Linear(num_inputs, num_outputs, rngs=rngs)
+        draw_kernels(self, rngs.params(), fan="out")
 
     def stages(self, inputs: Float[Array, "n h w c"], training: bool) -> dict[str, Float[Array, "n x y W"]]:
         hidden, features = jax.nn.relu(self.stem(inputs, training)), {}

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from bal.networks._convolution import convolve, convolve_for_training, max_pool
 from bal.networks._dropout import check_rate, dropout_mask
 from bal.networks._from_module import network_from_module
+from bal.networks._kernels import draw_kernels
 from bal.networks._network import Network
 from bal.types import RngKey
 from bal.validation import check_count, check_counts
@@ -67,12 +68,14 @@ def check_images(shape: tuple[int, ...], multiple: int, network: str) -> None:
 
 
 class Level(nnx.Module):
-    """Two convolutions. A mask of the channels that enter, the same for all images, is applied to the kernel."""
+    """Two convolutions. A mask of the channels that enter, the same for all images, is applied to the kernel.
 
-    def __init__(self, num_inputs: int, width: int, rngs: nnx.Rngs):
-        initial = nnx.initializers.he_normal()
-        self.first = nnx.Param(initial(rngs.params(), (KERNEL, KERNEL, num_inputs, width)))
-        self.second = nnx.Param(initial(rngs.params(), (KERNEL, KERNEL, width, width)))
+    Kernels are 0 until :func:`draw_kernels` draws those of the whole network.
+    """
+
+    def __init__(self, num_inputs: int, width: int):
+        self.first = nnx.Param(jnp.zeros((KERNEL, KERNEL, num_inputs, width)))
+        self.second = nnx.Param(jnp.zeros((KERNEL, KERNEL, width, width)))
         self.first_bias = nnx.Param(jnp.zeros(width))
         self.second_bias = nnx.Param(jnp.zeros(width))
 
@@ -92,11 +95,12 @@ class _UNet(nnx.Module):
         self, num_channels: int, widths: tuple[int, ...], num_outputs: int, dropout_rate: float, rngs: nnx.Rngs
     ):
         sizes = (num_channels, *widths)
-        self.down = nnx.List([Level(sizes[level], width, rngs) for level, width in enumerate(widths)])
+        self.down = nnx.List([Level(sizes[level], width) for level, width in enumerate(widths)])
         self.up = nnx.List(
-            [Level(widths[level] + widths[level + 1], widths[level], rngs) for level in range(len(widths) - 1)]
+            [Level(widths[level] + widths[level + 1], widths[level]) for level in range(len(widths) - 1)]
         )
         self.last = nnx.Linear(widths[0], num_outputs, rngs=rngs)
+        draw_kernels(self, rngs.params(), fan="in")
         self.dropout_rate = dropout_rate
 
     def encode(self, inputs: Float[Array, "n h w c"], training: bool) -> list[Array]:

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import tyro
 
+from bal.studies._program_cache import keep_programs
+
 Settings = TypeVar("Settings")
 
 CONTINUES = "the same command continues from the last finished round"
@@ -41,6 +43,7 @@ def in_one_sentence(run: Callable[[], object], *, after_interruption: str = CONT
       SystemExit: with status 1 and a sentence if settings are invalid, data or packages are missing, the folder cannot
         be written or another process writes it, a score or a loss is NaN, or the person interrupts.
     """
+    keep_programs()
     try:
         run()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What the studies of images with a label at each position share: a small U-Net, the run, and the model of the page."""
+"""What the studies of labels with places in an image share: the network, the run, and the model of the page."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,10 +21,10 @@ SAME_NAME = (
 )  # fmt: skip
 
 
-def unet_settings(study: Any, **values: Any) -> Settings:
-    """The settings that a study names as ``bal compare`` does, a U-Net of three levels, and the other values."""
+def image_settings(study: Any, **values: Any) -> Settings:
+    """The settings that a study names as ``bal compare`` does, and the other values; by default a small U-Net."""
     named = {name: getattr(study, name) for name in SAME_NAME}
-    return Settings().with_values(network="unet", hidden_sizes=(8, 16, 32), **named, **values)
+    return Settings().with_values(**{"network": "unet", "hidden_sizes": (8, 16, 32), **named, **values})
 
 
 def run_dense(
@@ -49,6 +49,8 @@ def run_dense(
     with sole_writer(output):
         units = run()
         metrics = metrics_frame(settings, units)
+        for column in ("dataset", "strategy"):  # a plugin is shown by the name of its function
+            metrics[column] = metrics[column].str.rpartition(":")[2]
         write_parquet(metrics, output / "metrics.parquet")
         for picture, metric in curves.items():
             save_picture(plot_curves(metrics, metric, baseline=baseline), output / picture)

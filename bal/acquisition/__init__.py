@@ -8,6 +8,7 @@ from bal.acquisition._combine import normalise, per_class, per_cost, product, we
 from bal.acquisition._committee import consensus_kl, vote_entropy
 from bal.acquisition._detection import (
     BOX_SCORES,
+    OBJECT_AGGREGATES,
     aggregate_objects,
     box_variance,
     check_object_aggregate,
@@ -51,6 +52,7 @@ __all__ = [
     "AggregateFn",
     "BOX_SCORES",
     "GAUSSIAN_SCORES",
+    "OBJECT_AGGREGATES",
     "SCORES",
     "TARGET_SCORES",
     "aggregate",

@@ -21,7 +21,8 @@ def by_region(dataset: Dataset, *, grid: tuple[int, ...]) -> Dataset:
       grid: regions along each space axis, such as (4, 4).
 
     Raises:
-      ValueError: a grid that does not divide the images or the labels, or inputs that are regions already.
+      ValueError: a grid that does not divide the images or the labels, boxes instead of labels at positions, or inputs
+        that are regions already.
 
     Example:
       >>> import bal
@@ -33,6 +34,8 @@ def by_region(dataset: Dataset, *, grid: tuple[int, ...]) -> Dataset:
     """
     if isinstance(dataset.pool_inputs, Regions):
         raise ValueError("expected a pool of whole images for by_region, got one of regions")
+    if isinstance(dataset.pool_labels, dict) and "boxes" in dataset.pool_labels:
+        raise ValueError("expected a label at each position for by_region, got boxes: ask for whole images of objects")
     for leaf in jax.tree.leaves(dataset.pool_inputs):
         divided(np.empty((0, *leaf.shape[1:])), grid)
     size = num_points(dataset.pool_inputs)

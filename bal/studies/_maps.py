@@ -4,9 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 SIZE = 1.7  # inches of a panel
+
+
+class Boxes(NamedTuple):
+    """Objects of an image."""
+
+    corners: np.ndarray  # [k, 4], (y0, x0, y1, x1) in the pixels of the map
+    names: Sequence[str]  # what to write at each
+    colour: str
 
 
 class Maps(NamedTuple):
@@ -16,6 +26,7 @@ class Maps(NamedTuple):
     colours: str = "viridis"  # a colour map of matplotlib
     limits: tuple[float, float] | None = None  # None: from the smallest to the largest value of the column
     names: Mapping[int, str] = {}  # of classes, for a legend of colours; {} for a colour bar
+    boxes: Sequence[Boxes] = ()  # of each image, drawn over its map
 
 
 def plot_maps(columns: Mapping[str, Maps], *, titles: Sequence[str] = (), title: str = "") -> Figure:
@@ -39,6 +50,8 @@ def plot_maps(columns: Mapping[str, Maps], *, titles: Sequence[str] = (), title:
             ax = panels[row, column]
             picture = ax.imshow(shown[row], cmap=maps.colours, vmin=low, vmax=high, interpolation="nearest")
             ax.set(xticks=[], yticks=[])
+            if maps.boxes:
+                _draw_boxes(ax, maps.boxes[row])
             if row == 0:
                 ax.set_title(heading, fontsize="small")
             if column == 0 and titles:
@@ -49,3 +62,10 @@ def plot_maps(columns: Mapping[str, Maps], *, titles: Sequence[str] = (), title:
             bar.set_ticks(list(maps.names), labels=list(maps.names.values()))
     figure.suptitle(title, fontsize="medium")
     return figure
+
+
+def _draw_boxes(ax: Axes, boxes: Boxes) -> None:
+    for (y0, x0, y1, x1), name in zip(boxes.corners, boxes.names, strict=True):
+        # The middle of the first pixel is at 0, its edge at -1/2.
+        ax.add_patch(Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor=boxes.colour))
+        ax.text(x0, y0 - 1, name, color=boxes.colour, fontsize="xx-small", clip_on=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bal
-from bal.studies.learners import NETWORKS
+from bal.studies.learners import NETWORKS, WIDTHS
 from bal.studies.models import FACTORIES
 from bal.studies.plugins import find_factory, is_plugin, takes_features
 from bal.studies.provenance import is_table
@@ -38,6 +38,7 @@ VALID: dict[str, Callable[[str, Any], None]] = {
     ),
     **dict.fromkeys(("test_fraction", "drop_at", "detach_at", "dropout_rate"), _number(check_probability)),
 }  # fmt: skip
+AGGREGATES = sorted({*bal.acquisition.AGGREGATES, *bal.acquisition.OBJECT_AGGREGATES})
 LARGEST_SEED = 2**32 - 1  # of jax.random.key
 
 
@@ -57,7 +58,8 @@ def check_settings(settings: Settings) -> None:
         check_count("--hidden-sizes", size)
     for cells in values["grid"] or ():
         check_count("--grid", cells)
-    check_choice("--aggregate", values["aggregate"], bal.acquisition.AGGREGATES)
+    if values["aggregate"] is not None:
+        check_choice("--aggregate", values["aggregate"], AGGREGATES)
     if values["seed"] > LARGEST_SEED:
         raise ValueError(f"expected --seed between 0 and {LARGEST_SEED}, got {values['seed']}")
     bad = [target for target in values["targets"] or () if not math.isfinite(target)]
@@ -106,7 +108,7 @@ def _check_names(values: dict[str, Any]) -> None:
 def _check_together(values: dict[str, Any]) -> None:
     if values["dropout_rate"] >= 1:
         raise ValueError(f"expected --dropout-rate below 1, got {values['dropout_rate']}")
-    if values["posterior"] == "mc_dropout" and values["network"] in ("mlp", "text_mlp") and values["dropout_rate"] == 0:
+    if values["posterior"] == "mc_dropout" and values["network"] in WIDTHS and values["dropout_rate"] == 0:
         raise ValueError(
             "expected --dropout-rate above 0 for mc_dropout, got 0: all draws would agree, and every score would be 0"
         )

@@ -18,6 +18,7 @@ from bal.studies.tasks import Task
 from bal.validation import check_choice
 
 NETWORKS: dict[str, Callable[..., bal.networks.Network]] = {
+    "center_net": bal.networks.center_net,
     "cnn_batchbald": partial(bal.networks.cnn, variant="batchbald"),
     "cnn_gal": partial(bal.networks.cnn, variant="gal"),
     "mlp": bal.networks.mlp,
@@ -26,7 +27,7 @@ NETWORKS: dict[str, Callable[..., bal.networks.Network]] = {
     "unet": bal.networks.unet,
 }
 # The widths of networks that have them.
-WIDTHS = {"mlp": (128, 128), "text_mlp": (128, 128), "unet": (16, 32, 64)}
+WIDTHS = {"center_net": (32, 64, 128), "mlp": (128, 128), "text_mlp": (128, 128), "unet": (16, 32, 64)}
 # The same layers with Gaussian weights, for mean_field.
 VARIATIONAL: dict[str, Callable[..., bal.networks.Network]] = {
     "cnn_gal": bal.networks.variational_cnn,
@@ -75,8 +76,8 @@ def build_posterior(settings: Settings, name: str, task: Task) -> Posterior:
         )
     decay = model.weight_decay
     stopping = None if model.patience is None else EarlyStopping(model.patience, model.evaluate_every)
-    _check_network(model.network, task)
-    network = build_network(model, name, task.num_outputs)
+    _check_network(model, task)
+    network = build_network(model, name, task)
     if settings.data.grid is not None:
         network = bal.networks.on_regions(network)
     values = {
@@ -115,14 +116,18 @@ def build_posterior(settings: Settings, name: str, task: Task) -> Posterior:
     return posterior
 
 
-def build_network(model: ModelSettings, posterior: str, num_outputs: int) -> bal.networks.Network:
+def build_network(model: ModelSettings, posterior: str, task: Task) -> bal.networks.Network:
     """The network of a posterior; Gaussian weights and distances need layers of their own."""
     name = model.network
     factory = find_factory("network", name, NETWORKS)
     if posterior == "mean_field" and not is_plugin(name):
         check_choice("network of posterior 'mean_field'", name, VARIATIONAL)
         factory = VARIATIONAL[name]
-    values: dict[str, Any] = {"num_outputs": num_outputs, "residual": posterior in DISTANCE_AWARE}
+    values: dict[str, Any] = {
+        "num_outputs": task.num_outputs,
+        "num_classes": task.num_classes,
+        "residual": posterior in DISTANCE_AWARE,
+    }
     if name in WIDTHS or is_plugin(name):
         # The other networks have sizes and rates of their papers.
         widths = model.hidden_sizes or WIDTHS.get(name, WIDTHS["mlp"])
@@ -140,7 +145,7 @@ def build_learner(settings: Settings, strategy: str, task: Task, *, num_steps: i
     starts = {"restart": None, "warm_start": bal.warm_start, "shrink_and_perturb": bal.shrink_and_perturb()}
     factory = find_factory("strategy", strategy, bal.strategies.STRATEGIES)
     chosen: dict[str, Any] = {"batch_size": run.batch_size}
-    if "aggregate" in inspect.signature(factory).parameters:
+    if run.aggregate is not None and "aggregate" in inspect.signature(factory).parameters:
         chosen["aggregate"] = run.aggregate
     if run.features is not None and takes_features(factory):
         chosen["features"] = run.features
@@ -159,12 +164,19 @@ def build_learner(settings: Settings, strategy: str, task: Task, *, num_steps: i
     )
 
 
-def _check_network(name: str, task: Task) -> None:
-    if is_plugin(name) or task.dense == (name == "unet"):
+def _check_network(model: ModelSettings, task: Task) -> None:
+    name, wanted = model.network, "center_net" if task.boxes else "unet" if task.dense else None
+    if wanted is not None and model.augmentation != "none":
+        raise ValueError(
+            f"expected --augmentation none for labels with places in an image, got {model.augmentation!r}: it would "
+            "move images and not their labels"
+        )
+    if is_plugin(name) or name == wanted or (wanted is None and name not in ("center_net", "unet")):
         return
-    if task.dense:
-        raise ValueError(f"expected --network unet, or module:factory, for a label at each position, got {name!r}")
-    raise ValueError("expected a network for one label a point, such as mlp, got 'unet'")
+    if wanted is not None:
+        labels = "boxes of objects" if task.boxes else "a label at each position"
+        raise ValueError(f"expected --network {wanted}, or module:factory, for {labels}, got {name!r}")
+    raise ValueError(f"expected a network for one label a point, such as mlp, got {name!r}")
 
 
 def build_learners(settings: Settings, strategy: str, task: Task) -> list[bal.ActiveLearner]:

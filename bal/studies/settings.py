@@ -61,9 +61,10 @@ class ModelSettings:
     network: str = "mlp"
     """A name of `bal list networks`, or module:function; cnn_gal is that of Gal et al. 2017, cnn_batchbald Kirsch's."""
     hidden_sizes: tuple[int, ...] | None = None
-    """Widths of the mlp and the text_mlp (by default 128 128), or of the levels of the unet (16 32 64)."""
+    """Widths of the mlp and the text_mlp (by default 128 128), or of the levels of the unet (16 32 64) and of the
+    center_net (32 64 128)."""
     dropout_rate: float = 0.5
-    """Dropout of the mlp, the text_mlp and the unet."""
+    """Dropout of the mlp, the text_mlp, the unet and the center_net."""
     posterior: str = "mc_dropout"
     """A name of `bal list posteriors`, or module:function."""
     evaluation_posterior: str | None = None
@@ -120,8 +121,9 @@ class RunSettings:
     """Models fitted, and batches asked for."""
     batch_size: int = 5
     """Points asked for in a round."""
-    aggregate: str = "mean"
-    """How scores of the positions of an image are summed up: mean, sum, max, top_fraction or foreground."""
+    aggregate: str | None = None
+    """How scores of an image are summed up: of its positions by mean (default), sum, max, top_fraction or foreground,
+    of its objects by sum (default), mean, max or objectness."""
     pool_subset_size: int | None = None
     """Score a random subset of the available points in each round; all of them by default."""
     seed: int = 0

@@ -6,6 +6,8 @@ import numpy as np
 
 import bal
 
+NUM_OF_BOX = 4  # numbers that describe a box
+
 
 class Task(NamedTuple):
     """What the labels of a data set require of a model."""
@@ -16,10 +18,18 @@ class Task(NamedTuple):
     dense: bool = False  # a label for each position of an image
     void: float | None = None  # the label of a position without one
     shift: float | None = None  # mean that was subtracted from depths; None: real labels that are not depths
+    boxes: bool = False  # objects in images, of classes
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs that stand for classes; a box has four outputs beside them."""
+        return self.num_outputs - NUM_OF_BOX if self.boxes else self.num_outputs
 
     @property
     def likelihood(self) -> bal.likelihoods.Likelihood:
-        """Categorical or Gaussian; of dense real labels, with the noise of each position predicted."""
+        """Categorical, Gaussian or boxes; of dense real labels, with the noise of each position predicted."""
+        if self.boxes:
+            return bal.likelihoods.boxes()
         if not self.dense:
             return bal.likelihoods.categorical() if self.classes else bal.likelihoods.gaussian(unit=self.unit)
         if self.shift is not None:
@@ -31,7 +41,7 @@ class Task(NamedTuple):
 
 
 def task_of(dataset: bal.Dataset) -> Task:
-    """Classes or real numbers, of points or of the positions of images, and how many outputs a model of them has.
+    """Classes, real numbers or boxes, of points or of positions of images, and how many outputs a model of them has.
 
     Real labels of positions that are all above 0 in their original unit are depths. Integer labels beyond
     ``about.num_classes``, of which there may be one value, mean that a position has no label; NaN means it for real
@@ -45,10 +55,16 @@ def task_of(dataset: bal.Dataset) -> Task:
         raise ValueError(
             "expected a data set with labels of the pool and of a test set, got one without: a study needs both"
         )
+    if isinstance(pool, dict) and set(pool) == {"boxes", "classes", "present"}:
+        found = np.concatenate(
+            [np.asarray(labels["classes"])[np.asarray(labels["present"])] for labels in (pool, test)]
+        )
+        num_classes = dataset.about.num_classes or int(found.max(initial=0)) + 1
+        return Task(num_classes + NUM_OF_BOX, classes=True, boxes=True)
     if not hasattr(pool, "ndim") or pool.ndim == 2:
         raise ValueError(
-            "expected one label a point or one at each position of an image, a class or a real number, got labels of "
-            "another structure"
+            "expected one label a point, one at each position of an image (a class or a real number), or boxes, got "
+            "labels of another structure"
         )
     dense, unit = pool.ndim > 1, dataset.about.label_scale
     if not np.issubdtype(pool.dtype, np.integer):

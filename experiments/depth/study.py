@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from bal.studies import show, summary_table
-from experiments.dense import run_dense, unet_settings
+from experiments.dense import image_settings, run_dense
 from experiments.depth.pictures import draw_page
 
 STRATEGIES = ("random", "gaussian_bald", "epistemic_variance", "k_center")
@@ -55,7 +55,7 @@ class Study:
 def main(study: Study) -> None:
     """Run the grid, write tables, curves and the page of maps."""
     is_ensemble = study.posterior == "deep_ensemble"
-    settings = unet_settings(
+    settings = image_settings(
         study,
         dataset="digit_scenes",
         task="depth",

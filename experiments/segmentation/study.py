@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from bal.studies import show, summary_table
-from experiments.dense import run_dense, unet_settings
+from experiments.dense import image_settings, run_dense
 from experiments.segmentation.pictures import draw_page
 
 BASELINE = "foreground_random"
@@ -60,7 +60,7 @@ class Study:
 
 def main(study: Study) -> None:
     """Run the grid, write tables, curves and the page of maps."""
-    settings = unet_settings(
+    settings = image_settings(
         study,
         dataset=study.dataset,
         task=study.task or ("foreground" if study.dataset == "digit_scenes" else "segmentation"),

@@ -1,4 +1,4 @@
-"""Studies of segmentation and depth, at a tiny size: everything is written, from one command."""
+"""Studies of segmentation, depth and detection, at a tiny size: everything is written, from one command."""
 
 from dataclasses import replace
 
@@ -9,10 +9,13 @@ import pytest
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 import bal
-from bal.studies._maps import Maps, plot_maps
+from bal.studies import checks
+from bal.studies._maps import Boxes, Maps, plot_maps
 from bal.studies.settings import Settings
 from bal.studies.tasks import Task, task_of
 from experiments.depth import study as depth
+from experiments.detection import rules
+from experiments.detection import study as detection
 from experiments.segmentation import pictures
 from experiments.segmentation import study as segmentation
 
@@ -24,8 +27,9 @@ FILES = ("metrics.parquet", "learning_curves.png", "maps.png")
     [
         (segmentation, {"mean_iou", "mean_dice", "ece", "iou_0"}),
         (depth, {"rmse", "abs_rel", "delta_1", "ause", "coverage_90"}),
+        (detection, {"ap", "ap_50"}),
     ],
-    ids=["segmentation", "depth"],
+    ids=["segmentation", "depth", "detection"],
 )
 def test_a_tiny_study_writes_everything(study, metrics, tmp_path, capsys):
     study.main(replace(study.Study(tiny=True), strategies=study.STRATEGIES[-1:], output=tmp_path))
@@ -33,6 +37,7 @@ def test_a_tiny_study_writes_everything(study, metrics, tmp_path, capsys):
         assert (tmp_path / name).stat().st_size > 1000
     frame = pd.read_parquet(tmp_path / "metrics.parquet")
     assert metrics <= set(frame["metric"])
+    assert set(frame["strategy"]) == {study.STRATEGIES[-1].rpartition(":")[2]}
     assert len(frame[frame["metric"] == "nll"]) == 2 * 2  # rounds and seeds
     assert "Tables and pictures" in capsys.readouterr().out
 
@@ -64,13 +69,56 @@ def test_the_task_follows_from_the_labels():
     assert task_of(data_set(metres)).shift is None
 
 
-def test_a_network_of_points_is_refused_for_images_and_the_reverse():
-    settings = Settings().with_values(dataset="digit_scenes", network="mlp")
-    task = Task(3, classes=True, dense=True)
-    with pytest.raises(ValueError, match="--network unet"):
-        bal.studies.learners.build_posterior(settings, "mc_dropout", task)
-    with pytest.raises(ValueError, match="one label a point"):
-        bal.studies.learners.build_posterior(settings.with_values(network="unet"), "mc_dropout", Task(3, classes=True))
+def test_the_task_of_boxes_has_outputs_for_their_classes_and_for_their_places():
+    objects = bal.detection.padded_boxes(
+        [np.array([[0, 0, 8, 4]]), np.zeros((0, 4))], [np.array([2]), np.zeros(0, int)], room=2
+    )
+    # The place of no object may hold any number.
+    objects["classes"][1] = 9
+    images = np.zeros((2, 16, 16, 1), np.float32)
+    boxes = bal.Dataset(images, objects, images, objects)
+    assert task_of(boxes) == Task(7, classes=True, boxes=True)
+    assert task_of(boxes).num_classes == 3
+    assert task_of(boxes._replace(about=bal.types.Description(num_classes=5))).num_outputs == 9
+    assert task_of(boxes).likelihood.predicts == "boxes"
+    with pytest.raises(ValueError, match="labels of another structure"):
+        task_of(boxes._replace(pool_labels={"boxes": objects["boxes"]}))
+    with pytest.raises(ValueError, match="got boxes: ask for whole images"):
+        bal.datasets.by_region(boxes, grid=(2, 2))
+
+
+POINTS, MAPS, BOXES = Task(3, classes=True), Task(3, classes=True, dense=True), Task(7, classes=True, boxes=True)
+
+
+@pytest.mark.parametrize(
+    ("task", "change", "message"),
+    [
+        (MAPS, {"network": "mlp"}, "--network unet, .* for a label at each position, got 'mlp'"),
+        (MAPS, {"network": "center_net"}, "--network unet, .* got 'center_net'"),
+        (BOXES, {"network": "unet"}, "--network center_net, .* for boxes of objects, got 'unet'"),
+        (POINTS, {"network": "unet"}, "one label a point, such as mlp, got 'unet'"),
+        (POINTS, {"network": "center_net"}, "one label a point, such as mlp, got 'center_net'"),
+        (MAPS, {"network": "unet", "augmentation": "crop_and_flip"}, "--augmentation none .* not their labels"),
+        (BOXES, {"network": "center_net", "augmentation": "crop_and_flip"}, "--augmentation none .* not their labels"),
+        (BOXES, {"network": "center_net", "posterior": "gaussian_process"}, "a posterior over classes"),
+    ],
+)
+def test_a_network_or_a_posterior_of_another_task_is_refused(task, change, message):
+    settings = Settings().with_values(dataset="digit_scenes", **change)
+    with pytest.raises(ValueError, match=message):
+        bal.studies.learners.build_posterior(settings, settings.model.posterior, task)
+
+
+def test_scores_of_objects_and_of_positions_have_their_own_sums():
+    settings = Settings().with_values(network="center_net", num_rounds=1)
+    build = bal.studies.learners.build_learner
+    for aggregate in (None, "objectness"):
+        assert build(settings.with_values(aggregate=aggregate), "detection_uncertainty", BOXES).num_rounds == 1
+    with pytest.raises(ValueError, match="aggregate to be one of"):
+        build(settings.with_values(aggregate="foreground"), "detection_uncertainty", BOXES)
+    with pytest.raises(ValueError, match="--aggregate to be one of .*'objectness'"):
+        checks.check_settings(settings.with_values(aggregate="objectnes"))
+    assert {rules.box_max.keywords["of"], rules.class_sum.keywords["of"]} == {"box", "class"}
 
 
 def test_a_page_has_a_row_for_each_image_and_a_column_for_each_map():
@@ -80,3 +128,12 @@ def test_a_page_has_a_row_for_each_image_and_a_column_for_each_map():
     figure = plot_maps(columns, titles=["x", "y", "z"], title="maps")
     assert len(figure.axes) == 3 * 2 + 2
     assert [ax.get_title() for ax in figure.axes[:2]] == ["image", "classes"]
+
+
+def test_boxes_are_drawn_around_the_pixels_that_they_hold():
+    boxes = [Boxes(np.array([[1, 2, 4, 8]]), ["a"], "lime"), Boxes(np.zeros((0, 4)), [], "lime")]
+    figure = plot_maps({"image": Maps(np.zeros((2, 10, 10)), limits=(0.0, 1.0), boxes=boxes)})
+    (drawn,) = figure.axes[0].patches
+    assert drawn.get_bbox().extents.tolist() == [1.5, 0.5, 7.5, 3.5]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["a"]
+    assert not figure.axes[1].patches

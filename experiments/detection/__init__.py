@@ -1,0 +1,1 @@
+"""Boxes of digits in scenes: which images to label."""

@@ -40,6 +40,7 @@ ALLOWED = {
         "evaluation",
         "pool",
         "initial",
+        "likelihoods",
         "posteriors",
         "regions",
         "selection",
@@ -48,6 +49,7 @@ ALLOWED = {
         "view",
     },
     "datasets": {"types", "regions"},
+    "labelling": {"types", "acquisition", "initial", "loop", "metrics", "pool", "streaming", "view"},
 }
 # The studies stand above all other rooms.
 ALLOWED["studies"] = set(ALLOWED)

@@ -238,4 +238,4 @@ def build(
     functions = (init, ask, tell, skip, step, extend, view, predictor)
     for function, contract in zip(functions, ActiveLearner.__annotations__.values(), strict=False):
         function.__doc__ = contract.__call__.__doc__  # so that help(learner.tell) says what the contract says
-    return ActiveLearner(*functions, num_rounds)
+    return ActiveLearner(*functions, num_rounds, num_initial, strategy.batch_size, posterior.likelihood)

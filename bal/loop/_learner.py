@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Int
 
 from bal.automatic import AutomaticInfo
+from bal.likelihoods import Likelihood
 from bal.pool import PoolState
 from bal.posteriors import FitInfo
 from bal.regions import Regions
@@ -205,3 +206,6 @@ class ActiveLearner(NamedTuple):
     view: ViewFn
     predictor: PredictorFn
     num_rounds: int
+    num_initial: int
+    batch_size: int
+    likelihood: Likelihood  # of the posterior that acquires

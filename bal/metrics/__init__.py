@@ -6,6 +6,7 @@ samples together. Metrics of the joint predictive need the samples themselves, s
 between predictions of several points.
 """
 
+from bal.metrics._agreement import cohen_kappa
 from bal.metrics._categorical import (
     accuracy,
     auc,
@@ -39,6 +40,7 @@ __all__ = [
     "brier_score",
     "calibration_gaps",
     "class_counts",
+    "cohen_kappa",
     "crps",
     "dice",
     "dyadic_sets",

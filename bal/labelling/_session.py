@@ -1,0 +1,204 @@
+"""A person as the oracle: what to answer now, what was answered, and who said it."""
+
+import datetime
+from typing import Any
+
+import numpy as np
+
+from bal.labelling._agreement import Agreement, agreement
+from bal.labelling._card import Card, Cards
+from bal.labelling._fitting import Fitting
+from bal.labelling._history import ASKED, DECISION, LABEL, LATER, NEVER, UNDO, disagreements, history, labels_of
+from bal.labelling._labels import from_journal, to_journal
+from bal.labelling._records import Answer, Progress
+from bal.loop import ActiveLearner, LoopState
+from bal.types import Dataset, Keys, PyTree, RngKey
+from bal.validation import check_indices
+
+
+class Session:
+    """Points to answer, one after the other. See :func:`bal.labelling.session`, which makes one.
+
+    A person who gives no ``who`` is the one that the session was opened with. Every method that takes answers writes
+    them to the disk before it returns, and raises ``ValueError``, writing nothing, for what it cannot accept.
+    """
+
+    def __init__(
+        self,
+        learner: ActiveLearner,
+        dataset: Dataset,
+        rng_key: RngKey | Keys,
+        fitting: Fitting,
+        blank: LoopState,
+        *,
+        who: str,
+    ):
+        self.learner, self.dataset, self.who = learner, dataset, who
+        self._fitting, self._blank = fitting, blank
+        self._cards = Cards(learner, dataset, rng_key)
+        self._names = dataset.about.label_names
+
+    # What to answer.
+
+    def next(self) -> Card | None:
+        """The point to answer now; None when all rounds are done. It fits the next round if that is due, or waits."""
+        points = self._points()
+        return self.card(points[0]) if points else None
+
+    def cards(self) -> list[Card]:
+        """All points of the batch that are still to answer, in the order of their use."""
+        return [self.card(point) for point in self._points()]
+
+    def card(self, point: int) -> Card:
+        """A point of the pool, asked for or not, as the last model sees it."""
+        check_indices("point", np.array([point]), self._fitting.rounds.size, absent=False)
+        kept = self._fitting.kept()
+        return self._cards.card(point, history(kept), self._fitting.last_state(kept))
+
+    # What a person says.
+
+    def answer(self, label: Any, *, point: int | None = None, who: str | None = None) -> None:
+        """Record a label; after the last one of a batch the next round is fitted.
+
+        Args:
+          label: as the data set holds labels, or the name of a class.
+          point: of the batch, or one asked for before, whose label is replaced if it is this person's; None: the next
+            one. Where two people differ, the label of the first one holds until :meth:`decide`.
+          who: the person.
+        """
+        self._fitting.settle()
+        point = self._point_for(point)
+        held = to_journal(self.learner, self._blank, self._names, label)
+        labels = labels_of(self._fitting.record())
+        budget = self._blank.pool.indices.shape[0]
+        if point not in labels and len(labels) >= budget:
+            raise ValueError(f"expected at most {budget} labels, the label budget, got one more: build more rounds")
+        self._respond(LABEL, point, who, label=held)
+
+    def correct(self, point: int, label: Any, *, who: str | None = None) -> None:
+        """Replace an earlier label of this person. A label of a finished round counts from the next fit on."""
+        self._fitting.settle()
+        who = who or self.who
+        held = self._fitting.record().responses.get(point, {}).get(who)
+        if held is None or held.kind != LABEL:
+            raise ValueError(f"expected a point that {who} has labelled, got {point}: use answer for a first label")
+        self.answer(label, point=point, who=who)
+
+    def skip(self, *, point: int | None = None, who: str | None = None) -> None:
+        """Put a point of the batch off: it gets no label now, and a later round may ask for it again."""
+        self._without_label(LATER, point, who)
+
+    def cannot_tell(self, *, point: int | None = None, who: str | None = None) -> None:
+        """Say that a point of the batch cannot be labelled: no later round asks for it."""
+        self._without_label(NEVER, point, who)
+
+    def decide(self, point: int, label: Any, *, who: str | None = None) -> None:
+        """Settle a point that people have labelled: its label, whatever they said. See :meth:`disagreements`."""
+        self._fitting.settle()
+        if point not in labels_of(self._fitting.record()):
+            raise ValueError(f"expected a point that was labelled, got {point}: use answer for a first label")
+        held = to_journal(self.learner, self._blank, self._names, label)
+        self._respond(DECISION, point, who, label=held)
+
+    def undo(self, *, who: str | None = None) -> int:
+        """Take back the last answer, skip or decision; the point is open again. A batch asked for since is dropped.
+
+        Returns:
+          The point.
+        """
+        answers = [event for event in self._fitting.kept() if event["event"] != ASKED]
+        if not answers:
+            raise ValueError("expected an answer to take back, got a session without any")
+        self._fitting.forget()
+        self._fitting.journal.append({"event": UNDO, **self._signed(who)})
+        return answers[-1]["point"]
+
+    # What was said.
+
+    def labels(self) -> tuple[np.ndarray, PyTree]:
+        """Pool indices [n] and labels, leaves [n, ...], in the order in which the points were first answered."""
+        labels = labels_of(self._fitting.record())
+        return np.array(list(labels), np.int32), from_journal(self._blank.pool.labels, list(labels.values()))
+
+    def answers(self) -> list[Answer]:
+        """The last word of each person on each point."""
+        responses = self._fitting.record().responses
+        return [Answer(p, who, r.when, r.kind, r.label) for p, given in responses.items() for who, r in given.items()]
+
+    def disagreements(self) -> dict[int, dict[str, Any]]:
+        """Point -> person -> label, of the points on which people differ and that are not decided."""
+        return disagreements(self._fitting.record())
+
+    def agreement(self) -> list[Agreement]:
+        """Cohen's kappa of each pair of people, for labels that are classes."""
+        return agreement(self._fitting.record())
+
+    def progress(self) -> Progress:
+        """How far the session has come; it does not wait for a fit that is running."""
+        record = self._fitting.record()
+        last = record.asked[-1] if record.asked else None
+        size = self.learner.num_initial if last is None else len(last.points)
+        return Progress(
+            num_labelled=len(labels_of(record)),
+            budget=self._blank.pool.indices.shape[0],
+            round=len(record.asked) - 1 if record.asked else None,
+            num_rounds=self.learner.num_rounds,
+            num_answered=size - len(self._fitting.open_points(record)),
+            batch_size=size,
+            metrics={} if last is None else last.metrics,
+        )
+
+    def state(self) -> LoopState:
+        """The learner's state with all labels so far, for ``bal.save`` and, after a round, ``learner.predictor``."""
+        self._fitting.settle()
+        record = self._fitting.record()
+        if not record.asked and self._fitting.open_points(record):
+            raise ValueError(f"expected {self.learner.num_initial} first labels before there is a state, got fewer")
+        return self._fitting.rounds.told(self._fitting.last_state(self._fitting.kept()), record)
+
+    def close(self) -> None:
+        """Let another process open the session. A fit that is running is awaited; the next session repeats it."""
+        self._fitting.close()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def _points(self) -> list[int]:
+        self._fitting.start()
+        self._fitting.settle()
+        return self._fitting.open_points(self._fitting.record())
+
+    def _point_for(self, point: int | None) -> int:
+        """The next point, or this one if it was asked for."""
+        record = self._fitting.record()
+        open_points = self._fitting.open_points(record)
+        if point is None and not open_points:
+            raise ValueError("expected a batch with a point to answer, got none: call next(), or name the point")
+        if point is None:
+            return open_points[0]
+        asked = {one for batch in record.asked for one in batch.points}
+        if point not in asked and point not in record.responses and point not in open_points:
+            raise ValueError(f"expected a point that was asked for, got {point}: answer those of next() or cards()")
+        return int(point)
+
+    def _without_label(self, kind: str, point: int | None, who: str | None) -> None:
+        self._fitting.settle()
+        point = self._point_for(point)
+        record = self._fitting.record()
+        batch = record.asked[-1].points if record.asked else self._fitting.rounds.first_points(record)
+        if point not in batch:
+            raise ValueError(
+                f"expected a point of the batch, got {point}: a model has learned from its label, correct it"
+            )
+        self._respond(kind, point, who)
+
+    def _respond(self, kind: str, point: int, who: str | None, **label: Any) -> None:
+        self._fitting.journal.append({"event": kind, "point": point, **label, **self._signed(who)})
+        self._fitting.start()
+
+    def _signed(self, who: str | None) -> dict[str, str]:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        return {"who": who or self.who, "when": now}

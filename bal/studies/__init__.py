@@ -8,6 +8,7 @@ The command ``bal compare`` runs one; so does a notebook, which may then draw an
     bal.studies.show(bal.studies.summary_table(frame))
     bal.studies.plot_curves(frame, "nll")
 
+More figures, tests and intervals are in :mod:`bal.studies.statistics`.
 ``bal.studies`` is loaded when it is first used, since it needs the packages of the extra ``studies``.
 """
 
@@ -22,11 +23,11 @@ from bal.studies._frames import (
 from bal.studies._metrics import higher_is_better, main_metric
 from bal.studies._palette import COLOURS, line_styles
 from bal.studies._pictures import plot_curves, save_picture
-from bal.studies._statistics import area_differences, curves, labels_to, mean_and_interval, normalised_area
 from bal.studies._tables import show, summary_table, with_interval
 from bal.studies.grid import Unit, prepare_grid, run_grid
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
+from bal.studies.statistics import area_differences, curves, labels_to, mean_and_interval, normalised_area
 
 __all__ = [
     "COLOURS",

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from bal.studies._frames import describe_runs
 from bal.studies._metrics import direction, main_metric, title_of
 from bal.studies._palette import BASELINE, line_styles
-from bal.studies._statistics import curves, mean_and_interval
+from bal.studies.statistics import curves, mean_and_interval
 from bal.studies.whole_file import whole_file
 
 MAX_BANDS = 4  # overlapping bands that can still be read

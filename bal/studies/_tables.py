@@ -11,7 +11,7 @@ from rich.table import Table
 from bal.studies._frames import describe_runs
 from bal.studies._metrics import TARGETS, direction, higher_is_better, main_metric, title_of
 from bal.studies._palette import BASELINE
-from bal.studies._statistics import area_differences, curves, labels_to, mean_and_interval, normalised_area
+from bal.studies.statistics import area_differences, curves, labels_to, mean_and_interval, normalised_area
 
 NUM_COUNTS = 5  # numbers of labels that have a column
 ABSENT = "-"

@@ -72,7 +72,12 @@ def _versions(names: Iterable[str]) -> dict[str, str]:
 def _own_sources() -> list[Path]:
     root = Path(bal.__file__).parent
     studies = root / "studies"
-    return sorted(path for path in root.rglob("*.py") if path.parent != studies or path.name in OF_STUDIES)
+    # Rooms of the studies only show results.
+    return sorted(
+        path
+        for path in root.rglob("*.py")
+        if studies not in path.parents or (path.parent == studies and path.name in OF_STUDIES)
+    )
 
 
 def _digest(paths: Iterable[Path]) -> str:

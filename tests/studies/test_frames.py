@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 from bal.studies import acquisitions_frame, found_frame, labels_to, run_grid, summary_table
-from bal.studies._statistics import curves
 from bal.studies.learners import load_dataset
+from bal.studies.statistics import curves
 from tests.studies.test_compare import SMALL
 
 

@@ -257,3 +257,9 @@ def test_a_file_is_replaced_whole_or_kept(tmp_path):
     with whole_file.whole_file(path) as partial:
         partial.write_text("new")
     assert [each.read_text() for each in tmp_path.iterdir()] == ["new"]
+
+
+def test_code_that_only_shows_results_is_not_recorded():
+    names = {"/".join(path.parts[-2:]) for path in provenance._own_sources()}
+    assert {"studies/grid.py", "studies/models.py", "selection/__init__.py", "clustering/__init__.py"} <= names
+    assert not names & {"studies/_tables.py", "statistics/_curves.py", "statistics/__init__.py"}

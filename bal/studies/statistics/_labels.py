@@ -133,7 +133,7 @@ def _reached(runs: pd.DataFrame, target: float, higher_is_better: bool) -> tuple
         raise ValueError("expected a value in each run, got a run without any: leave it out")
     is_reached = values >= target if higher_is_better else values <= target
     last = len(counts) - 1 - has_value[::-1].argmax(axis=0)
-    ever = is_reached.any(axis=0)
+    ever = np.asarray(is_reached.any(axis=0))
     return counts[np.where(ever, is_reached.argmax(axis=0), last)], ever
 
 

@@ -46,15 +46,16 @@ def penalty_matrix(
     if not data_sets:
         raise ValueError("expected the curves of at least one data set, got none")
     names = list(data_sets[0])
-    matrix = pd.DataFrame(0.0, index=names, columns=names)
+    matrix = np.zeros([len(names), len(names)])
     for by_strategy in data_sets:
         if list(by_strategy) != names:
             raise ValueError(f"expected the same strategies on each data set, got {names} and {list(by_strategy)}")
-        for one, other in permutations(names, 2):
-            check_paired(by_strategy[one], by_strategy[other])
-            differences = finite("the curves", by_strategy[one] - by_strategy[other], ndim=2)
+        for i, j in permutations(range(len(names)), 2):
+            ours, theirs = by_strategy[names[i]], by_strategy[names[j]]
+            check_paired(ours, theirs)
+            differences = finite("the curves", ours - theirs, ndim=2)
             if differences.shape[1] < 2:
                 raise ValueError("expected at least two paired runs, got one")
             mean, half = mean_and_interval(differences if higher_is_better else -differences, level=level)
-            matrix.loc[one, other] += float(np.mean(mean > half))
-    return matrix
+            matrix[i, j] += np.mean(mean > half)
+    return pd.DataFrame(matrix, index=names, columns=names)

@@ -45,7 +45,7 @@ def variance_shares(values: np.ndarray, sources: Sequence[str]) -> pd.DataFrame:
     if min(values.shape) < 2:
         raise ValueError(f"expected at least two keys of each source, got values of shape {list(values.shape)}")
     subsets = list(chain.from_iterable(combinations(range(num_axes), size) for size in range(1, num_axes + 1)))
-    effects = {(): np.asarray(values.mean(keepdims=True))}
+    effects: dict[tuple[int, ...], np.ndarray] = {(): np.asarray(values.mean(keepdims=True))}
     variances: dict[tuple[int, ...], float] = {}
     for subset in subsets:
         others = tuple(axis for axis in range(num_axes) if axis not in subset)

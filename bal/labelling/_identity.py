@@ -1,6 +1,7 @@
 """By what a journal recognises its learner and its data set."""
 
 import hashlib
+import json
 from typing import Any
 
 import jax
@@ -46,6 +47,15 @@ def header(learner: ActiveLearner, dataset: Dataset, rng_key: RngKey | Keys, tem
         },
         "key": [np.asarray(jax.random.key_data(key)).tolist() for key in keys],
     }
+
+
+def project(first: dict[str, Any]) -> str:
+    """A short name of a session's settings, by which files of answers are recognised.
+
+    Args:
+      first: from :func:`header`.
+    """
+    return hashlib.sha256(json.dumps(first, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def digest(inputs: PyTree) -> str:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from bal.labelling._fitting import Fitting
-from bal.labelling._identity import header
+from bal.labelling._identity import header, project
 from bal.labelling._journal import open_journal
 from bal.labelling._labels import blank_state, first_labels, label_like
 from bal.labelling._rounds import Rounds
@@ -69,10 +69,11 @@ def session(
     template = jax.eval_shape(lambda: learner.init(rng_key, dataset, initial=first_labels(learner, like)))
     blank = blank_state(template, like)
     folder = Path(path)
-    journal = open_journal(folder, header(learner, dataset, rng_key, template))
+    first = header(learner, dataset, rng_key, template)
+    journal = open_journal(folder, first)
     rounds = Rounds(learner, dataset, rng_key, like, folder)
     fitting = Fitting(journal, rounds, num_rounds=learner.num_rounds, background=background)
-    return Session(learner, dataset, rng_key, fitting, blank, who=who or _user())
+    return Session(learner, dataset, rng_key, fitting, blank, who=who or _user(), project=project(first))
 
 
 def _user() -> str:

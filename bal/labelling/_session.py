@@ -1,6 +1,7 @@
 """A person as the oracle: what to answer now, what was answered, and who said it."""
 
 import datetime
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,25 @@ import numpy as np
 from bal.labelling._agreement import Agreement, agreement
 from bal.labelling._card import Card, Cards
 from bal.labelling._fitting import Fitting
-from bal.labelling._history import ASKED, DECISION, LABEL, LATER, NEVER, UNDO, disagreements, history, labels_of
+from bal.labelling._history import (
+    ASKED,
+    DECISION,
+    LABEL,
+    LATER,
+    NEVER,
+    UNDO,
+    History,
+    disagreements,
+    history,
+    labels_of,
+)
 from bal.labelling._labels import from_journal, to_journal
 from bal.labelling._records import Answer, Progress
 from bal.loop import ActiveLearner, LoopState
 from bal.types import Dataset, Keys, PyTree, RngKey
-from bal.validation import check_indices
+from bal.validation import check_choice, check_count, check_indices
+
+Index = int | np.integer
 
 
 class Session:
@@ -32,8 +46,9 @@ class Session:
         blank: LoopState,
         *,
         who: str,
+        project: str,
     ):
-        self.learner, self.dataset, self.who = learner, dataset, who
+        self.learner, self.dataset, self.who, self.project = learner, dataset, who, project
         self._fitting, self._blank = fitting, blank
         self._cards = Cards(learner, dataset, rng_key)
         self._names = dataset.about.label_names
@@ -49,15 +64,16 @@ class Session:
         """All points of the batch that are still to answer, in the order of their use."""
         return [self.card(point) for point in self._points()]
 
-    def card(self, point: int) -> Card:
+    def card(self, point: Index) -> Card:
         """A point of the pool, asked for or not, as the last model sees it."""
+        point = _whole(point)
         check_indices("point", np.array([point]), self._fitting.rounds.size, absent=False)
         kept = self._fitting.kept()
         return self._cards.card(point, history(kept), self._fitting.last_state(kept))
 
     # What a person says.
 
-    def answer(self, label: Any, *, point: int | None = None, who: str | None = None) -> None:
+    def answer(self, label: Any, *, point: Index | None = None, who: str | None = None) -> None:
         """Record a label; after the last one of a batch the next round is fitted.
 
         Args:
@@ -66,39 +82,65 @@ class Session:
             one. Where two people differ, the label of the first one holds until :meth:`decide`.
           who: the person.
         """
-        self._fitting.settle()
-        point = self._point_for(point)
-        held = to_journal(self.learner, self._blank, self._names, label)
-        labels = labels_of(self._fitting.record())
-        budget = self._blank.pool.indices.shape[0]
-        if point not in labels and len(labels) >= budget:
-            raise ValueError(f"expected at most {budget} labels, the label budget, got one more: build more rounds")
-        self._respond(LABEL, point, who, label=held)
+        self._say(LABEL, point, who, label)
 
-    def correct(self, point: int, label: Any, *, who: str | None = None) -> None:
+    def add(self, answers: Iterable[Answer]) -> int:
+        """Record answers from elsewhere, such as a file: all of them or, if one cannot be accepted, none.
+
+        Args:
+          answers: labels as :meth:`answer` takes them; those that are here already are left out.
+
+        Returns:
+          The number of answers that are new.
+        """
+        self._fitting.settle()
+        record = self._fitting.record()
+        known = {(answer.point, answer.who): (answer.kind, answer.label) for answer in self.answers()}
+        points, new = set(labels_of(record)), []
+        for answer in answers:
+            self._check(answer, record)
+            label = None
+            if answer.kind == LABEL:
+                label = to_journal(self.learner, self._blank, self._names, answer.label)
+                points.add(answer.point)
+            if known.get((answer.point, answer.who)) != (answer.kind, label):
+                new.append(answer._replace(label=label))
+        budget = self._blank.pool.indices.shape[0]
+        if len(points) > budget:
+            raise ValueError(
+                f"expected at most {budget} labels, the label budget, got {len(points)}: build more rounds"
+            )
+        for point, who, when, kind, label in new:
+            held = {"label": label} if kind == LABEL else {}
+            self._fitting.journal.append({"event": kind, "point": point, **held, "who": who, "when": when})
+        self._fitting.start()
+        return len(new)
+
+    def correct(self, point: Index, label: Any, *, who: str | None = None) -> None:
         """Replace an earlier label of this person. A label of a finished round counts from the next fit on."""
         self._fitting.settle()
-        who = who or self.who
+        point, who = _whole(point), who or self.who
         held = self._fitting.record().responses.get(point, {}).get(who)
         if held is None or held.kind != LABEL:
             raise ValueError(f"expected a point that {who} has labelled, got {point}: use answer for a first label")
         self.answer(label, point=point, who=who)
 
-    def skip(self, *, point: int | None = None, who: str | None = None) -> None:
+    def skip(self, *, point: Index | None = None, who: str | None = None) -> None:
         """Put a point of the batch off: it gets no label now, and a later round may ask for it again."""
-        self._without_label(LATER, point, who)
+        self._say(LATER, point, who)
 
-    def cannot_tell(self, *, point: int | None = None, who: str | None = None) -> None:
+    def cannot_tell(self, *, point: Index | None = None, who: str | None = None) -> None:
         """Say that a point of the batch cannot be labelled: no later round asks for it."""
-        self._without_label(NEVER, point, who)
+        self._say(NEVER, point, who)
 
-    def decide(self, point: int, label: Any, *, who: str | None = None) -> None:
+    def decide(self, point: Index, label: Any, *, who: str | None = None) -> None:
         """Settle a point that people have labelled: its label, whatever they said. See :meth:`disagreements`."""
         self._fitting.settle()
+        point = _whole(point)
         if point not in labels_of(self._fitting.record()):
             raise ValueError(f"expected a point that was labelled, got {point}: use answer for a first label")
         held = to_journal(self.learner, self._blank, self._names, label)
-        self._respond(DECISION, point, who, label=held)
+        self._fitting.journal.append({"event": DECISION, "point": point, "label": held, **self._signed(who)})
 
     def undo(self, *, who: str | None = None) -> int:
         """Take back the last answer, skip or decision; the point is open again. A batch asked for since is dropped.
@@ -171,34 +213,35 @@ class Session:
         self._fitting.settle()
         return self._fitting.open_points(self._fitting.record())
 
-    def _point_for(self, point: int | None) -> int:
-        """The next point, or this one if it was asked for."""
-        record = self._fitting.record()
-        open_points = self._fitting.open_points(record)
-        if point is None and not open_points:
-            raise ValueError("expected a batch with a point to answer, got none: call next(), or name the point")
-        if point is None:
-            return open_points[0]
-        asked = {one for batch in record.asked for one in batch.points}
-        if point not in asked and point not in record.responses and point not in open_points:
-            raise ValueError(f"expected a point that was asked for, got {point}: answer those of next() or cards()")
-        return int(point)
-
-    def _without_label(self, kind: str, point: int | None, who: str | None) -> None:
+    def _say(self, kind: str, point: Index | None, who: str | None, label: Any = None) -> None:
+        """Record what one person says of a point, or of the next one."""
         self._fitting.settle()
-        point = self._point_for(point)
-        record = self._fitting.record()
-        batch = record.asked[-1].points if record.asked else self._fitting.rounds.first_points(record)
-        if point not in batch:
-            raise ValueError(
-                f"expected a point of the batch, got {point}: a model has learned from its label, correct it"
-            )
-        self._respond(kind, point, who)
+        if point is None:
+            open_points = self._fitting.open_points(self._fitting.record())
+            if not open_points:
+                raise ValueError("expected a batch with a point to answer, got none: call next(), or name the point")
+            point = open_points[0]
+        self.add([Answer(_whole(point), kind=kind, label=label, **self._signed(who))])
 
-    def _respond(self, kind: str, point: int, who: str | None, **label: Any) -> None:
-        self._fitting.journal.append({"event": kind, "point": point, **label, **self._signed(who)})
-        self._fitting.start()
+    def _check(self, answer: Answer, record: History) -> None:
+        """Raise unless this may be said of this point now."""
+        check_choice("kind", answer.kind, (LABEL, LATER, NEVER))
+        batch = record.asked[-1].points if record.asked else self._fitting.rounds.first_points(record)
+        asked = {point for former in record.asked for point in former.points}
+        if answer.point not in asked and answer.point not in record.responses and answer.point not in batch:
+            raise ValueError(
+                f"expected a point that was asked for, got {answer.point}: answer those of next() or cards()"
+            )
+        if answer.kind != LABEL and answer.point not in batch:
+            raise ValueError(
+                f"expected a point of the batch, got {answer.point}: a model has learned from its label, correct it"
+            )
 
     def _signed(self, who: str | None) -> dict[str, str]:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         return {"who": who or self.who, "when": now}
+
+
+def _whole(point: Index) -> int:
+    check_count("point", point, least=0)
+    return int(point)

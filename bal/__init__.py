@@ -25,6 +25,7 @@ from bal.pool import PoolState
 from bal.precision import full_precision
 from bal.refit import shrink_and_perturb, warm_start
 from bal.selection import Selection
+from bal.sources import Source
 from bal.strategies import Strategy
 from bal.streaming import stream
 from bal.types import Batch, Dataset, Gaussian, Keys, split_keys
@@ -43,6 +44,7 @@ __all__ = [
     "PoolState",
     "PoolView",
     "Selection",
+    "Source",
     "StepInfo",
     "Strategy",
     "acquisition",

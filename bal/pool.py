@@ -53,7 +53,7 @@ def add_labels(
         the buffer; and, outside compiled code, an index outside 0 to N, one that occurs twice, weights other than 0
         and 1, or more labels than the buffer has room for.
     """
-    size, budget = pool.available.shape[0], pool.indices.shape[0]
+    size = pool.available.shape[0]
     check_answers(pool, indices, labels, weights)
     given = (indices >= 0) & (indices < size)
     if weights is not None:
@@ -61,24 +61,8 @@ def add_labels(
     if is_concrete(pool.indices, given):
         _check_room(pool, indices, given)
 
-    def add_one(pool: PoolState, item):
-        index, label, is_given = item
-        held = pool.indices == index
-        is_held = held.any()
-        position = jnp.where(is_held, held.argmax(), pool.num_labelled)
-        # Position K is outside the buffer, so a write there is dropped.
-        position = jnp.where(is_given, position, budget)
-        is_added = is_given & ~is_held & (position < budget)
-        added = PoolState(
-            indices=pool.indices.at[position].set(index, mode="drop"),
-            labels=jax.tree.map(lambda old, new: old.at[position].set(new, mode="drop"), pool.labels, label),
-            num_labelled=pool.num_labelled + is_added,
-            available=pool.available.at[jnp.where(is_added, index, size)].set(False, mode="drop"),
-        )
-        return added, None
-
     labels = jax.tree.map(lambda old, new: new.astype(old.dtype), pool.labels, labels)
-    return jax.lax.scan(add_one, pool, (indices.astype(jnp.int32), labels, given))[0]
+    return jax.lax.scan(_add_one, pool, (indices.astype(jnp.int32), labels, given))[0]
 
 
 def skip(pool: PoolState, indices: Int[Array, " B"]) -> PoolState:
@@ -175,3 +159,22 @@ def _check_room(pool: PoolState, indices: Array, given: Array) -> None:
             f"expected at most {room} new labels, which is what remains of the label budget {budget}, got {num_new}: "
             "make room with learner.extend, or build the learner with more rounds"
         )
+
+
+def _add_one(pool: PoolState, item: tuple[Array, PyTree, Array]) -> tuple[PoolState, None]:
+    """Of the module, not of a call, so that called outside compiled code it is compiled once."""
+    index, label, is_given = item
+    size, budget = pool.available.shape[0], pool.indices.shape[0]
+    held = pool.indices == index
+    is_held = held.any()
+    position = jnp.where(is_held, held.argmax(), pool.num_labelled)
+    # Position K is outside the buffer, so a write there is dropped.
+    position = jnp.where(is_given, position, budget)
+    is_added = is_given & ~is_held & (position < budget)
+    added = PoolState(
+        indices=pool.indices.at[position].set(index, mode="drop"),
+        labels=jax.tree.map(lambda old, new: old.at[position].set(new, mode="drop"), pool.labels, label),
+        num_labelled=pool.num_labelled + is_added,
+        available=pool.available.at[jnp.where(is_added, index, size)].set(False, mode="drop"),
+    )
+    return added, None

@@ -10,6 +10,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Int
 
 from bal.regions import Regions
+from bal.sources import Source, map_source, take_rows
 from bal.types import PyTree
 from bal.validation import check_count
 
@@ -31,8 +32,8 @@ def stream(
 
     Args:
       fn: inputs [n, ...] -> pytree with leaves [n, ...]; a point's result must not depend on the other points.
-      inputs: all points, a pytree with leaves [N, ...], or :class:`bal.regions.Regions`, whose images are the points
-        of a chunk.
+      inputs: all points, a pytree with leaves [N, ...], :class:`bal.regions.Regions`, whose images are the points of a
+        chunk, or :class:`bal.Source`.
       chunk_size: largest number of points at a time; None follows from the memory budget, by tracing ``fn``.
       memory_budget: bytes that the largest intermediate array of a chunk may take; None suits the platform.
       mesh: devices over which the points are divided; None keeps them where they are.
@@ -41,7 +42,8 @@ def stream(
       Pytree with leaves [N, ...]. Chunking changes results by rounding only.
 
     Raises:
-      ValueError: ``chunk_size`` or ``memory_budget`` below 1, or leaves of different lengths.
+      ValueError: ``chunk_size`` or ``memory_budget`` below 1, leaves of different lengths, or a mesh and a pool on
+        disk.
 
     Example:
       >>> stream(lambda x: 2 * x, jnp.arange(5), chunk_size=2)
@@ -51,6 +53,11 @@ def stream(
         if value is not None:
             check_count(name, value)
     count = num_points(inputs)
+    if isinstance(inputs, Source):
+        if mesh is not None:
+            raise ValueError("expected mesh=None with a pool on disk, got a mesh: one device scores its blocks")
+        size = chunk_size or max(1, (memory_budget or platform_memory_budget()) // bytes_a_point(fn, inputs.shapes(1)))
+        return map_source(fn, inputs, _even(count, size)[1])
 
     images = num_rows(inputs)
 
@@ -73,11 +80,13 @@ def stream(
 
 
 def num_points(points: PyTree) -> int:
-    """The number of points N of a pytree with leaves [N, ...], or of the regions of images.
+    """The number of points N of a pytree with leaves [N, ...], of the regions of images, or of a pool on disk.
 
     Raises:
       ValueError: no leaf, one without an axis, or leaves of different lengths.
     """
+    if isinstance(points, Source):
+        return points.size
     return num_rows(points) * (points.num_regions if isinstance(points, Regions) else 1)
 
 
@@ -91,9 +100,11 @@ def num_rows(points: PyTree, axis: int = 0) -> int:
 
 
 def take_points(points: PyTree, indices: Int[Array, " n"]) -> PyTree:
-    """Rows of a pytree with leaves [N, ...], or regions; the absent index N, and any beyond it, gives zeros."""
+    """Rows of any kind of points; the absent index N, and any beyond it, gives zeros."""
     if isinstance(points, Regions):
         return points.take(indices)
+    if isinstance(points, Source):
+        return take_rows(points, indices)
     return jax.tree.map(lambda leaf: jnp.asarray(leaf).at[indices].get(mode="fill", fill_value=0), points)
 
 
@@ -113,8 +124,7 @@ def map_chunks(fn: Callable[[PyTree], PyTree], inputs: PyTree, chunk_size: int, 
     count = num_rows(inputs, axis)
     if chunk_size >= count:
         return fn(inputs)
-    num_chunks = -(-count // chunk_size)
-    size = -(-count // num_chunks)  # the same number of chunks, evenly filled
+    num_chunks, size = _even(count, chunk_size)
     # The last chunk is full too: it repeats points that are already done, so that no padded copy of the pool is made.
     starts = jnp.minimum(jnp.arange(num_chunks) * size, count - size)
 
@@ -129,6 +139,12 @@ def map_chunks(fn: Callable[[PyTree], PyTree], inputs: PyTree, chunk_size: int, 
         return jnp.concatenate([whole, leaf[-1, whole.shape[0] + (size - count) * rows :]])
 
     return jax.tree.map(join, chunks)
+
+
+def _even(count: int, chunk_size: int) -> tuple[int, int]:
+    """The smallest number of chunks of at most this size, and the size at which they are evenly filled."""
+    num_chunks = -(-count // chunk_size)
+    return num_chunks, -(-count // num_chunks)
 
 
 def platform_memory_budget() -> int:

@@ -13,6 +13,7 @@ from jax.tree_util import Partial
 import bal
 from bal import pool as pools
 from bal.evaluation import predictive_loss
+from bal.sources import in_pieces
 from bal.strategies import STRATEGIES
 from bal.streaming import take_points
 from bal.view import in_pool, mean_noise, pool_view
@@ -178,6 +179,21 @@ def test_chunks_on_several_devices_do_not_change_the_choice(case, kind):
     whole, divided = chosen_of_whole(case, kind), chosen(strategy, view_of(kind, 3, mesh))
     assert divided.indices.tolist() == whole.indices.tolist()
     np.testing.assert_allclose(divided.scores, whole.scores, rtol=1e-4, atol=1e-6)
+
+
+@cases
+def test_a_pool_on_disk_does_not_change_the_choice(case, kind):
+    strategy, dataset, pool = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE), problem(kind), first_pool(kind, 6)
+
+    @in_pieces
+    def choose(dataset):
+        view = look(jax.random.key(3), kind, fitted(kind), dataset, pool, chunk_size=7)
+        return strategy.select(jax.random.key(0), view)
+
+    whole = chosen_of_whole(case, kind)
+    read = choose(dataset._replace(pool_inputs=bal.Source(np.asarray(dataset.pool_inputs))))
+    assert read.indices.tolist() == whole.indices.tolist()
+    np.testing.assert_allclose(read.scores, whole.scores, rtol=1e-4, atol=1e-6)
 
 
 def test_strategies_refuse_predictions_of_another_kind_before_anything_runs():

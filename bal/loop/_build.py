@@ -25,6 +25,7 @@ from bal.loop._checks import check_all_labels, check_dataset, check_labels, chec
 from bal.loop._keys import keys_of_round, keys_of_run
 from bal.loop._learner import ActiveLearner, LoopState, Point, StepInfo
 from bal.posteriors import Posterior, check_num_samples
+from bal.sources import in_pieces
 from bal.strategies import Strategy
 from bal.streaming import num_points, platform_memory_budget, stream, take_points
 from bal.types import Batch, Dataset, Keys, PyTree
@@ -235,7 +236,8 @@ def build(
         # The draws that the strategy saw, regenerated from their keys: they may be far larger than the state.
         return draw(keys_of_round(rng_key, jnp.asarray(state.round) - 1), posterior, state.posterior)
 
-    functions = (init, ask, tell, skip, step, extend, view, predictor)
+    # A pool on disk is read between compiled pieces; with arrays these two are what they are.
+    functions = (init, in_pieces(ask), tell, skip, in_pieces(step), extend, view, predictor)
     for function, contract in zip(functions, ActiveLearner.__annotations__.values(), strict=False):
         function.__doc__ = contract.__call__.__doc__  # so that help(learner.tell) says what the contract says
     return ActiveLearner(*functions, num_rounds, num_initial, strategy.batch_size, posterior.likelihood)

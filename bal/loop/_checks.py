@@ -11,6 +11,7 @@ from bal.initial import INITIAL_SETS
 from bal.loop._learner import Point
 from bal.posteriors import Posterior
 from bal.regions import Regions
+from bal.sources import Source
 from bal.strategies import STRATEGIES, Strategy
 from bal.streaming import num_points
 from bal.types import Batch, Dataset, PyTree
@@ -64,6 +65,10 @@ def check_dataset(dataset: Dataset, budget: int, pool_subset_size: int | None, s
     """Raise if a data set does not match the settings of a run. Only shapes and dtypes are checked."""
     if strategy.privileged and dataset.pool_labels is None:
         raise ValueError("expected pool_labels for a privileged strategy, which reads labels of the pool, got None")
+    for name in ("test_inputs", "target_inputs", "validation", "calibration"):
+        value = getattr(dataset, name)
+        if isinstance(value.inputs if isinstance(value, Batch) else value, Source):
+            raise ValueError(f"expected {name} in memory, got a pool on disk: read its rows, or some of them")
     size = num_points(dataset.pool_inputs)
     if budget > size:
         raise ValueError(

@@ -14,6 +14,7 @@ from bal.pool import PoolState
 from bal.posteriors import FitInfo
 from bal.regions import Regions
 from bal.selection import Selection
+from bal.sources import Source
 from bal.streaming import take_points
 from bal.types import Dataset, Keys, PyTree, RngKey
 from bal.view import PoolView
@@ -29,8 +30,10 @@ class Point:
 
     @classmethod
     def of(cls, inputs: PyTree) -> "Point":
-        """The point shape of a pytree with leaves [N, ...], or of regions of images."""
-        if isinstance(inputs, Regions):
+        """The point shape of a pytree with leaves [N, ...], of regions of images, or of a pool on disk."""
+        if isinstance(inputs, Source):
+            inputs = inputs.shapes(1)
+        elif isinstance(inputs, Regions):
             inputs = jax.eval_shape(lambda: take_points(inputs, jnp.zeros(1, jnp.int32)))
         leaves, structure = jax.tree.flatten(inputs)
         return cls(structure, tuple((leaf.shape[1:], str(leaf.dtype)) for leaf in leaves))

@@ -75,13 +75,17 @@ def max_det(*, batch_size: int, noise: float | Array | None = None, features: Fe
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         if view.covariance is not None and features is None:
+            kernel = selection.covariance_kernel(Partial(_between, view.covariance, view.take, view.stream))
+            # Point by point, all points would be taken at once; a pass takes chunks of them.
+            variances = view.map(selection.covariance_kernel(view.covariance).diagonal)
+            kernel = kernel._replace(diagonal=Partial(_of_all, variances))
             return selection.max_det(
                 rng_key,
                 jnp.arange(view.size),
                 view.available,
                 batch_size=batch_size,
                 noise=_noise(view) if noise is None else noise,
-                kernel=selection.covariance_kernel(Partial(_between, view.covariance, view.take, view.stream)),
+                kernel=kernel,
             )
         name = features or "embedding"
         if name not in view.features:
@@ -107,6 +111,11 @@ def _between(
     """Covariance of points given by their places in the view, streamed over the first argument."""
     columns = take(others)
     return stream(lambda chunk: covariance(take(chunk), columns), places)
+
+
+def _of_all(variances: Float[Array, " N"], places: Array) -> Float[Array, " N"]:
+    """The diagonal of the kernel, for which the rule asks once, of all places of the view."""
+    return variances
 
 
 def _noise(view: PoolView) -> float | Array:

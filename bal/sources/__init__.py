@@ -1,0 +1,7 @@
+"""Pools on disk: rows that are read when they are needed, around the compiled pieces of a round."""
+
+from bal.sources._pieces import in_pieces
+from bal.sources._primitives import map_source, take_rows
+from bal.sources._source import Source
+
+__all__ = ["Source", "in_pieces", "map_source", "take_rows"]

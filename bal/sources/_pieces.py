@@ -71,11 +71,11 @@ def plan(jaxpr: Jaxpr) -> Callable[[Values], list]:
         inputs = _free(group)
         finished = [variable for variable in inputs if variable not in needed]
         if _reads(group[0]):
-            run, arguments, outputs = _on_host(group[0]), group[0].invars, group[0].outvars
+            run, arguments, outputs = _on_host(group[0]), tuple(group[0].invars), list(group[0].outvars)
             finished += [variable for variable in outputs if variable not in needed]
         else:
             outputs = [variable for equation in group for variable in equation.outvars if variable in needed]
-            run, arguments = _compiled(jaxpr, group, inputs, outputs), inputs
+            run, arguments = _compiled(jaxpr, group, inputs, outputs), tuple(inputs)
         steps.append((run, arguments, outputs, finished))
         needed.update(inputs)
     steps.reverse()

@@ -15,6 +15,7 @@ from bal import (
     networks,
     posteriors,
     selection,
+    stopping,
     strategies,
     types,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "selection",
     "shrink_and_perturb",
     "split_keys",
+    "stopping",
     "strategies",
     "stream",
     "types",

@@ -22,6 +22,7 @@ ALLOWED = {
     "selection": {"types", "precision", "information", "acquisition"},
     "autolabel": {"types", "information", "acquisition", "selection"},
     "metrics": {"types", "information", "detection"},
+    "stopping": {"types", "information"},
     "likelihoods": {"types", "information", "detection", "metrics"},
     "networks": {"types", "regions"},
     "posteriors": {"types", "precision", "information", "metrics", "likelihoods", "networks"},

@@ -74,6 +74,8 @@ HEAVY = {
     "tyro": "studies",
     "rich": "studies",
     "filelock": "studies",
+    "jinja2": None,
+    "plotly": None,
 }
 
 

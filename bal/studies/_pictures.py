@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -73,10 +74,12 @@ def plot_curves(
 
 
 def save_picture(figure: Figure, path: Path, *, dpi: int = 150) -> None:
-    """Write a PNG file, whole or not at all; the same picture gives the same bytes."""
-    with whole_file(path) as partial:
-        # The default metadata hold the version of matplotlib.
-        figure.savefig(partial, dpi=dpi, metadata={"Software": None})
+    """Write a PNG or a PDF file, whole or not at all; the same picture gives the same bytes."""
+    # The default metadata hold the version of matplotlib and the time.
+    unwanted = ("Creator", "Producer", "CreationDate") if path.suffix == ".pdf" else ("Software",)
+    # Publishers ask for whole fonts (type 42) instead of drawn letters.
+    with whole_file(path) as partial, matplotlib.rc_context({"pdf.fonttype": 42}):
+        figure.savefig(partial, dpi=dpi, metadata=dict.fromkeys(unwanted))
 
 
 def _what_is_shown(by_strategy: Mapping[str, pd.DataFrame], *, has_bars: bool) -> str:

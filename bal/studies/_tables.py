@@ -50,7 +50,7 @@ def summary_table(
     by_strategy = curves(frame, metric)
     counts = np.unique(np.concatenate([runs.index for runs in by_strategy.values()]))
     shown = counts[np.unique(np.linspace(0, len(counts) - 1, NUM_COUNTS).round().astype(int))]
-    decimals = _decimals(np.concatenate([runs.to_numpy().ravel() for runs in by_strategy.values()]))
+    decimals = decimals_of(np.concatenate([runs.to_numpy().ravel() for runs in by_strategy.values()]))
     table = Table(
         title=_title(describe_runs(frame) if title is None else title, metric, num_validation, num_calibration),
         caption=_caption(by_strategy, bool(targets), baseline),
@@ -100,7 +100,7 @@ def show(*parts: Table | str) -> None:
         Console(width=max(Console().width, width)).print(part, soft_wrap=isinstance(part, str), markup=False)
 
 
-def _decimals(values: np.ndarray) -> int:
+def decimals_of(values: np.ndarray) -> int:
     """Digits after the point that give the largest value three significant ones: 3 for an accuracy."""
     largest = np.nanmax(np.abs(values), initial=0)
     return min(max(3 - math.ceil(math.log10(largest)), 0), 6) if 0 < largest < math.inf else 3

@@ -1,4 +1,4 @@
-"""The commands ``bal compare`` and ``bal list``."""
+"""The commands ``bal compare``, ``bal report`` and ``bal list``."""
 
 import inspect
 import re
@@ -17,6 +17,7 @@ from bal.studies._tables import show
 from bal.studies.command import in_one_sentence
 from bal.studies.learners import NETWORKS
 from bal.studies.models import FACTORIES
+from bal.studies.report import command as report
 from bal.studies.settings import Settings
 
 REGISTERED: dict[str, Mapping[str, Callable[..., Any]]] = {
@@ -38,13 +39,19 @@ class Listing:
 def main() -> None:
     """Run the command that the command line names."""
     of_compare = tyro.conf.subcommand("compare", description=f"{compare.__doc__}\n\n{_names()}", prefix_name=False)
+    of_report = tyro.conf.subcommand("report", description=report.__doc__, prefix_name=False)
     of_list = tyro.conf.subcommand("list", prefix_name=False)
-    command: Settings | Listing = tyro.cli(
-        Annotated[Settings, of_compare] | Annotated[Listing, of_list],  # type: ignore[arg-type]
+    command: Settings | report.Report | Listing = tyro.cli(
+        Annotated[Settings, of_compare] | Annotated[report.Report, of_report] | Annotated[Listing, of_list],  # type: ignore[arg-type]
         prog="bal",
         description="Bayesian active learning in JAX. bal --version prints the version.",
     )
-    in_one_sentence(partial(compare.main, command) if isinstance(command, Settings) else partial(list_names, command))
+    if isinstance(command, Settings):
+        in_one_sentence(partial(compare.main, command))
+    elif isinstance(command, report.Report):
+        in_one_sentence(partial(report.main, command), after_interruption="the same command starts again")
+    else:
+        list_names(command)
 
 
 def list_names(listing: Listing) -> None:

@@ -31,6 +31,8 @@ def test_ranks_are_those_of_scipy_and_the_lower_error_is_better():
     scores = pd.DataFrame(np.random.default_rng(0).integers(0, 5, (6, 4)) / 5, columns=list("abcd"))
     np.testing.assert_array_equal(rank_table(scores), stats.rankdata(-scores, axis=1))
     np.testing.assert_array_equal(rank_table(scores, higher_is_better=False), stats.rankdata(scores, axis=1))
+    # .1 + .2 and .3 are one score.
+    assert rank_table(pd.DataFrame({"a": [0.1 + 0.2], "b": [0.3]})).to_numpy().tolist() == [[1.5, 1.5]]
     summary = compare_ranks(scores)
     assert summary.p_value == pytest.approx(stats.friedmanchisquare(*scores.to_numpy().T).pvalue)
     assert summary.mean_ranks.is_monotonic_increasing

@@ -20,6 +20,12 @@ def finite(name: str, values: Any, *, ndim: int) -> np.ndarray:
     return array
 
 
+def without_rounding(values: np.ndarray) -> np.ndarray:
+    """Values in units of 1e-10 of the largest: areas that are equal in exact arithmetic may differ by rounding."""
+    unit = np.abs(values).max() * 1e-10
+    return np.rint(values / unit) if unit > 0 else values
+
+
 def named_scores(scores: pd.DataFrame, *, rows: str, least: int = 1) -> pd.DataFrame:
     """A table with a column for each strategy, in double precision; raises unless it is finite and named once."""
     if not scores.columns.is_unique:

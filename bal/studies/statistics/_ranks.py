@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bal.studies.statistics._checks import named_scores
+from bal.studies.statistics._checks import named_scores, without_rounding
 from bal.validation import check_count, check_fraction
 
 
@@ -26,7 +26,10 @@ def rank_table(scores: pd.DataFrame, *, higher_is_better: bool = True) -> pd.Dat
       >>> rank_table(pd.DataFrame({"random": [0.8, 0.7], "bald": [0.9, 0.7]})).to_numpy().tolist()
       [[2.0, 1.0], [1.5, 1.5]]
     """
-    return named_scores(scores, rows="data sets").rank(axis=1, ascending=not higher_is_better)
+    scores = named_scores(scores, rows="data sets")
+    rounded = np.array([without_rounding(row) for row in scores.to_numpy()])
+    ranked = pd.DataFrame(rounded, index=scores.index, columns=scores.columns)
+    return ranked.rank(axis=1, ascending=not higher_is_better)
 
 
 def critical_difference(num_strategies: int, num_data_sets: int, *, level: float = 0.95) -> float:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bal.studies.statistics._checks import finite
+from bal.studies.statistics._checks import finite, without_rounding
 
 
 def signed_rank_p_value(differences: np.ndarray) -> float:
@@ -30,9 +30,7 @@ def signed_rank_p_value(differences: np.ndarray) -> float:
       Wilcoxon 1945, Individual comparisons by ranking methods
     """
     differences = finite("the differences", differences, ndim=1)
-    # Areas that are equal in exact arithmetic may differ by rounding, and would have ranks.
-    unit = np.abs(differences).max() * 1e-10
-    rounded = np.rint(differences / unit) if unit > 0 else differences
+    rounded = without_rounding(differences)
     rounded = rounded[rounded != 0]
     if len(rounded) == 0:
         return 1.0

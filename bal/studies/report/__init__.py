@@ -1,0 +1,1 @@
+"""One page on the results of ``bal compare``: :func:`bal.studies.report.command.main`."""

@@ -102,7 +102,7 @@ def _load(held: dict, data_dir: Path | None) -> bal.Dataset:
     if unknown:
         raise ValueError(f"its settings are of another version of bal: {', '.join(unknown)}")
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in held.items()}
-    name = values["dataset"]
+    name = str(values["dataset"])
     if data_dir is None and not (is_plugin(name) or is_table(name) or name in bal.datasets.OFFLINE):
         raise ValueError(f"{name} is a set of TFDS; name the folder that holds it by --data-dir")
     return load_dataset(Settings().with_values(**values, data_dir=data_dir))
@@ -132,5 +132,5 @@ def _side_by_side(images: np.ndarray) -> str:
     images = images.repeat(times, axis=1).repeat(times, axis=2)
     framed = np.pad(images, ((0, 0), (0, 0), (0, 4), (0, 0)), constant_values=1)
     buffer = io.BytesIO()
-    imsave(buffer, np.concatenate(list(framed), axis=1), format="png", metadata={"Software": None})
+    imsave(buffer, np.concatenate(list(framed), axis=1), format="png", metadata={"Software": None})  # type: ignore
     return base64.b64encode(buffer.getvalue()).decode()

@@ -20,9 +20,8 @@ def write_tables(folder: Path, tables: Sequence[ReportTable]) -> None:
     """Each table as ``NAME.csv``, with all of its numbers, and ``NAME.tex``, as it is shown (package booktabs)."""
     own_folder(folder)
     for table in tables:
-        write_text(
-            folder / f"{table.name}.csv", table.numbers.to_csv(index_label=table.numbers.index.name or "strategy")
-        )
+        named = table.numbers.rename_axis(index=table.numbers.index.name or "strategy")
+        write_text(folder / f"{table.name}.csv", str(named.to_csv()))
         write_text(folder / f"{table.name}.tex", latex(table))
 
 

@@ -113,12 +113,13 @@ def _pairs(means: pd.DataFrame, better: bool) -> ReportTable:
     names = list(means.columns)
     ranks = rank_table(means, higher_is_better=better)
     wins = {one: {other: int((ranks[one] < ranks[other]).sum()) for other in names} for one in names}
+    p_holm = {one: {other: float(tests.p_holm.at[one, other]) for other in names} for one in names}  # type: ignore
     shown = [
-        ["" if one == other else f"{wins[one][other]} (p {p_value(tests.p_holm.loc[one, other])})" for other in names]
+        ["" if one == other else f"{wins[one][other]} (p {p_value(p_holm[one][other])})" for other in names]
         for one in names
     ]
     numbers = [
-        (one, other, wins[one][other], tests.p_values.loc[one, other], tests.p_holm.loc[one, other])
+        (one, other, wins[one][other], tests.p_values.loc[one, other], p_holm[one][other])
         for one in names
         for other in names
         if one != other

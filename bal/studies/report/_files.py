@@ -20,8 +20,8 @@ def write_tables(folder: Path, tables: Sequence[ReportTable]) -> None:
     """Each table as ``NAME.csv``, with all of its numbers, and ``NAME.tex``, as it is shown (package booktabs)."""
     own_folder(folder)
     for table in tables:
-        named = table.numbers.rename_axis(index=table.numbers.index.name or "strategy")
-        write_text(folder / f"{table.name}.csv", str(named.to_csv()))
+        text = table.numbers.to_csv(index_label=str(table.numbers.index.name or "strategy"))
+        write_text(folder / f"{table.name}.csv", text)
         write_text(folder / f"{table.name}.tex", latex(table))
 
 

@@ -1,0 +1,1 @@
+"""Four rules that need to know nothing about the task, on five tasks."""

@@ -31,6 +31,7 @@ from bal.strategies import Strategy
 from bal.streaming import stream
 from bal.types import Batch, Dataset, Gaussian, Keys, split_keys
 from bal.view import PoolView
+from bal.watching import Stop, StopInfo, StopState, stop_rounds
 
 __all__ = [
     "ActiveLearner",
@@ -47,6 +48,9 @@ __all__ = [
     "Selection",
     "Source",
     "StepInfo",
+    "Stop",
+    "StopInfo",
+    "StopState",
     "Strategy",
     "acquisition",
     "augmentation",
@@ -68,6 +72,7 @@ __all__ = [
     "selection",
     "shrink_and_perturb",
     "split_keys",
+    "stop_rounds",
     "stopping",
     "strategies",
     "stream",

@@ -36,6 +36,7 @@ ALLOWED = {
     "accumulation": {"types", "streaming"},
     "evaluation": {"types", "accumulation", "metrics", "likelihoods", "posteriors", "streaming"},
     "automatic": {"types", "autolabel", "streaming", "view"},
+    "watching": {"types", "acquisition", "information", "metrics", "pool", "stopping", "streaming", "view"},
     "loop": {
         "types",
         "automatic",
@@ -50,6 +51,7 @@ ALLOWED = {
         "strategies",
         "streaming",
         "view",
+        "watching",
     },
     "datasets": {"types", "regions"},
     "labelling": {"types", "acquisition", "initial", "loop", "metrics", "pool", "streaming", "view"},

@@ -31,6 +31,7 @@ from bal.streaming import num_points, platform_memory_budget, stream, take_point
 from bal.types import Batch, Dataset, Keys, PyTree
 from bal.validation import as_array, check_count, is_concrete
 from bal.view import PoolView, in_pool, mean_noise, pool_view
+from bal.watching import Stop, begin_watching, check_stop, watch
 
 DEFAULT_NUM_SAMPLES = 32  # for a posterior with an unlimited number of draws
 
@@ -48,6 +49,7 @@ def build(
     pool_subset_size: int | None = None,
     num_targets: int = 100,
     automatic: Automatic | None = None,
+    stop: Stop | None = None,
     chunk_size: int | None = None,
     runs_at_once: int = 1,
     mesh: Mesh | None = None,
@@ -72,6 +74,8 @@ def build(
       automatic: let the model label what the rule allows, anew in each round, among the points scored and not asked
         for; the next round is also fitted on these labels. They do not count in ``num_labelled``, and the strategy does
         not see them.
+      stop: report in each round the numbers from which stopping criteria decide, see :func:`bal.stop_rounds`. The run
+        goes on, so that runs under one ``vmap`` stay one program. None reports nothing.
       chunk_size: points predicted at a time; None follows from a memory budget.
       runs_at_once: runs under one ``vmap``, such as seeds, which share that budget.
       mesh: devices over which the pool and the test set are divided when predicted.
@@ -93,6 +97,7 @@ def build(
         automatic=automatic,
         runs_at_once=runs_at_once,
     )
+    check_stop(stop, posterior.likelihood.predicts)
     if num_samples is None and posterior.max_samples is None:
         num_samples = DEFAULT_NUM_SAMPLES
     check_num_samples(num_samples, posterior.max_samples)
@@ -126,7 +131,8 @@ def build(
         batch = add_automatic(batch, automatic, by_machine, dataset.pool_inputs)
         key_network = jax.random.fold_in(keys.network, 0)
         evaluation = () if evaluation_posterior is None else evaluation_posterior.init(key_network, batch)
-        return LoopState(pool, posterior.init(key_network, batch), evaluation, jnp.int32(0), by_machine, point)
+        watched = begin_watching(keys.targets, stop, dataset)
+        return LoopState(pool, posterior.init(key_network, batch), evaluation, jnp.int32(0), by_machine, point, watched)
 
     def fit(keys: Keys, fitted: Posterior, state: LoopState, previous: PyTree, batch: Batch, validation: Batch | None):
         fresh = fitted.init(keys.network, batch)
@@ -179,10 +185,11 @@ def build(
         by_machine, automatic_info = label_automatically(
             keys.selection, automatic, state.round, dataset, view, assessed(), selection.indices
         )
+        watched, numbers = watch(stop, state.stopping, state.round, state.pool, dataset, view, selection.indices)
         asked = in_pool(view, selection.indices, num_points(dataset.pool_inputs))
         selection = selection._replace(indices=asked)
-        info = StepInfo(state.pool.num_labelled, selection, metrics, fit_info, evaluation_info, automatic_info)
-        return LoopState(state.pool, belief, evaluation, state.round + 1, by_machine, state.point), info
+        info = StepInfo(state.pool.num_labelled, selection, metrics, fit_info, evaluation_info, automatic_info, numbers)
+        return LoopState(state.pool, belief, evaluation, state.round + 1, by_machine, state.point, watched), info
 
     def tell(state: LoopState, indices: Any, labels: PyTree, weights: Any = None) -> LoopState:
         state, indices = jax.tree.map(jnp.asarray, state), as_array("indices", indices)

@@ -18,6 +18,7 @@ from bal.sources import Source
 from bal.streaming import take_points
 from bal.types import Dataset, Keys, PyTree, RngKey
 from bal.view import PoolView
+from bal.watching import StopInfo
 
 
 @jax.tree_util.register_static
@@ -52,6 +53,7 @@ class LoopState(NamedTuple):
     round: Int[Array, ""]  # number of finished rounds
     automatic: PyTree  # AutomaticState: the model's labels, on which the next round is fitted too; () without
     point: Point  # shape and dtype of the pool's points
+    stopping: PyTree = ()  # StopState: what the last model predicts for the stop set; () without
 
 
 class StepInfo(NamedTuple):
@@ -63,6 +65,7 @@ class StepInfo(NamedTuple):
     fit: FitInfo
     evaluation_fit: FitInfo | None
     automatic: AutomaticInfo | None = None
+    stopping: StopInfo | None = None
 
 
 class InitRunFn(Protocol):

@@ -19,6 +19,7 @@ from bal.studies.statistics import (
     paired_differences,
     pairwise_tests,
     probability_of_improvement,
+    rank_table,
     signed_rank_p_value,
 )
 
@@ -127,6 +128,16 @@ def test_pairwise_tables_hold_each_pair_twice_and_the_corrected_p_values():
     assert np.isnan(np.diag(tests.p_holm)).all()
 
 
+def test_metrics_in_single_precision_are_equal_where_their_fractions_are():
+    exact = np.array([52, 51, 50, 53]) / 53
+    scores = pd.DataFrame({"double": exact, "single": exact.astype(np.float32).astype(float)})
+    assert (scores["double"] != scores["single"]).any()
+    assert pairwise_tests(scores).p_values.loc["double", "single"] == 1
+    assert paired_differences(scores, "double").loc["single", "p_value"] == 1
+    assert (rank_table(scores) == 1.5).all(axis=None)
+    assert probability_of_improvement(scores["single"].to_numpy(), exact).estimate == 0.5
+
+
 def test_any_strategy_can_be_the_baseline_and_one_run_has_no_interval():
     scores = pd.DataFrame({"random": [0.5, 0.6], "bald": [0.7, 0.7], "margin": [0.5, 0.5]})
     table = paired_differences(scores, "bald")
@@ -144,6 +155,7 @@ def test_any_strategy_can_be_the_baseline_and_one_run_has_no_interval():
         (lambda: signed_rank_p_value(np.array([0.1, np.nan])), "differences to be finite, got NaN"),
         (lambda: signed_rank_p_value(np.array(["a"])), "differences to be numbers with 1 axes, got an array of dtype"),
         (lambda: signed_rank_p_value(np.array([])), "got an array of dtype float64 and shape"),
+        (lambda: signed_rank_p_value(np.ones(2), resolution=-1.0), "resolution of at least 0, got -1"),
         (lambda: holm(np.array([0.5, 1.5])), "p-values between 0 and 1"),
         (lambda: pairwise_tests(pd.DataFrame({"a": [0.5]})), "at least two strategies to compare"),
         (lambda: pairwise_tests(pd.DataFrame({"a": [], "b": []})), "at least 1 runs, got 0"),

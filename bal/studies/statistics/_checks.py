@@ -20,9 +20,13 @@ def finite(name: str, values: Any, *, ndim: int) -> np.ndarray:
     return array
 
 
-def without_rounding(values: np.ndarray) -> np.ndarray:
-    """Values in units of 1e-10 of the largest: areas that are equal in exact arithmetic may differ by rounding."""
-    unit = np.abs(values).max() * 1e-10
+def resolution_of(scores: np.ndarray) -> float:
+    """The difference from which on scores differ: metrics are single-precision numbers, so their last digits vary."""
+    return 1e-6 * float(np.abs(scores).max())
+
+
+def in_units(values: np.ndarray, unit: float) -> np.ndarray:
+    """Values as whole multiples of a unit, so that those that are equal but for rounding are equal."""
     return np.rint(values / unit) if unit > 0 else values
 
 

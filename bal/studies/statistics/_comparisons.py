@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bal.studies.statistics._checks import named_scores
+from bal.studies.statistics._checks import named_scores, resolution_of
 from bal.studies.statistics._intervals import bootstrap_interval, mean_and_interval, mean_of_all
 from bal.studies.statistics._signed_rank import holm, signed_rank_p_value
 from bal.validation import check_choice
@@ -36,12 +36,12 @@ def paired_differences(scores: pd.DataFrame, baseline: str, *, level: float = 0.
     """
     scores = named_scores(scores, rows="runs")
     check_choice("the baseline", baseline, list(scores.columns))
-    rows = {}
+    rows, resolution = {}, resolution_of(scores.to_numpy())
     for name in scores.columns.drop(baseline):
         values = (scores[name] - scores[baseline]).to_numpy()
         mean, half = mean_and_interval(values, level=level)
         resampled = bootstrap_interval(values, mean_of_all, level=level, seed=seed)
-        p_value = signed_rank_p_value(values)
+        p_value = signed_rank_p_value(values, resolution=resolution)
         rows[name] = (float(mean), float(mean - half), float(mean + half), resampled.low, resampled.high, p_value)
     columns = ["difference", "low", "high", "bootstrap_low", "bootstrap_high", "p_value"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
@@ -78,7 +78,8 @@ def pairwise_tests(scores: pd.DataFrame) -> Pairwise:
     names = scores.columns
     pairs = list(combinations(range(len(names)), 2))
     values = scores.to_numpy()
-    p_values = np.array([signed_rank_p_value(values[:, i] - values[:, j]) for i, j in pairs])
+    resolution = resolution_of(values)
+    p_values = np.array([signed_rank_p_value(values[:, i] - values[:, j], resolution=resolution) for i, j in pairs])
     means = values.mean(axis=0)
 
     def symmetric(of_pairs: np.ndarray) -> pd.DataFrame:

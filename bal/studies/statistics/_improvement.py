@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bal.studies.statistics._checks import finite, without_rounding
+from bal.studies.statistics._checks import finite, in_units, resolution_of
 from bal.studies.statistics._intervals import RESAMPLES, Interval, in_parts, quantile_levels
 from bal.validation import check_count
 
@@ -50,7 +50,8 @@ def probability_of_improvement(
         raise ValueError(f"expected scores of paired runs, got shapes {list(ours.shape)} and {list(theirs.shape)}")
     check_count("num_resamples", num_resamples)
     sign = 1 if higher_is_better else -1
-    ours, theirs = without_rounding(np.stack([ours, theirs]))
+    both = np.stack([ours, theirs])
+    ours, theirs = in_units(both, resolution_of(both))
     wins = (np.sign(sign * (ours[:, :, None] - theirs[:, None, :])) + 1) / 2  # [D, n, n]
     num_sets, num_runs = ours.shape
     estimate = float(wins.mean())

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bal.studies.statistics._checks import named_scores, without_rounding
+from bal.studies.statistics._checks import in_units, named_scores, resolution_of
 from bal.validation import check_count, check_fraction
 
 
@@ -27,7 +27,7 @@ def rank_table(scores: pd.DataFrame, *, higher_is_better: bool = True) -> pd.Dat
       [[2.0, 1.0], [1.5, 1.5]]
     """
     scores = named_scores(scores, rows="data sets")
-    rounded = np.array([without_rounding(row) for row in scores.to_numpy()])
+    rounded = np.array([in_units(row, resolution_of(row)) for row in scores.to_numpy()])
     ranked = pd.DataFrame(rounded, index=scores.index, columns=scores.columns)
     return ranked.rank(axis=1, ascending=not higher_is_better)
 

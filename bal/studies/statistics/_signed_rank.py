@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from bal.studies.statistics._checks import finite, without_rounding
+from bal.studies.statistics._checks import finite, in_units
+from bal.validation import check_nonnegative
 
 
-def signed_rank_p_value(differences: np.ndarray) -> float:
+def signed_rank_p_value(differences: np.ndarray, *, resolution: float | None = None) -> float:
     r"""Two-sided p-value of Wilcoxon's signed-rank test that paired differences are symmetric around 0.
 
     .. math:: W = \sum_{d_i > 0} \mathrm{rank} |d_i|
@@ -15,6 +16,8 @@ def signed_rank_p_value(differences: np.ndarray) -> float:
 
     Args:
       differences: of paired runs, [n].
+      resolution: differences are rounded to multiples of this; by default to 1e-10 of the largest, since values that
+        are equal in exact arithmetic may differ by rounding, and would have ranks of their own.
 
     Returns:
       A probability; 1 if all differences are 0.
@@ -30,7 +33,9 @@ def signed_rank_p_value(differences: np.ndarray) -> float:
       Wilcoxon 1945, Individual comparisons by ranking methods
     """
     differences = finite("the differences", differences, ndim=1)
-    rounded = without_rounding(differences)
+    if resolution is not None:
+        check_nonnegative(resolution=resolution)
+    rounded = in_units(differences, np.abs(differences).max() * 1e-10 if resolution is None else resolution)
     rounded = rounded[rounded != 0]
     if len(rounded) == 0:
         return 1.0

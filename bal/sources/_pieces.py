@@ -61,7 +61,7 @@ def in_pieces(fn: Function) -> Function:
 def plan(jaxpr: Jaxpr) -> Callable[[Values], list]:
     """A jaxpr as a function on the host of the values of its constants and arguments."""
     groups: list[list[JaxprEqn]] = []
-    for on_host, run_of in groupby(jaxpr.eqns, _reads):
+    for on_host, run_of in groupby(_used(jaxpr), _reads):
         equations = list(run_of)
         groups += [[equation] for equation in equations] if on_host else [equations]
     needed = {atom for atom in jaxpr.outvars if isinstance(atom, Var)}
@@ -72,7 +72,7 @@ def plan(jaxpr: Jaxpr) -> Callable[[Values], list]:
         finished = [variable for variable in inputs if variable not in needed]
         if _reads(group[0]):
             run, arguments, outputs = _on_host(group[0]), tuple(group[0].invars), list(group[0].outvars)
-            finished += [variable for variable in outputs if variable not in needed]
+            finished += [variable for variable in outputs if variable not in needed]  # one of several leaves
         else:
             outputs = [variable for equation in group for variable in equation.outvars if variable in needed]
             run, arguments = _compiled(jaxpr, group, inputs, outputs), tuple(inputs)
@@ -93,6 +93,17 @@ def plan(jaxpr: Jaxpr) -> Callable[[Values], list]:
 
 def _holds_source(args: Any) -> bool:
     return any(isinstance(leaf, Source) for leaf in jax.tree.leaves(args, is_leaf=lambda x: isinstance(x, Source)))
+
+
+def _used(jaxpr: Jaxpr) -> list[JaxprEqn]:
+    """Equations on which a result depends; the compiler would keep the others where they lead to a read."""
+    needed = {atom for atom in jaxpr.outvars if isinstance(atom, Var)}
+    used = []
+    for equation in reversed(jaxpr.eqns):
+        if equation.effects or not needed.isdisjoint(equation.outvars):
+            used.append(equation)
+            needed.update(atom for atom in equation.invars if isinstance(atom, Var))
+    return used[::-1]
 
 
 def _reads(equation: JaxprEqn) -> bool:

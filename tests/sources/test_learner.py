@@ -87,6 +87,15 @@ def test_a_failing_disk_is_told_and_the_labels_are_kept():
     assert (info.selection.indices < 40).all()
 
 
+def test_rows_that_a_strategy_does_not_use_are_not_read():
+    rows = Rows(np.asarray(problem("classes").pool_inputs))
+    dataset = problem("classes")._replace(pool_inputs=bal.Source(rows), target_inputs=None)
+    state = first_state()
+    rows.read.clear()
+    learner("random").ask(KEY, state, dataset)
+    assert sorted(rows.read) == sorted(np.asarray(state.pool.indices[:4]))
+
+
 def test_compiled_code_seeds_and_devices_are_refused():
     active, dataset = learner(), on_disk(problem("classes"))
     with pytest.raises(ValueError, match="called by itself, got it inside compiled code: leave jax.jit out"):

@@ -60,9 +60,9 @@ def cnn_learner() -> bal.ActiveLearner:
     return _learner(posterior, num_samples=100)
 
 
-def _learner(posterior: bal.posteriors.Posterior, **settings: int) -> bal.ActiveLearner:
+def _learner(posterior: bal.posteriors.Posterior, num_samples: int | None = None) -> bal.ActiveLearner:
     strategy = bal.strategies.bald(batch_size=10)
-    return bal.build(posterior, strategy, num_initial=NUM_LABELLED, num_rounds=2, **settings)
+    return bal.build(posterior, strategy, num_initial=NUM_LABELLED, num_rounds=2, num_samples=num_samples)
 
 
 def rows_on_disk(folder: Path, shape: tuple[int, ...]) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -23,7 +24,7 @@ class Maps(NamedTuple):
     """A column of a page: a map of each image, on one scale."""
 
     values: np.ndarray  # [n, H, W]
-    colours: str = "viridis"  # a colour map of matplotlib
+    colours: str | Colormap = "viridis"
     limits: tuple[float, float] | None = None  # None: from the smallest to the largest value of the column
     names: Mapping[int, str] = {}  # of classes, for a legend of colours; {} for a colour bar
     boxes: Sequence[Boxes] = ()  # of each image, drawn over its map

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import ListedColormap
 
 import bal
 from bal.acquisition import bald
@@ -39,7 +41,8 @@ def draw_page(settings: Settings, units: list[Unit], path: Path) -> None:
     num_classes = task_of(dataset).num_outputs
     truth[(truth < 0) | (truth >= num_classes)] = np.nan
     names = dict(enumerate(dataset.about.label_names)) if num_classes <= 4 else {}
-    of_classes = partial(Maps, colours="tab20", limits=(0.0, max(num_classes - 1.0, 1.0)), names=names)
+    colours = ListedColormap(colormaps["tab10" if num_classes <= 10 else "tab20"].colors[:num_classes])  # type: ignore[attr-defined]
+    of_classes = partial(Maps, colours=colours, limits=(-0.5, num_classes - 0.5), names=names)
     columns = {
         "image": Maps(images[..., 0], "gray"),
         "truth": of_classes(truth),

@@ -86,13 +86,6 @@ def test_two_classes_are_ranked_alike_by_entropy_margin_and_confidence():
     assert orders[0] == orders[1] == orders[2]
 
 
-def test_gini_impurity_splits_into_mean_impurity_and_variance():
-    probs = np.exp(random_log_probs(6, 50, 4))
-    total = 1 - (probs.mean(axis=0) ** 2).sum(axis=-1)
-    within = (1 - (probs**2).sum(axis=-1)).mean(axis=0)
-    np.testing.assert_allclose(total, within + probs.var(axis=0).sum(axis=-1), rtol=1e-5)
-
-
 def test_scores_keep_the_space_of_dense_predictions():
     log_probs = random_log_probs(6, 5, 3, 2, 4)
     for score in SCORES.values():

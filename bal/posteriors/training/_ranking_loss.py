@@ -20,7 +20,7 @@ def pairwise_ranking_loss(
 
     Only the order of the losses matters, not their scale, which falls as a network is trained. Each row is in one pair,
     except the middle one of an odd number. A pair counts if both weights are positive and the losses differ: equal
-    losses have no order to learn. No gradient flows into ``losses``.
+    losses have no order to learn. Only signs of differences of ``losses`` count, so no gradient flows into them.
 
     Args:
       predicted: predicted losses, in any unit.
@@ -47,7 +47,7 @@ def pairwise_ranking_loss(
     num_pairs = predicted.shape[0] // 2
     # Padding may hold nan, which must not enter a difference.
     predicted = jnp.where(weights > 0, predicted, 0.0)
-    losses = jnp.where(weights > 0, jax.lax.stop_gradient(losses), 0.0)
+    losses = jnp.where(weights > 0, losses, 0.0)
     order = jnp.sign(losses - losses[::-1])[:num_pairs]
     difference = (predicted - predicted[::-1])[:num_pairs]
     counts = ((weights > 0) & (weights[::-1] > 0))[:num_pairs] & (order != 0)

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test docs clean
+.PHONY: demo test docs package clean
 
 demo: .venv/installed
 	$(BIN)/bal compare --dataset digits --posterior mc_dropout \
@@ -19,6 +19,16 @@ test: .venv/installed
 docs: .venv/documents
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs build/docs
 
+# Wheel and sdist, as they would be published, and the core alone in a fresh environment.
+package: .venv/installed
+	rm -rf dist .venv-core
+	$(BIN)/python -m pip install --quiet 'build>=1.2' 'twine>=6'
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(PYTHON) -m venv .venv-core
+	.venv-core/bin/python -m pip install --quiet dist/*.whl
+	.venv-core/bin/python tests/core_only.py
+
 .venv/installed: pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'expected Python 3.11 or later: make PYTHON=...')"
 	$(PYTHON) -m venv .venv
@@ -33,3 +43,5 @@ docs: .venv/documents
 
 clean:
 	rm -rf build docs/generated .venv .pytest_cache .mypy_cache .ruff_cache bal.egg-info
+
+	rm -rf .venv .venv-core dist .pytest_cache .mypy_cache .ruff_cache bal.egg-info

@@ -26,8 +26,8 @@ class Study:
 
     posterior: Literal["mc_dropout", "deep_ensemble"] = "mc_dropout"
     """Which uncertainty: of dropout masks, or of five networks."""
-    image_size: int = 48
-    """Side of the scenes."""
+    dataset: str = "experiments.depth.data:standardised_scenes"
+    """A data set with depth: of your own, as module:function."""
     num_pool: int = 400
     """Images of the pool."""
     num_test: int = 100
@@ -36,13 +36,13 @@ class Study:
     """Which rules to compare."""
     num_seeds: int = 5
     """Paired runs of each strategy."""
-    num_initial: int = 10
+    num_initial: int = 20
     """Images labelled at the start."""
-    num_rounds: int = 8
+    num_rounds: int = 5
     """Models fitted, and batches asked for."""
-    batch_size: int = 10
+    batch_size: int = 20
     """Images asked for in a round."""
-    num_steps: int = 200
+    num_steps: int = 600
     """Optimiser steps a round."""
     num_samples: int = 10
     """Dropout masks; an ensemble has five members."""
@@ -57,17 +57,18 @@ def main(study: Study) -> None:
     is_ensemble = study.posterior == "deep_ensemble"
     settings = image_settings(
         study,
-        dataset="digit_scenes",
-        task="depth",
-        image_size=study.image_size,
-        dropout_rate=0.0 if is_ensemble else 0.2,
+        dataset=study.dataset,
+        # Two levels: with three, the network learned nothing from some initial weights.
+        hidden_sizes=(8, 16),
+        dropout_rate=0.0 if is_ensemble else 0.1,
+        learning_rate=3e-3,
         posterior=study.posterior,
         minibatch_size=8,
         num_samples=None if is_ensemble else study.num_samples,
     )
     if study.tiny:
         settings = settings.with_values(
-            image_size=32, num_pool=16, num_test=8, hidden_sizes=(4, 8), strategies=study.strategies[:2], num_seeds=2,
+            num_pool=16, num_test=8, hidden_sizes=(4, 8), strategies=study.strategies[:2], num_seeds=2,
             num_initial=4, num_rounds=2, batch_size=2, num_steps=20, num_members=2,
             num_samples=None if is_ensemble else 3,
         )  # fmt: skip

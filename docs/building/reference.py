@@ -17,6 +17,7 @@ ROOMS = (
     "bal.datasets",
     "bal.labelling",
     "bal.autolabel",
+    "bal.stopping",
     "bal.metrics",
     "bal.augmentation",
     "bal.detection",

@@ -232,6 +232,14 @@ def test_without_labels_the_posterior_is_the_prior(curvature):
         np.testing.assert_allclose(np.std(leaf, axis=0), 0.5, rtol=0.08)
 
 
+def test_embeddings_at_positions_of_images_are_refused():
+    network = networks.unet(num_outputs=2, widths=(2, 3))
+    posterior = laplace(network, likelihoods.dense(CATEGORICAL), STILL, **ONCE)
+    batch = Batch(jnp.zeros((1, 4, 4, 1)), jnp.zeros((1, 4, 4), jnp.int32), jnp.ones(1))
+    with pytest.raises(ValueError, match=r"embeddings of shape \[n, D\], got \[1, 4, 4, 2\]"):
+        posterior.init(jax.random.key(0), batch)
+
+
 def test_unknown_curvature_and_readouts_that_are_not_linear_layers_are_refused():
     with pytest.raises(ValueError, match="kronecker"):
         laplace(MLP, CATEGORICAL, STILL, curvature="dense", **ONCE)

@@ -13,7 +13,7 @@ from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.posteriors.neural._curvature import CURVATURES, Curvature, best_prior_precision, extend, log_evidence
 from bal.posteriors.training._gradient_fit import fit_or_keep
 from bal.posteriors.training._gradient_steps import NetworkState, init_network, keep_if_empty
-from bal.posteriors.training._last_layer import check_embeds, embed
+from bal.posteriors.training._last_layer import check_embeds, embed, embedding_width
 from bal.posteriors.training._network_functions import map_draws, network_features
 from bal.posteriors.training._training_settings import TrainingSettings
 from bal.types import PyTree
@@ -69,7 +69,7 @@ def laplace(
 
     Raises:
       ValueError: invalid settings, a curvature over the last layer of a network without an embedding, or (from
-        ``init``) a readout that is not one linear layer.
+        ``init``) a readout that is not one linear layer, or embeddings at each position of an image.
 
     References:
       MacKay 1992, A practical Bayesian framework for backpropagation networks
@@ -98,6 +98,8 @@ def laplace(
 
     def init(rng_key, batch):
         """Fresh parameters without curvature: draws are from the prior around them."""
+        if curvature != "diagonal":
+            embedding_width(network, rng_key, batch.inputs)  # raises for labels at positions of an image
         state = init_network(network, likelihood, rng_key, batch)
         nothing = batch._replace(weights=jnp.zeros_like(batch.weights))
         shapes = jax.eval_shape(method.compute, state, nothing)

@@ -54,7 +54,7 @@ ALLOWED = {
         "watching",
     },
     "datasets": {"types", "regions"},
-    "labelling": {"types", "acquisition", "initial", "loop", "metrics", "pool", "streaming", "view"},
+    "labelling": {"types", "acquisition", "initial", "loop", "metrics", "pool", "sources", "streaming", "view"},
 }
 # The studies stand above all other rooms.
 ALLOWED["studies"] = set(ALLOWED)

@@ -14,6 +14,7 @@ from bal.labelling._labels import blank_state, first_labels, label_like
 from bal.labelling._rounds import Rounds
 from bal.labelling._session import Session
 from bal.loop import ActiveLearner
+from bal.sources import Source
 from bal.types import Dataset
 
 
@@ -64,6 +65,8 @@ def session(
       ...     len(labelling.labels()[0])
       4
     """
+    if isinstance(dataset.pool_inputs, Source):
+        raise ValueError("expected arrays as pool_inputs of a session, got a pool on disk: use learner.ask and tell")
     like = label_like(dataset)
     dataset = jax.tree.map(jnp.asarray, dataset._replace(pool_labels=None))
     template = jax.eval_shape(lambda: learner.init(rng_key, dataset, initial=first_labels(learner, like)))

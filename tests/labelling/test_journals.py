@@ -110,6 +110,7 @@ def test_what_does_not_fit_leaves_no_folder(tmp_path):
         ({"learner": other(num_rounds=40)}, "label budget"),
         ({"key": 0}, "expected a key"),
         ({"dataset": bal.Dataset(DATASET.pool_inputs, None)}, "say what a label is"),
+        ({"dataset": DATASET._replace(pool_inputs=bal.Source(np.asarray(DATASET.pool_inputs)))}, "a pool on disk"),
     ]:
         with pytest.raises(ValueError, match=message):
             open_session(folder, **change)

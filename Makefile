@@ -42,6 +42,4 @@ package: .venv/installed
 	touch $@
 
 clean:
-	rm -rf build docs/generated .venv .pytest_cache .mypy_cache .ruff_cache bal.egg-info
-
-	rm -rf .venv .venv-core dist .pytest_cache .mypy_cache .ruff_cache bal.egg-info
+	rm -rf build dist docs/generated .venv .venv-core .pytest_cache .mypy_cache .ruff_cache bal.egg-info

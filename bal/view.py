@@ -130,6 +130,19 @@ def pool_view(
     )
 
 
+def among(view: PoolView, places: Int[Array, " M"]) -> PoolView:
+    """The view of some of the points; the absent place, ``view.size``, is a point that is not available."""
+    inputs = view.take(places)
+    return view._replace(
+        # An absent index may be any that no pool reaches.
+        pool_indices=in_pool(view, places, jnp.iinfo(jnp.int32).max),
+        available=view.available.at[places].get(mode="fill", fill_value=False),
+        take=Partial(take_points, inputs),
+        map=Partial(_map_points, view.stream, inputs),
+        labels=None if view.labels is None else take_points(view.labels, places),
+    )
+
+
 def in_pool(view: PoolView, places: Int[Array, " B"], absent: int) -> Int[Array, " B"]:
     """Pool indices of places in the view; the absent place becomes ``absent``, the size of the whole pool."""
     return view.pool_indices.at[places].get(mode="fill", fill_value=absent)

@@ -17,6 +17,7 @@ class Selection(NamedTuple):
     num_invalid: Int[Array, ""]  # available points whose score was NaN; they are never chosen
     # Whether this is known to be the choice that all points would give; None where the rule looked at all of them.
     certified: Bool[Array, ""] | None = None
+    num_candidates: Int[Array, ""] | None = None  # points among which it was chosen; None: all of the view
 
 
 def random_order(rng_key: RngKey, *sort_keys: Array) -> Int[Array, " N"]:

@@ -6,6 +6,7 @@ vice versa; strategies that use embeddings alone take both.
 
 from collections.abc import Callable
 
+from bal.strategies._candidates import among_neighbours, two_stages
 from bal.strategies._coverage import (
     k_center,
     k_means,
@@ -86,6 +87,7 @@ __all__ = [
     "Strategy",
     "acs_fw",
     "active_search",
+    "among_neighbours",
     "badge",
     "bait",
     "bald",
@@ -120,6 +122,7 @@ __all__ = [
     "softmax_bald",
     "softrank_bald",
     "true_loss",
+    "two_stages",
     "typiclust",
     "variation_ratio",
     "vote_entropy",

@@ -55,7 +55,9 @@ def _true_boxes(labels, class_names) -> list[Boxes]:
 def _predicted_boxes(found, class_names) -> list[Boxes]:
     pages = []
     for boxes, classes, scores in zip(*found, strict=True):
-        shown = scores > SHOWN
+        # The best come first. The classes of a cell share its box; the most probable one is shown.
+        first = np.sort(np.unique(boxes, axis=0, return_index=True)[1])
+        shown = first[scores[first] > SHOWN]
         names = [
             f"{class_names[number]}: {score:.2f}" for number, score in zip(classes[shown], scores[shown], strict=True)
         ]

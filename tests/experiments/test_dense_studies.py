@@ -14,6 +14,7 @@ from bal.studies._maps import Boxes, Maps, plot_maps
 from bal.studies.settings import Settings
 from bal.studies.tasks import Task, task_of
 from experiments.depth import study as depth
+from experiments.detection import pictures as of_detection
 from experiments.detection import rules
 from experiments.detection import study as detection
 from experiments.segmentation import pictures
@@ -137,3 +138,11 @@ def test_boxes_are_drawn_around_the_pixels_that_they_hold():
     assert drawn.get_bbox().extents.tolist() == [1.5, 0.5, 7.5, 3.5]
     assert [text.get_text() for text in figure.axes[0].texts] == ["a"]
     assert not figure.axes[1].patches
+
+
+def test_of_the_classes_of_a_cell_the_most_probable_one_is_drawn():
+    boxes = np.array([[[0, 0, 4, 4], [8, 8, 9, 9], [0, 0, 4, 4], [2, 2, 3, 3]]])
+    found = bal.types.Detections(boxes, np.array([[1, 0, 0, 1]]), np.array([[0.9, 0.6, 0.5, 0.1]]))
+    (page,) = of_detection._predicted_boxes(found, ("a", "b"))
+    assert page.corners.tolist() == [[0, 0, 4, 4], [8, 8, 9, 9]]
+    assert page.names == ["b: 0.90", "a: 0.60"]

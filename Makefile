@@ -17,7 +17,7 @@ test: .venv/installed
 
 # The site, in build/docs/index.html. It is built without a network, and any warning fails.
 docs: .venv/documents
-	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs build/docs
+	$(BIN)/python -m sphinx -E -W --keep-going --quiet -b html docs build/docs
 
 # Wheel and sdist, as they would be published, and the core alone in a fresh environment.
 package: .venv/installed

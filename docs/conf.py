@@ -12,11 +12,12 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # jaxtyping then shows shapes as Float[Array, "S N C"], without the name of its module.
 typing.GENERATING_DOCUMENTATION = "bal"  # type: ignore[attr-defined]
 
-from building import copies, fields, reference
+from building import copies, fields, pictures, reference
 
 import bal
 
 copies.write(DOCS.parent, DOCS / "generated")
+pictures.write(DOCS / "generated" / "figures")
 reference.write(DOCS / "generated" / "reference")
 
 project = "bal"
@@ -29,7 +30,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # MathJax comes from a package, so equations show without a network too
     "sphinx.ext.viewcode",
     "sphinx_design",
     "myst_nb",

@@ -73,7 +73,7 @@ class _GalCNN(nnx.Module):
         height, width, channels = shape
         self.first = _Convolution(channels, 32, 4, rngs)
         self.second = _Convolution(32, 32, 4, rngs)
-        self.dense = DropoutLinear((height - 6) // 2 * ((width - 6) // 2) * 32, 128, 0.25, rngs)
+        self.dense = DropoutLinear((height - 6) // 2 * ((width - 6) // 2) * 32, 128, rngs)
         self.last = nnx.Linear(128, num_outputs, rngs=rngs)
 
     def trunk(self, inputs):
@@ -84,7 +84,7 @@ class _GalCNN(nnx.Module):
         if rng_key is None:
             return jax.nn.relu(self.dense.sample(hidden, None))
         key_dense, key_last = jax.random.split(rng_key)
-        hidden = jax.nn.relu(self.dense.sample(hidden, key_dense))
+        hidden = jax.nn.relu(self.dense.sample(hidden, dropout_mask(key_dense, hidden.shape[1:], 0.25)))
         return hidden * dropout_mask(key_last, hidden.shape[1:], 0.5)[None]
 
     def readout(self, embeddings):
@@ -100,7 +100,8 @@ class _GalCNN(nnx.Module):
         key_dense, key_last = jax.random.split(rng_key)
         first = jax.nn.relu(self.first.train_step(inputs))
         second = max_pool(jax.nn.relu(self.second.train_step(first)))
-        dense = jax.nn.relu(self.dense.train_step(second.reshape(inputs.shape[0], -1), key_dense))
+        flat = second.reshape(inputs.shape[0], -1)
+        dense = jax.nn.relu(self.dense.linear(flat * dropout_mask(key_dense, flat.shape, 0.25)))
         features = {"first": first, "second": second, "dense": dense}
         return self.last(dense * dropout_mask(key_last, dense.shape, 0.5)), features
 

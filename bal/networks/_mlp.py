@@ -6,7 +6,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from bal.networks._dropout import DropoutLinear, check_rate, dropout_mask
+from bal.networks._dropout import DropoutLinear, check_rate, dropout_masks
 from bal.networks._from_module import network_from_module
 from bal.networks._network import Network
 from bal.types import RngKey
@@ -62,7 +62,7 @@ class MLP(nnx.Module):
     def __init__(self, sizes: tuple[int, ...], num_outputs: int, dropout_rate: float, residual: bool, rngs: nnx.Rngs):
         self.first = nnx.Linear(sizes[0], sizes[1], rngs=rngs)
         pairs = zip(sizes[1:], sizes[2:], strict=False)
-        self.hidden = nnx.List([DropoutLinear(a, b, dropout_rate, rngs) for a, b in pairs])
+        self.hidden = nnx.List([DropoutLinear(a, b, rngs) for a, b in pairs])
         self.last = nnx.Linear(sizes[-1], num_outputs, rngs=rngs)
         self.dropout_rate = dropout_rate
         self.residual = residual
@@ -81,10 +81,16 @@ class MLP(nnx.Module):
             for layer in self.hidden:
                 hidden = self.after(hidden, layer.sample(hidden, None))
             return hidden
-        keys = jax.random.split(rng_key, len(self.hidden) + 1)
-        for layer, key in zip(self.hidden, keys, strict=False):
-            hidden = self.after(hidden, layer.sample(hidden, key))
-        return hidden * dropout_mask(keys[-1], hidden.shape[1:], self.dropout_rate)[None]
+        *masks, last = self.masks(rng_key)
+        for layer, mask in zip(self.hidden, masks, strict=True):
+            hidden = self.after(hidden, layer.sample(hidden, mask))
+        return hidden * last[None]
+
+    def masks(self, rng_key: RngKey, *leading: int) -> list[Float[Array, "..."]]:
+        """Dropout of each hidden layer, [*leading, W]."""
+        widths = [*(layer.linear.kernel.shape[0] for layer in self.hidden), self.last.kernel.shape[0]]
+        keys = jax.random.split(rng_key, len(widths))
+        return dropout_masks(keys, [(*leading, width) for width in widths], self.dropout_rate)
 
     def readout(self, embeddings: Float[Array, "n D"]) -> Float[Array, "n P"]:
         return self.last(embeddings)
@@ -96,12 +102,11 @@ class MLP(nnx.Module):
         return _by_name(levels)
 
     def training_pass(self, rng_key: RngKey, inputs: Float[Array, "n ..."]):
-        keys = jax.random.split(rng_key, len(self.hidden) + 1)
+        *masks, last = self.masks(rng_key, inputs.shape[0])
         levels = [self.trunk(inputs)]
-        for layer, key in zip(self.hidden, keys, strict=False):
-            levels.append(self.after(levels[-1], layer.train_step(levels[-1], key)))
-        hidden = levels[-1] * dropout_mask(keys[-1], levels[-1].shape, self.dropout_rate)
-        return self.readout(hidden), _by_name(levels)
+        for layer, mask in zip(self.hidden, masks, strict=True):
+            levels.append(self.after(levels[-1], layer.linear(levels[-1] * mask)))
+        return self.readout(levels[-1] * last), _by_name(levels)
 
 
 def _by_name(levels: list[Array]) -> dict[str, Array]:

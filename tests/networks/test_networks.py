@@ -10,7 +10,7 @@ import pytest
 
 from bal.networks import NETWORKS, cnn, deterministic_outputs, mlp
 from bal.networks._convolution import convolve, convolve_for_training, max_pool
-from bal.networks._dropout import DropoutLinear, dropout_mask
+from bal.networks._dropout import DropoutLinear, dropout_mask, dropout_masks
 
 # Networks whose draws are dropout masks: name -> (network, shape of one input). The others have files of their own.
 CASES = {
@@ -211,12 +211,20 @@ def test_a_shared_mask_on_the_kernel_is_a_mask_on_the_inputs(rng_key):
 
     @jax.jit
     def run(rng_key):
-        layer = DropoutLinear(6, 4, 0.5, nnx.Rngs(params=rng_key))
-        inputs = jax.random.normal(rng_key, (3, 6))
-        expected = layer.linear(inputs * dropout_mask(rng_key, (6,), 0.5)[None])
-        return layer.sample(inputs, rng_key), expected
+        layer = DropoutLinear(6, 4, nnx.Rngs(params=rng_key))
+        inputs, mask = jax.random.normal(rng_key, (3, 6)), dropout_mask(rng_key, (6,), 0.5)
+        return layer.sample(inputs, mask), layer.linear(inputs * mask[None])
 
     np.testing.assert_allclose(*run(rng_key), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.5])
+def test_masks_of_several_keys_are_those_of_each_key(rate, rng_key):
+    keys, shapes = jax.random.split(rng_key, 3), [(40, 3), (7,), (90,)]
+    together = jax.jit(lambda keys: dropout_masks(keys, shapes, rate))(keys)
+    for key, shape, mask in zip(keys, shapes, together, strict=True):
+        np.testing.assert_array_equal(mask, dropout_mask(key, shape, rate))
+        assert len(np.unique(mask)) == 2
 
 
 def test_parameter_counts_are_those_of_the_papers():

@@ -85,6 +85,8 @@ HEAVY = {
     "tyro": "studies",
     "rich": "studies",
     "filelock": "studies",
+    "anywidget": "labelling",
+    "traitlets": "labelling",
     "jinja2": None,
     "plotly": None,
 }
@@ -143,6 +145,7 @@ def test_importing_bal_loads_nothing_heavy():
         "sklearn",
         "pandas",
         "torch",
+        "anywidget",
         "scipy.stats",
         "tyro",
     )

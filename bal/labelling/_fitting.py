@@ -1,8 +1,6 @@
 """When the next round is fitted: once its batch is answered, now or in a thread."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -18,7 +16,7 @@ class Fitting:
     def __init__(self, journal: Journal, rounds: Rounds, *, num_rounds: int, background: bool):
         self.journal, self.rounds, self._num_rounds = journal, rounds, num_rounds
         self._thread = ThreadPoolExecutor(1) if background else None
-        self._result: Callable[[], tuple[LoopState, StepInfo]] | None = None
+        self._future: Future[tuple[LoopState, StepInfo]] | None = None
         self._last: tuple[int, LoopState] | None = None  # round, and its state after ask
 
     def kept(self) -> list[Event]:
@@ -29,33 +27,41 @@ class Fitting:
         """What they mean."""
         return history(self.kept())
 
+    def batch(self, record: History) -> list[int]:
+        """The points of the batch, in the order of their use."""
+        return list(record.asked[-1].points) if record.asked else self.rounds.first_points(record)
+
     def open_points(self, record: History) -> list[int]:
         """The points of the batch that are still to answer."""
-        if record.asked:
-            return [point for point in record.asked[-1].points if point not in record.responses]
-        labels = labels_of(record)
-        return [point for point in self.rounds.first_points(record) if point not in labels]
+        known = record.responses if record.asked else labels_of(record)
+        return [point for point in self.batch(record) if point not in known]
 
     def start(self) -> None:
         """Fit the next round if that is due; in the thread, where there is one, the call returns at once."""
         kept = self.kept()
         record = history(kept)
         nothing_left = bool(record.asked) and not record.asked[-1].points
-        if self._result is not None or self.open_points(record) or len(record.asked) == self._num_rounds:
+        if self._future is not None or self.open_points(record) or len(record.asked) == self._num_rounds:
             return
         if nothing_left:
             return
-        fit = partial(self._fit, kept)
-        self._result = fit if self._thread is None else self._thread.submit(fit).result
         if self._thread is None:
-            self.settle()
+            self._write(*self._fit(kept))
+        else:
+            self._future = self._thread.submit(self._fit, kept)
+
+    @property
+    def running(self) -> bool:
+        """Whether :meth:`settle` would wait."""
+        return self._future is not None and not self._future.done()
 
     def settle(self) -> None:
         """Wait for the fit that was begun, and write down for which points it asks."""
-        if self._result is None:
-            return
-        result, self._result = self._result, None  # a fit that fails is begun again, not kept
-        state, info = result()
+        if self._future is not None:
+            future, self._future = self._future, None  # a fit that fails is begun again, not kept
+            self._write(*future.result())
+
+    def _write(self, state: LoopState, info: StepInfo) -> None:
         record = self.record()
         points, scores = asked_points(info, self.rounds.size), np.asarray(info.selection.scores).tolist()
         metrics = {name: float(value) for name, value in info.metrics.items()}
@@ -68,7 +74,7 @@ class Fitting:
         """Drop the fit and the state, since an undo changes what they followed from."""
         if self._thread is not None:
             self._thread.submit(lambda: None).result()  # waits for the fit that is running
-        self._result = self._last = None
+        self._future = self._last = None
 
     def last_state(self, kept: list[Event]) -> LoopState | None:
         """The state after the last ``ask``; None before the first."""

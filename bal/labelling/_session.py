@@ -1,8 +1,9 @@
 """A person as the oracle: what to answer now, what was answered, and who said it."""
 
 import datetime
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,16 +17,19 @@ from bal.labelling._history import (
     LATER,
     NEVER,
     UNDO,
-    History,
     disagreements,
     history,
     labels_of,
 )
+from bal.labelling._intake import accepted
 from bal.labelling._labels import from_journal, to_journal
 from bal.labelling._records import Answer, Progress
 from bal.loop import ActiveLearner, LoopState
 from bal.types import Dataset, Keys, PyTree, RngKey
-from bal.validation import check_choice, check_count, check_indices
+from bal.validation import check_count, check_indices
+
+if TYPE_CHECKING:
+    from bal.labelling._widget import LabellingWidget
 
 Index = int | np.integer
 
@@ -71,6 +75,32 @@ class Session:
         kept = self._fitting.kept()
         return self._cards.card(point, history(kept), self._fitting.last_state(kept))
 
+    def batch(self) -> list[int]:
+        """The points of the batch, answered or not, in the order of their use; it does not wait for a running fit."""
+        return self._fitting.batch(self._fitting.record())
+
+    def fitting(self) -> bool:
+        """Whether the next round is being fitted. It begins a fit that is due; once False, nothing waits."""
+        self._fitting.start()
+        running = self._fitting.running
+        if not running:
+            self._fitting.settle()
+        return running
+
+    def widget(self, *, render: Callable[[Card], Any] | None = None) -> "LabellingWidget":
+        """Cards of the batch in a notebook, answered by keys; ``background=True`` keeps the kernel free during fits.
+
+        Args:
+          render: from a card to its text, which is escaped, or to an object with ``_repr_html_``, such as
+            ``IPython.display.HTML(...)``, whose HTML is used as it is; None: images [H, W, 1 or 3], or a table.
+
+        Raises:
+          ValueError: labels that are neither classes of a known number nor real numbers.
+        """
+        from bal.labelling._widget import LabellingWidget
+
+        return LabellingWidget(self, render)
+
     # What a person says.
 
     def answer(self, label: Any, *, point: Index | None = None, who: str | None = None) -> None:
@@ -95,21 +125,8 @@ class Session:
         """
         self._fitting.settle()
         record = self._fitting.record()
-        known = {(answer.point, answer.who): (answer.kind, answer.label) for answer in self.answers()}
-        points, new = set(labels_of(record)), []
-        for answer in answers:
-            self._check(answer, record)
-            label = None
-            if answer.kind == LABEL:
-                label = to_journal(self.learner, self._blank, self._names, answer.label)
-                points.add(answer.point)
-            if known.get((answer.point, answer.who)) != (answer.kind, label):
-                new.append(answer._replace(label=label))
-        budget = self._blank.pool.indices.shape[0]
-        if len(points) > budget:
-            raise ValueError(
-                f"expected at most {budget} labels, the label budget, got {len(points)}: build more rounds"
-            )
+        to_numbers = partial(to_journal, self.learner, self._blank, self._names)
+        new = accepted(answers, record, self._fitting.batch(record), self._blank.pool.indices.shape[0], to_numbers)
         for point, who, when, kind, label in new:
             held = {"label": label} if kind == LABEL else {}
             self._fitting.journal.append({"event": kind, "point": point, **held, "who": who, "when": when})
@@ -222,20 +239,6 @@ class Session:
                 raise ValueError("expected a batch with a point to answer, got none: call next(), or name the point")
             point = open_points[0]
         self.add([Answer(_whole(point), kind=kind, label=label, **self._signed(who))])
-
-    def _check(self, answer: Answer, record: History) -> None:
-        """Raise unless this may be said of this point now."""
-        check_choice("kind", answer.kind, (LABEL, LATER, NEVER))
-        batch = record.asked[-1].points if record.asked else self._fitting.rounds.first_points(record)
-        asked = {point for former in record.asked for point in former.points}
-        if answer.point not in asked and answer.point not in record.responses and answer.point not in batch:
-            raise ValueError(
-                f"expected a point that was asked for, got {answer.point}: answer those of next() or cards()"
-            )
-        if answer.kind != LABEL and answer.point not in batch:
-            raise ValueError(
-                f"expected a point of the batch, got {answer.point}: a model has learned from its label, correct it"
-            )
 
     def _signed(self, who: str | None) -> dict[str, str]:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,70 @@
+// What a card shows of a point, and why it was asked for. `widget.js` follows in the same module.
+
+function make(tag, className, text, attributes = {}) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text; // never as HTML
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
+const fixed = (value) => (value === null ? "–" : Math.abs(value) >= 1000 ? value.toPrecision(4) : value.toFixed(3));
+
+function picture({ images = [], rows = [], text, html, problem }, point) {
+  const node = make("div", "bal-content");
+  for (const src of images) node.append(make("img", "", undefined, { src, alt: `point ${point}` }));
+  if (rows.length) {
+    const table = make("table");
+    for (const [name, value] of rows) {
+      const row = make("tr");
+      row.append(make("th", "", name, { scope: "row" }), make("td", "", value));
+      table.append(row);
+    }
+    node.append(table);
+  }
+  if (text !== undefined) node.append(make("p", "bal-text", text));
+  if (problem !== undefined) node.append(make("p", "bal-problem", problem));
+  if (html !== undefined) {
+    const own = make("div");
+    own.innerHTML = html; // the renderer of the user has marked it as HTML
+    node.append(own);
+  }
+  return node;
+}
+
+function reasons(card) {
+  const node = make("div", "bal-why");
+  const guesses = make("div", "bal-guesses");
+  node.append(guesses);
+  for (const { name, probability } of card.guesses) {
+    const line = make("div", "bal-guess");
+    line.append(make("span", "bal-name", name, { title: name }));
+    if (probability !== null) {
+      const bar = make("span", "bal-bar");
+      bar.append(make("span", "bal-part"));
+      bar.firstChild.style.width = `${100 * probability}%`;
+      line.append(bar, make("span", "bal-number", probability.toFixed(2)));
+    }
+    guesses.append(line);
+  }
+  if (card.epistemic !== null && card.aleatoric !== null) {
+    const whole = Math.max(card.epistemic + card.aleatoric, 1e-12);
+    const bar = make("div", "bal-bar bal-split", undefined, { "aria-hidden": "true" });
+    bar.append(make("span", "bal-epistemic"), make("span", "bal-aleatoric"));
+    bar.firstChild.style.width = `${(100 * Math.max(card.epistemic, 0)) / whole}%`;
+    bar.lastChild.style.width = `${(100 * Math.max(card.aleatoric, 0)) / whole}%`;
+    node.append(bar);
+    const title = `uncertainty (${card.unit}): epistemic, which labels remove, and aleatoric, noise of the labels`;
+    const unit = card.unit === "nats" ? " nats" : "";
+    const legend = make("div", "bal-legend", undefined, { title });
+    legend.append(
+      make("span", "bal-of-epistemic", `epistemic ${fixed(card.epistemic)}${unit}`),
+      make("span", "bal-of-aleatoric", `aleatoric ${fixed(card.aleatoric)}${unit}`),
+    );
+    node.append(legend);
+  }
+  if (card.score !== null) node.append(make("div", "bal-score", `asked for by score ${fixed(card.score)}`));
+  if (card.near.length) node.append(make("div", "bal-score", `nearest labels: ${card.near.join(", ")}`));
+  return node;
+}
+

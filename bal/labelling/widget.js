@@ -1,0 +1,228 @@
+// The labelling page of a notebook: it shows what the session says and sends what a person does. It keeps no answers.
+
+const WAIT = 200; // ms between two looks at a fit that runs
+const PATIENCE = 10000; // ms without an answer, after which the kernel is said to be silent
+
+function render({ model, el }) {
+  const view = Math.random().toString(36).slice(2);
+  const sent = new Map(); // id -> point: messages without an answer
+  let later = []; // what waits for a fit: undone answers and corrections
+  let nodes = new Map(); // point -> its card
+  let count = 0;
+  let sentAt = 0;
+  let patience, looking; // timers
+  let before = {}; // answers of the last status
+
+  // Lumino, which reads the keys of JupyterLab, leaves those below this mark alone.
+  const root = make("div", "bal-label", undefined, { "data-lm-suppress-shortcuts": "true", tabindex: "-1" });
+  const progress = make("div", "bal-progress");
+  const words = make("span", "bal-words");
+  const meter = make("progress", "", undefined, { "aria-label": "labels of the budget" });
+  const undo = make("button", "bal-plain", undefined, { type: "button" });
+  undo.append(make("kbd", "", "u"), " undo");
+  progress.append(words, meter, undo);
+  const state = make("div", "bal-state", undefined, { role: "status" });
+  const fault = make("div", "bal-fault", undefined, { role: "alert" });
+  const grid = make("div", "bal-grid");
+  const classes = model.get("classes");
+  const keys = classes.map(({ key }) => key).filter((key) => key);
+  const range = keys.length > 2 ? `${keys[0]}–${keys[keys.length - 1]}` : keys.join(", ");
+  const help = make("div", "bal-help");
+  const legend = [[range, "class"], ["s", "skip"], ["c", "cannot tell"], ["u", "undo"], ["← →", "another card"]];
+  for (const [key, meaning] of keys.length ? legend : [["Enter", "answer"], ["Esc, then s c u", "skip, cannot tell, undo"]]) {
+    const one = make("span");
+    one.append(make("kbd", "", key), ` ${meaning}`);
+    help.append(one);
+  }
+  root.append(progress, state, fault, grid, help);
+  el.replaceChildren(root);
+
+  const active = () => root.getRootNode().activeElement;
+  const inside = () => root.contains(active());
+  const selected = () => active()?.closest?.(".bal-card");
+  const points = () => model.get("cards").map(({ point }) => point);
+  const given = () => model.get("status").given ?? {};
+  const isOpen = (point) => !(point in given()) && ![...sent.values()].includes(point);
+
+  function focusOn(node) {
+    const input = node.querySelector?.("input");
+    (input && !node.classList.contains("bal-answered") ? input : node).focus();
+    node.scrollIntoView?.({ block: "nearest" });
+  }
+
+  function focusNext(after) {
+    const order = points();
+    const start = order.indexOf(after) + 1;
+    const next = [...order.slice(start), ...order.slice(0, start)].find(isOpen);
+    focusOn(next === undefined ? root : nodes.get(next));
+  }
+
+  function send(kind, point, label) {
+    if (model.get("status").fitting && kind !== "look") {
+      later.push([kind, point, label]); // the kernel would wait for the fit
+    } else {
+      const id = `${view}-${++count}`;
+      sent.set(id, kind === "label" || kind === "skip" || kind === "cannot tell" ? point : null);
+      model.send({ id, kind, point, label });
+      clearTimeout(patience);
+      patience = setTimeout(update, PATIENCE + 100);
+    }
+    sentAt = Date.now();
+    update();
+  }
+
+  function say(kind, point, label) {
+    if (!nodes.has(point) || [...sent.values()].includes(point)) return;
+    send(kind, point, label);
+    focusNext(point);
+  }
+
+  function buttons(point) {
+    const node = make("div", "bal-buttons");
+    const add = (key, text, act, className = "") => {
+      const button = make("button", className, undefined, { type: "button", tabindex: key ? "-1" : "0", title: text });
+      if (key && key !== text) button.append(make("kbd", "", key), " ");
+      button.append(text);
+      button.addEventListener("click", act);
+      node.append(button);
+    };
+    if (!classes.length) {
+      const form = make("form", "bal-form");
+      const input = make("input", "", undefined, { inputmode: "decimal", "aria-label": `label of point ${point}` });
+      form.append(input, make("button", "", "answer"));
+      form.addEventListener("submit", (event) => {
+        event.preventDefault();
+        if (input.value.trim()) say("label", point, input.value.trim());
+      });
+      node.append(form);
+    }
+    classes.forEach(({ name, key }, label) => add(key, name, () => say("label", point, label)));
+    add("s", "skip", () => say("skip", point), "bal-plain");
+    add("c", "cannot tell", () => say("cannot tell", point), "bal-plain");
+    return node;
+  }
+
+  function drawCards() {
+    const had = inside();
+    nodes = new Map();
+    for (const card of model.get("cards")) {
+      const node = make("div", "bal-card", undefined, { tabindex: "0", role: "group", "aria-label": `point ${card.point}` });
+      node.dataset.point = card.point;
+      const head = make("div", "bal-head");
+      head.append(make("span", "bal-point", `point ${card.point}`), make("span", "bal-given"));
+      node.append(head, picture(card.content, card.point), reasons(card), buttons(card.point));
+      node.addEventListener("click", (event) => {
+        if (!event.target.closest("button, input, a")) focusOn(node);
+      });
+      nodes.set(card.point, node);
+    }
+    grid.replaceChildren(...nodes.values());
+    update();
+    if (had) focusNext(undefined);
+  }
+
+  function update() {
+    const { fitting, done, error, labelled, budget, progress: line } = model.get("status");
+    words.textContent = line ?? "";
+    meter.max = budget ?? 1;
+    meter.value = labelled ?? 0;
+    const answers = given();
+    for (const [point, node] of nodes) {
+      const answer = answers[point];
+      node.classList.toggle("bal-answered", answer !== undefined);
+      node.classList.toggle("bal-sent", [...sent.values()].includes(point));
+      const who = answer?.who ? ` (${answer.who})` : "";
+      node.querySelector(".bal-given").textContent = answer === undefined ? "" : `${answer.text}${who}`;
+    }
+    const silent = sent.size > 0 && Date.now() - sentAt > PATIENCE;
+    const open = points().some((point) => !(point in answers));
+    root.classList.toggle("bal-fitting", Boolean(fitting));
+    state.textContent = silent
+      ? "The kernel does not answer. It is busy, or it ended: then run the cells again. Answers shown are on the disk."
+      : fitting
+        ? `fitting…${later.length ? ` (${later.length} to follow: undo or correction)` : ""}`
+        : done
+          ? "All rounds are answered. Thank you."
+          : "";
+    fault.replaceChildren(...(error ? [make("span", "", error)] : []));
+    if (!fitting && !done && !open) {
+      const again = make("button", "bal-plain", "try again", { type: "button" });
+      again.addEventListener("click", () => send("look"));
+      fault.append(again);
+    }
+  }
+
+  function onStatus() {
+    const { last, fitting } = model.get("status");
+    if (sent.has(last)) {
+      for (const id of [...sent.keys()]) {
+        sent.delete(id); // messages arrive in their order
+        if (id === last) break;
+      }
+    }
+    sentAt = Date.now();
+    update();
+    const reopened = points().find((point) => point in before && isOpen(point));
+    before = given();
+    if (fitting) {
+      clearTimeout(looking); // of another view of the same widget
+      looking = setTimeout(() => send("look"), WAIT);
+    } else if (later.length) {
+      const waiting = later;
+      later = [];
+      for (const message of waiting) send(...message);
+    } else if (inside() && reopened !== undefined) {
+      focusOn(nodes.get(reopened));
+    } else if (inside() && !selected()) {
+      focusNext(undefined);
+    }
+  }
+
+  function move(step) {
+    const order = points();
+    const from = order.indexOf(Number(selected()?.dataset.point ?? -1));
+    const target = nodes.get(order[Math.min(Math.max(from + step, 0), order.length - 1)]);
+    if (target) focusOn(target);
+  }
+
+  root.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.key === "Tab") return;
+    event.stopPropagation();
+    if (event.target.tagName === "INPUT") {
+      if (event.key === "Escape") event.target.closest(".bal-card").focus();
+      return;
+    }
+    if (event.key === "Enter" || event.key === " ") return; // of the button that has the focus
+    const columns = Math.max([...nodes.values()].findIndex((node, k, all) => node.offsetTop > all[0].offsetTop), 1);
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns };
+    const node = selected();
+    const point = node ? Number(node.dataset.point) : points().find(isOpen);
+    const label = classes.findIndex(({ key }) => key && key === event.key);
+    const pressed = event.key.toLowerCase();
+    if (event.key in steps) move(steps[event.key]);
+    else if (event.repeat) return; // a key held down is one answer
+    else if (pressed === "u") send("undo");
+    else if (label >= 0) say("label", point, label);
+    else if (pressed === "s") say("skip", point);
+    else if (pressed === "c") say("cannot tell", point);
+    else return;
+    event.preventDefault();
+  });
+  undo.addEventListener("click", () => {
+    send("undo");
+    root.focus();
+  });
+
+  model.on("change:cards", drawCards);
+  model.on("change:status", onStatus);
+  drawCards();
+  send("look");
+  return () => {
+    clearTimeout(patience);
+    clearTimeout(looking);
+    model.off("change:cards", drawCards);
+    model.off("change:status", onStatus);
+  };
+}
+
+export default { render };

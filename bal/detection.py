@@ -64,14 +64,24 @@ def encode(
 
 
 def decode(cells: Int[Array, "*n 2"], deltas: Float[Array, "*n 4"], *, stride: int) -> Float[Array, "*n 4"]:
-    """The inverse of :func:`encode`."""
+    """The inverse of :func:`encode`.
+
+    Example:
+      >>> decode(jnp.array([[1, 2]]), jnp.zeros((1, 4)), stride=4).tolist()
+      [[2.0, 6.0, 6.0, 10.0]]
+    """
     centres = (cells + deltas[..., :2]) * stride
     half = jnp.exp(deltas[..., 2:]) * (stride / 2)
     return jnp.concatenate([centres - half, centres + half], axis=-1)
 
 
 def mean_map(maps: BoxMap) -> BoxMap:
-    """The log-odds of the mean probabilities over the draws, and the mean boxes: leaves [*n, ...] from [S, *n, ...]."""
+    """The log-odds of the mean probabilities over the draws, and the mean boxes: leaves [*n, ...] from [S, *n, ...].
+
+    Example:
+      >>> mean_map(BoxMap(jnp.zeros((2, 1, 3, 3, 1)), jnp.zeros((2, 1, 3, 3, 4)))).log_odds.shape
+      (1, 3, 3, 1)
+    """
     # Both logarithms, since 1 minus a rounded probability would lose small ones.
     log_present, log_absent = (log_mean_exp(jax.nn.log_sigmoid(sign * maps.log_odds)) for sign in (1, -1))
     return BoxMap(log_present - log_absent, maps.boxes.mean(axis=0))
@@ -88,6 +98,11 @@ def peaks(
 
     Returns:
       Cells, as the number row * w + column, classes, and probabilities, 0 where there are fewer peaks.
+
+    Example:
+      >>> cells, _, _ = peaks(jnp.zeros((1, 3, 3, 1)).at[0, 1, 2, 0].set(4.0), 1)
+      >>> cells.tolist()
+      [[5]]
     """
     n, height, width, num_classes = log_odds.shape
     highest = jax.lax.reduce_window(log_odds, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 1, 1, 1), "SAME")
@@ -103,6 +118,10 @@ def detect(maps: BoxMap, num: int) -> Detections:
     Args:
       maps: predictions with leaves [n, h, w, ...].
       num: places K for objects, of which those without an object have a score of 0.
+
+    Example:
+      >>> detect(BoxMap(jnp.zeros((1, 3, 3, 1)), jnp.zeros((1, 3, 3, 4))), 2).boxes.shape
+      (1, 2, 4)
     """
     cells, classes, scores = peaks(maps.log_odds, num)
     boxes = maps.boxes.reshape(maps.boxes.shape[0], -1, 4)

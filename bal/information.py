@@ -23,7 +23,12 @@ TILE = 2048
 
 
 def finite_log(log_probs: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Raise -inf to ``LOG_ZERO``. NaN stays NaN, so that an invalid prediction is detected."""
+    """Raise -inf to ``LOG_ZERO``. NaN stays NaN, so that an invalid prediction is detected.
+
+    Example:
+      >>> bool(finite_log(jnp.array([-jnp.inf]))[0] == LOG_ZERO)
+      True
+    """
     return jnp.maximum(log_probs, LOG_ZERO)
 
 
@@ -172,6 +177,10 @@ def map_points(
 
     Returns:
       The results of ``fn`` for all points.
+
+    Example:
+      >>> map_points(mutual_information, jnp.zeros((2, 5, 1))).shape
+      (5,)
     """
     return map_chunks(fn, predictions, max(1, TILE // predictions.shape[-1]), axis=1)
 

@@ -11,7 +11,12 @@ from bal.validation import check_nonnegative
 
 
 def warm_start(previous: PyTree, fresh: PyTree) -> PyTree:
-    """Continue from the state of the previous round."""
+    """Continue from the state of the previous round.
+
+    Example:
+      >>> warm_start({"kernel": 1.0}, {"kernel": 0.0})
+      {'kernel': 1.0}
+    """
     return previous
 
 

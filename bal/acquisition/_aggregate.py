@@ -53,7 +53,11 @@ def aggregate(scores: Float[Array, "n *space"], predictions: PyTree, how: Any = 
 
 
 def check_aggregate(how: Any) -> None:
-    """Raise unless this is the name of an aggregate or a function."""
+    """Raise unless this is the name of an aggregate or a function.
+
+    Example:
+      >>> check_aggregate("mean")
+    """
     if not callable(how):
         check_choice("aggregate", how, AGGREGATES)
 

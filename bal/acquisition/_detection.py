@@ -24,6 +24,11 @@ def likely_objects(maps: BoxMap) -> tuple[BoxMap, Float[Array, "n K"]]:
       Predictions with leaves [S, n, K, ...], and the probability of each peak's class in the mean prediction, 0 where
       there are fewer peaks than places. All draws are looked at in the same cells, so no boxes need to be matched.
 
+    Example:
+      >>> objects, probabilities = likely_objects(BoxMap(jnp.zeros((2, 1, 3, 3, 1)), jnp.zeros((2, 1, 3, 3, 4))))
+      >>> objects.boxes.shape, probabilities.shape
+      ((2, 1, 9, 4), (1, 9))
+
     References:
       Zhou et al. 2019, Objects as points, arXiv:1904.07850
     """
@@ -65,6 +70,10 @@ def class_entropy(maps: BoxMap) -> Float[Array, "*n"]:
 
     Args:
       maps: predictions with leaves [S, *n, ...], of objects or of cells.
+
+    Example:
+      >>> round(float(class_entropy(BoxMap(jnp.zeros((1, 1, 1)), jnp.zeros((1, 1, 4))))[0]), 4)
+      0.6931
     """
     mean = mean_map(maps).log_odds
     return entropy(_log_probs(BoxMap(mean, maps.boxes))).sum(axis=-1)
@@ -138,7 +147,11 @@ def aggregate_objects(
 
 
 def check_object_aggregate(how: Any) -> None:
-    """Raise unless this is the name of an aggregate of objects."""
+    """Raise unless this is the name of an aggregate of objects.
+
+    Example:
+      >>> check_object_aggregate("sum")
+    """
     check_choice("aggregate", how, OBJECT_AGGREGATES)
 
 

@@ -26,6 +26,12 @@ def object_difficulty(detections: Detections, labels: PyTree) -> Float[Array, "n
     Returns:
       From 0, for a sure and exact detection, to 1, for none.
 
+    Example:
+      >>> box = jnp.array([[[0.0, 0.0, 4.0, 4.0]]])
+      >>> found = Detections(box, jnp.array([[1]]), jnp.ones((1, 1)))
+      >>> object_difficulty(found, {"boxes": box, "classes": jnp.array([[1]])}).tolist()
+      [[0.0]]
+
     References:
       Yang et al. 2022, Plug and play active learning for object detection, equation 2, arXiv:2211.11612
     """

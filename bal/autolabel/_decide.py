@@ -164,6 +164,12 @@ def choose(
 
     Raises:
       ValueError: ``max_automatic`` is not between 1 and N, or the threshold is NaN.
+
+    Example:
+      >>> import jax
+      >>> uncertainty, threshold = jnp.array([0.1, 0.9, 0.3]), jnp.float32(0.5)
+      >>> choose(jax.random.key(0), uncertainty, jnp.ones(3, bool), threshold, max_automatic=3).indices.tolist()
+      [0, 2, 3]
     """
     if is_concrete(threshold) and np.isnan(threshold).any():
         raise ValueError("expected the threshold of the rule to be a number, got nan")
@@ -172,7 +178,11 @@ def choose(
 
 
 def check_max_automatic(max_automatic: int, num_points: int) -> None:
-    """Raise unless ``max_automatic`` is between 1 and the number of points."""
+    """Raise unless ``max_automatic`` is between 1 and the number of points.
+
+    Example:
+      >>> check_max_automatic(10, num_points=100)
+    """
     if not 1 <= max_automatic <= num_points:
         raise ValueError(f"expected max_automatic between 1 and the number of points {num_points}, got {max_automatic}")
     check_count("max_automatic", max_automatic)

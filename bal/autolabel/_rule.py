@@ -95,7 +95,12 @@ def calibrate(rule: Rule, log_probs: Float[Array, "S M C"], labels: Array, weigh
 
 
 def check_calibration(rule: Rule, num_points: int | None) -> None:
-    """Raise if no model could satisfy a rule because there are no calibration points, or too few."""
+    """Raise if no model could satisfy a rule because there are no calibration points, or too few.
+
+    Example:
+      >>> from bal.autolabel import confidence_above
+      >>> check_calibration(confidence_above(0.9), num_points=None)
+    """
     if rule.num_calibration and (num_points is None or num_points < rule.num_calibration):
         raise ValueError(
             f"expected at least {rule.num_calibration} calibration points, without which no model can satisfy this "

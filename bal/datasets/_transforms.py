@@ -23,6 +23,11 @@ def repeated(rng_key: RngKey, dataset: Dataset, *, copies: int, noise: float = 0
     Raises:
       ValueError: ``copies`` below 1, negative ``noise``, or noise on inputs that are all integers.
 
+    Example:
+      >>> dataset = Dataset(np.arange(6.0)[:, None], np.array([0, 0, 0, 1, 1, 1]))
+      >>> repeated(jax.random.key(0), dataset, copies=2).pool_inputs.shape
+      (12, 1)
+
     References:
       Kirsch et al. 2019, BatchBALD, arXiv:1906.08158
     """
@@ -53,6 +58,11 @@ def imbalanced(rng_key: RngKey, dataset: Dataset, *, class_fractions: Sequence[f
     Raises:
       ValueError: labels that are not classes, a fraction outside [0, 1], the wrong number of fractions, or no point
         left.
+
+    Example:
+      >>> dataset = Dataset(np.arange(6.0)[:, None], np.array([0, 0, 0, 1, 1, 1]))
+      >>> imbalanced(jax.random.key(0), dataset, class_fractions=(1.0, 0.0)).pool_labels.tolist()
+      [0, 0, 0]
     """
     labels = _pool_labels(dataset)
     if not hasattr(labels, "dtype") or not jnp.issubdtype(labels.dtype, jnp.integer) or labels.ndim != 1:
@@ -83,6 +93,11 @@ def subset(rng_key: RngKey, dataset: Dataset, *, num_pool: int | None = None, nu
 
     Raises:
       ValueError: a count that is not between 1 and the number of points, or no test set.
+
+    Example:
+      >>> dataset = Dataset(np.arange(6.0)[:, None], np.array([0, 0, 0, 1, 1, 1]))
+      >>> subset(jax.random.key(0), dataset, num_pool=4).pool_inputs.shape
+      (4, 1)
     """
     key_pool, key_test = jax.random.split(rng_key)
     if num_pool is not None:
@@ -108,6 +123,12 @@ def hold_out_validation(rng_key: RngKey, dataset: Dataset, *, num_validation: in
 
     Raises:
       ValueError: no labels, or at least as many validation points as pool points.
+
+    Example:
+      >>> dataset = Dataset(np.arange(6.0)[:, None], np.array([0, 0, 0, 1, 1, 1]))
+      >>> dataset = hold_out_validation(jax.random.key(0), dataset, num_validation=2)
+      >>> dataset.validation.inputs.shape, dataset.pool_inputs.shape
+      ((2, 1), (4, 1))
     """
     held_out, rest = _hold_out(rng_key, dataset, num_validation, "num_validation")
     return rest._replace(validation=held_out)
@@ -125,6 +146,12 @@ def hold_out_calibration(rng_key: RngKey, dataset: Dataset, *, num_calibration: 
 
     Raises:
       ValueError: no labels, or at least as many calibration points as pool points.
+
+    Example:
+      >>> dataset = Dataset(np.arange(6.0)[:, None], np.array([0, 0, 0, 1, 1, 1]))
+      >>> dataset = hold_out_calibration(jax.random.key(0), dataset, num_calibration=2)
+      >>> dataset.calibration.inputs.shape, dataset.pool_inputs.shape
+      ((2, 1), (4, 1))
     """
     held_out, rest = _hold_out(rng_key, dataset, num_calibration, "num_calibration")
     return rest._replace(calibration=held_out)

@@ -18,6 +18,19 @@ def run(rng_key: RngKey | Keys, learner: ActiveLearner, dataset: Dataset) -> tup
 
     Returns:
       The last state, and the info of each round stacked along a first axis [num_rounds].
+
+    Example:
+      >>> import optax, bal
+      >>> dataset = bal.datasets.load("two_moons")
+      >>> network = bal.networks.mlp(num_outputs=2, hidden_sizes=(8,), dropout_rate=0.2)
+      >>> posterior = bal.posteriors.mc_dropout(
+      ...     network, bal.likelihoods.categorical(), optax.adam(1e-2), num_steps=5, minibatch_size=4
+      ... )
+      >>> learner = bal.build(posterior, bal.strategies.bald(batch_size=2), num_initial=4, num_rounds=3)
+      >>> program = jax.jit(lambda rng_key: run(rng_key, learner, dataset))
+      >>> state, info = jax.eval_shape(program, jax.random.key(0))  # program(key) runs it; here, the shapes suffice
+      >>> info.num_labelled.shape, state.pool.indices.shape
+      ((3,), (10,))
     """
 
     def body(state: LoopState, _):

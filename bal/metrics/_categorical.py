@@ -12,7 +12,13 @@ NUM_BINS = 15  # of the calibration error, as in its paper
 
 
 def is_correct(log_probs: Float[Array, "*n C"], labels: Int[Array, "*n"]) -> Bool[Array, "*n"]:
-    """Whether the most probable class is the label."""
+    """Whether the most probable class is the label.
+
+    Example:
+      >>> log_probs = jnp.log(jnp.array([[0.75, 0.25], [0.25, 0.75]]))
+      >>> is_correct(log_probs, jnp.array([0, 0])).tolist()
+      [True, False]
+    """
     return log_probs.argmax(axis=-1) == labels
 
 
@@ -41,12 +47,24 @@ def brier_score(log_probs: Float[Array, "*n C"], labels: Int[Array, "*n"]) -> Fl
 
 
 def accuracy(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
-    """Share of the points whose most probable class is the label."""
+    """Share of the points whose most probable class is the label.
+
+    Example:
+      >>> log_probs = jnp.log(jnp.array([[0.75, 0.25], [0.25, 0.75]]))
+      >>> float(accuracy(log_probs, jnp.array([0, 0]), jnp.ones(2)))
+      0.5
+    """
     return weighted_mean(is_correct(log_probs, labels).astype(log_probs.dtype), weights)
 
 
 def brier(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
-    """Mean of the :func:`brier_score`."""
+    """Mean of the :func:`brier_score`.
+
+    Example:
+      >>> log_probs = jnp.log(jnp.array([[0.75, 0.25], [0.25, 0.75]]))
+      >>> round(float(brier(log_probs, jnp.array([0, 0]), jnp.ones(2))), 4)
+      0.625
+    """
     return weighted_mean(brier_score(log_probs, labels), weights)
 
 
@@ -67,6 +85,11 @@ def calibration_gaps(
 
     Returns:
       In points.
+
+    Example:
+      >>> log_probs = jnp.log(jnp.array([[0.75, 0.25], [0.25, 0.75]]))
+      >>> calibration_gaps(log_probs, jnp.array([0, 0]), jnp.ones(2), num_bins=2).round(2).tolist()
+      [0.0, -0.5]
     """
     confidence = jnp.exp(log_probs.max(axis=-1))
     gaps = is_correct(log_probs, labels) - confidence
@@ -95,6 +118,11 @@ def auc(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float
     """Area under the ROC curve: of class 1 for two classes, the mean of one-versus-rest curves for more.
 
     Classes that all points or none have have no curve and are left out of the mean.
+
+    Example:
+      >>> log_probs = jnp.log(jnp.array([[0.75, 0.25], [0.25, 0.75]]))
+      >>> float(auc(log_probs, jnp.array([0, 1]), jnp.ones(2)))
+      1.0
     """
     num_classes = log_probs.shape[-1]
     classes = jnp.arange(num_classes) if num_classes > 2 else jnp.array([1])
@@ -105,7 +133,13 @@ def auc(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float
 def class_counts(
     log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float[Array, " T"]
 ) -> Float[Array, "3 C"]:
-    """Numbers of points with each class as label, as prediction, and as both: sums, which add over chunks of points."""
+    """Numbers of points with each class as label, as prediction, and as both: sums, which add over chunks of points.
+
+    Example:
+      >>> log_probs = jnp.log(jnp.array([[0.75, 0.25], [0.25, 0.75]]))
+      >>> class_counts(log_probs, jnp.array([0, 0]), jnp.ones(2)).shape
+      (3, 2)
+    """
     carried, predicted = (
         jax.nn.one_hot(classes, log_probs.shape[-1], dtype=log_probs.dtype)
         for classes in (labels, log_probs.argmax(axis=-1))

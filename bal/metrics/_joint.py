@@ -41,6 +41,10 @@ def dyadic_sets(rng_key: RngKey, num_points: int, *, num_sets: int, set_size: in
       num_sets: sets G.
       set_size: points Z of a set, with repetition.
 
+    Example:
+      >>> dyadic_sets(jax.random.key(0), 100, num_sets=3, set_size=4).shape
+      (3, 4)
+
     References:
       Osband et al. 2022, Evaluating high-order predictive distributions in deep learning, arXiv:2202.13509
     """

@@ -9,7 +9,12 @@ from bal.metrics._weighted import weighted_mean
 def binary_auc(
     scores: Float[Array, " T"], positive: Bool[Array, " T"], weights: Float[Array, " T"]
 ) -> Float[Array, ""]:
-    """Probability that a positive point has a higher score than a negative one; ties count half. nan without both."""
+    """Probability that a positive point has a higher score than a negative one; ties count half. nan without both.
+
+    Example:
+      >>> float(binary_auc(jnp.array([0.1, 0.9]), jnp.array([False, True]), jnp.ones(2)))
+      1.0
+    """
     # A nan of weight 0 must not affect the order.
     scores = jnp.where(weights > 0, scores, 0.0)
     order = jnp.argsort(scores)

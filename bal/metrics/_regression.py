@@ -7,7 +7,12 @@ from bal.metrics._weighted import weighted_mean, weighted_sum
 
 
 def rmse(mean: Float[Array, " T"], labels: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
-    """Root of the mean squared error, in the unit of the labels."""
+    """Root of the mean squared error, in the unit of the labels.
+
+    Example:
+      >>> float(rmse(jnp.array([1.0, 2.0]), jnp.array([1.0, 5.0]), jnp.array([0.0, 1.0])))
+      3.0
+    """
     return jnp.sqrt(weighted_mean((mean - labels) ** 2, weights))
 
 

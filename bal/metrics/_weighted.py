@@ -21,5 +21,10 @@ def weighted_sum(values: Float[Array, "T ..."], weights: Float[Array, " T"]) -> 
 
 
 def weighted_mean(values: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
-    """Mean of the values with these weights; nan if all weights are 0."""
+    """Mean of the values with these weights; nan if all weights are 0.
+
+    Example:
+      >>> float(weighted_mean(jnp.array([1.0, 3.0]), jnp.array([1.0, 0.0])))
+      1.0
+    """
     return weighted_sum(values, weights) / weights.sum()

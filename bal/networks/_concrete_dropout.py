@@ -38,6 +38,9 @@ def concrete_dropout_mlp(
     Raises:
       ValueError: a size below 1, or no hidden layer.
 
+    Example:
+      >>> network = concrete_dropout_mlp(num_outputs=3, hidden_sizes=(16,))
+
     References:
       Gal et al. 2017, Concrete dropout, arXiv:1705.07832
     """

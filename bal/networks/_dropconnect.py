@@ -30,6 +30,9 @@ def dropconnect_mlp(
     Raises:
       ValueError: a size below 1, no hidden layer, or a rate outside [0, 1).
 
+    Example:
+      >>> network = dropconnect_mlp(num_outputs=3, hidden_sizes=(16,))
+
     References:
       Wan et al. 2013, Regularization of neural networks using DropConnect
       Mobiny et al. 2019, DropConnect is effective in modeling uncertainty of Bayesian deep networks, arXiv:1906.04569

@@ -45,6 +45,9 @@ def epinet_mlp(
     Raises:
       ValueError: a size below 1, or no hidden layer in the base network.
 
+    Example:
+      >>> network = epinet_mlp(num_outputs=3, hidden_sizes=(16,))
+
     References:
       Osband et al. 2021, Epistemic neural networks, arXiv:2107.08924
     """

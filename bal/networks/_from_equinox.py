@@ -42,6 +42,10 @@ def from_equinox(
         ``last_layer`` that is not a linear layer with ``num_outputs`` outputs, or (from ``init``) outputs whose shape
         is not [num_outputs], or that are not those of the last layer.
 
+    Example:
+      >>> import equinox as eqx
+      >>> network = from_equinox(lambda key: eqx.nn.MLP(4, 3, width_size=8, depth=1, key=key), num_outputs=3)
+
     References:
       Kidger and Garcia 2021, Equinox: neural networks in JAX via callable PyTrees, arXiv:2111.00254
     """

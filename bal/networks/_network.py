@@ -108,5 +108,14 @@ class Network(NamedTuple):
 
 
 def deterministic_outputs(network: Network, variables: Variables, inputs: PyTree) -> Array:
-    """Outputs without noise: dropout replaced by its mean."""
+    """Outputs without noise: dropout replaced by its mean.
+
+    Example:
+      >>> import jax
+      >>> from bal.networks import mlp
+      >>> network, inputs = mlp(num_outputs=3, hidden_sizes=(8,)), jax.numpy.zeros((2, 4))
+      >>> variables = network.init(jax.random.key(0), inputs)
+      >>> deterministic_outputs(network, variables, inputs).shape
+      (2, 3)
+    """
     return network.readout(variables, network.head(variables, network.trunk(variables, inputs), None))

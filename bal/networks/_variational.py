@@ -146,14 +146,26 @@ def _apply(inputs: Array, kernel: Array, *, training: bool = False) -> Array:
 
 
 def gaussian_weights(params: PyTree) -> list[tuple[Array, Array]]:
-    """Mean and log standard deviation of each Gaussian weight in a network's parameters."""
+    """Mean and log standard deviation of each Gaussian weight in a network's parameters.
+
+    Example:
+      >>> params = {f"kernel{MEAN}": jnp.zeros(3), f"kernel{LOG_DEVIATION}": jnp.zeros(3)}
+      >>> len(gaussian_weights(params))
+      1
+    """
     leaves = {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
     pairs = {name: name.removesuffix(MEAN) + LOG_DEVIATION for name in leaves if name.endswith(MEAN)}
     return [(leaves[name], leaves[other]) for name, other in pairs.items() if other in leaves]
 
 
 def draw_gaussian_weights(rng_key: RngKey, params: PyTree) -> PyTree:
-    """Replace the mean of each Gaussian weight by one sample, and every other leaf by None."""
+    """Replace the mean of each Gaussian weight by one sample, and every other leaf by None.
+
+    Example:
+      >>> params = {f"kernel{MEAN}": jnp.zeros(3), f"kernel{LOG_DEVIATION}": jnp.zeros(3)}
+      >>> draw_gaussian_weights(jax.random.key(0), params)[f"kernel{MEAN}"].shape
+      (3,)
+    """
     leaves = jax.tree_util.tree_leaves_with_path(params)
     named = {_name(path): leaf for path, leaf in leaves}
 
@@ -179,6 +191,11 @@ def divergence_from_prior(params: PyTree, prior_scale: float | Float[Array, ""])
 
     Returns:
       Nats; 0 if the weights follow the prior, or if none is Gaussian.
+
+    Example:
+      >>> params = {f"kernel{MEAN}": jnp.zeros(3), f"kernel{LOG_DEVIATION}": jnp.zeros(3)}
+      >>> float(divergence_from_prior(params, 1.0))
+      0.0
     """
 
     def divergence(mean: Array, log_deviation: Array) -> Array:

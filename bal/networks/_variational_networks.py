@@ -56,6 +56,9 @@ def variational_cnn(*, num_outputs: int, estimator: str = "flipout") -> Network:
 
     Raises:
       ValueError: an unknown estimator, or (from ``init``) images that are too small.
+
+    Example:
+      >>> network = variational_cnn(num_outputs=10)
     """
     check_count("num_outputs", num_outputs)
     check_choice("estimator", estimator, ESTIMATORS)

@@ -45,7 +45,12 @@ class Posterior(NamedTuple):
 
 
 def check_num_samples(num_samples: int | None, max_samples: int | None, name: str = "this posterior") -> int:
-    """The number of draws to take; None means all of them, if their number is fixed."""
+    """The number of draws to take; None means all of them, if their number is fixed.
+
+    Example:
+      >>> check_num_samples(None, 5)
+      5
+    """
     if num_samples is None:
         if max_samples is None:
             raise ValueError(f"expected num_samples for {name}, which has no fixed number of draws, got None")

@@ -17,32 +17,58 @@ from bal.view import PoolView
 
 
 def k_center(*, batch_size: int, features: Features = "embedding") -> Strategy:
-    """A core-set: each point is the one farthest from labelled and chosen ones; see :func:`bal.selection.k_center`."""
+    """A core-set: each point is the one farthest from labelled and chosen ones; see :func:`bal.selection.k_center`.
+
+    Example:
+      >>> k_center(batch_size=5).needs
+      ('embedding',)
+    """
     return _around_labelled(selection.k_center, "center_embeddings", batch_size, features)
 
 
 def max_dist(*, batch_size: int, features: Features = "embedding") -> Strategy:
-    """Points far from labelled and chosen ones, starting at the largest norm; see :func:`bal.selection.max_dist`."""
+    """Points far from labelled and chosen ones, starting at the largest norm; see :func:`bal.selection.max_dist`.
+
+    Example:
+      >>> strategy = max_dist(batch_size=5)
+    """
     return _around_labelled(selection.max_dist, "center_features", batch_size, features)
 
 
 def lcmd(*, batch_size: int, features: Features = "embedding") -> Strategy:
-    """Repeatedly the farthest point of the worst-covered cluster (LCMD); see :func:`bal.selection.lcmd`."""
+    """Repeatedly the farthest point of the worst-covered cluster (LCMD); see :func:`bal.selection.lcmd`.
+
+    Example:
+      >>> lcmd(batch_size=5, features="gradient").needs
+      ('gradient',)
+    """
     return _around_labelled(selection.lcmd, "center_features", batch_size, features)
 
 
 def k_means_plus_plus(*, batch_size: int, features: Features = "embedding") -> Strategy:
-    """A sample of points far from labelled and chosen ones; see :func:`bal.selection.k_means_plus_plus`."""
+    """A sample of points far from labelled and chosen ones; see :func:`bal.selection.k_means_plus_plus`.
+
+    Example:
+      >>> strategy = k_means_plus_plus(batch_size=5)
+    """
     return _around_labelled(selection.k_means_plus_plus, "center_features", batch_size, features)
 
 
 def typiclust(*, batch_size: int, features: Features = "embedding") -> Strategy:
-    """Typical points of clusters without a label; works without any labels; see :func:`bal.selection.typiclust`."""
+    """Typical points of clusters without a label; works without any labels; see :func:`bal.selection.typiclust`.
+
+    Example:
+      >>> strategy = typiclust(batch_size=5)
+    """
     return _around_labelled(selection.typiclust, "center_embeddings", batch_size, features)
 
 
 def k_means(*, batch_size: int, features: Features = "embedding") -> Strategy:
-    """The points nearest to the centres of ``batch_size`` clusters; see :func:`bal.selection.k_means`."""
+    """The points nearest to the centres of ``batch_size`` clusters; see :func:`bal.selection.k_means`.
+
+    Example:
+      >>> strategy = k_means(batch_size=5)
+    """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         return selection.k_means(rng_key, view.map(view.features[features]), view.available, batch_size=batch_size)
@@ -59,6 +85,9 @@ def prob_cover(*, batch_size: int, radius: float | Array | None = None, features
         balls are pure, with as many clusters as classes (for categorical predictions only); see
         :func:`bal.selection.purity_radius`.
       features: between which distances are measured.
+
+    Example:
+      >>> strategy = prob_cover(batch_size=5)
     """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:

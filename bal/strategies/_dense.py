@@ -35,6 +35,9 @@ def foreground_random(*, batch_size: int, share: float = 2 / 3, background: int 
     Raises:
       ValueError: a share outside 0 to 1.
 
+    Example:
+      >>> strategy = foreground_random(batch_size=5)
+
     References:
       Lüth et al. 2025, nnActive: a framework for evaluation of active learning in 3D biomedical segmentation,
       arXiv:2511.19183
@@ -82,6 +85,9 @@ def clasp_pe(
 
     Raises:
       ValueError: a share outside 0 to 1, or a beta that is not positive.
+
+    Example:
+      >>> strategy = clasp_pe(batch_size=5)
 
     References:
       Lüth et al. 2026, Finally outshining the random baseline, arXiv:2601.13677

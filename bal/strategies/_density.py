@@ -12,6 +12,10 @@ def feature_density(*, batch_size: int) -> Strategy:
 
     Scores are negative log-densities in nats.
 
+    Example:
+      >>> feature_density(batch_size=5).needs
+      ('log_density',)
+
     References:
       Mukhoti et al. 2021, Deep deterministic uncertainty: a new simple baseline, arXiv:2102.11582
     """

@@ -36,6 +36,9 @@ def detection_uncertainty(
     Raises:
       ValueError: another name, or a threshold outside 0 to 1.
 
+    Example:
+      >>> strategy = detection_uncertainty(batch_size=5, of="box", aggregate="max")
+
     References:
       Riedlinger et al. 2022, Towards rapid prototyping and comparability in active learning for deep object detection,
       arXiv:2212.10836
@@ -68,6 +71,9 @@ def difficulty_weighted(*, batch_size: int, aggregate: str = "sum", threshold: f
 
     Raises:
       ValueError: another name, or a threshold outside 0 to 1.
+
+    Example:
+      >>> strategy = difficulty_weighted(batch_size=5)
 
     References:
       Yang et al. 2022, Plug and play active learning for object detection, arXiv:2211.11612

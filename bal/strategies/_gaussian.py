@@ -15,17 +15,29 @@ from bal.view import PoolView
 
 
 def epistemic_variance(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
-    """The points whose predicted mean is most uncertain; see :func:`bal.acquisition.epistemic_variance`."""
+    """The points whose predicted mean is most uncertain; see :func:`bal.acquisition.epistemic_variance`.
+
+    Example:
+      >>> strategy = epistemic_variance(batch_size=5)
+    """
     return _of_variances(acquisition.epistemic_variance, lambda variance, noise: variance, batch_size, aggregate)
 
 
 def gaussian_bald(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
-    """The points whose labels are most informative about the function; see :func:`bal.acquisition.gaussian_bald`."""
+    """The points whose labels are most informative about the function; see :func:`bal.acquisition.gaussian_bald`.
+
+    Example:
+      >>> strategy = gaussian_bald(batch_size=5)
+    """
     return _of_variances(acquisition.gaussian_bald, acquisition.covariance_bald, batch_size, aggregate)
 
 
 def gaussian_epig(*, batch_size: int) -> Strategy:
-    """The points whose labels are most informative about the targets; see :func:`bal.acquisition.gaussian_epig`."""
+    """The points whose labels are most informative about the targets; see :func:`bal.acquisition.gaussian_epig`.
+
+    Example:
+      >>> strategy = gaussian_epig(batch_size=5)
+    """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         targets = predict(view, view.target_inputs)

@@ -31,6 +31,9 @@ def batch_bald(*, batch_size: int, num_configurations: int = 10_000, num_candida
 
     Raises:
       ValueError: fewer candidates than ``batch_size``.
+
+    Example:
+      >>> strategy = batch_bald(batch_size=5)
     """
     _check_candidates(num_candidates, batch_size)
 
@@ -60,6 +63,9 @@ def batch_epig(*, batch_size: int, num_configurations: int = 100, num_candidates
 
     Raises:
       ValueError: fewer candidates than ``batch_size``.
+
+    Example:
+      >>> strategy = batch_epig(batch_size=5)
     """
     _check_candidates(num_candidates, batch_size)
 
@@ -86,7 +92,11 @@ def batch_epig(*, batch_size: int, num_configurations: int = 100, num_candidates
 
 
 def acs_fw(*, batch_size: int) -> Strategy:
-    """A batch whose log-likelihood approximates that of the whole pool; see :func:`bal.selection.acs_fw`."""
+    """A batch whose log-likelihood approximates that of the whole pool; see :func:`bal.selection.acs_fw`.
+
+    Example:
+      >>> strategy = acs_fw(batch_size=5)
+    """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         features = view.map(lambda inputs: selection.log_likelihood_features(view.predict(inputs)))
@@ -96,7 +106,11 @@ def acs_fw(*, batch_size: int) -> Strategy:
 
 
 def class_balanced(*, batch_size: int) -> Strategy:
-    """BALD, with equal numbers of labels of each (predicted) class; see :func:`bal.selection.class_balanced`."""
+    """BALD, with equal numbers of labels of each (predicted) class; see :func:`bal.selection.class_balanced`.
+
+    Example:
+      >>> strategy = class_balanced(batch_size=5)
+    """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         def score(inputs: PyTree) -> tuple[Array, Array]:

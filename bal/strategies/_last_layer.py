@@ -15,7 +15,11 @@ from bal.view import PoolView, StreamFn, TakeFn
 
 
 def badge(*, batch_size: int) -> Strategy:
-    """A sample of points whose gradients are large and diverse; see :func:`bal.selection.badge`."""
+    """A sample of points whose gradients are large and diverse; see :func:`bal.selection.badge`.
+
+    Example:
+      >>> strategy = badge(batch_size=5)
+    """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         def describe(inputs: PyTree) -> tuple[Array, Array]:
@@ -37,6 +41,9 @@ def bait(*, batch_size: int, ridge: float | Array = 1.0, features: Features = "e
       batch_size: points to choose.
       ridge: precision of the prior over the weights, in the unit of the squared Fisher embeddings.
       features: "embedding" is for the weights of the last layer, "gradient" for all weights.
+
+    Example:
+      >>> strategy = bait(batch_size=5)
     """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
@@ -71,6 +78,9 @@ def max_det(*, batch_size: int, noise: float | Array | None = None, features: Fe
 
     Raises:
       ValueError: (when traced) a posterior with neither a closed covariance nor these features.
+
+    Example:
+      >>> strategy = max_det(batch_size=5)
     """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:

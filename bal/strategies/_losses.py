@@ -16,6 +16,9 @@ def learning_loss(*, batch_size: int) -> Strategy:
 
     The paper scores a random subset of the pool (``pool_subset_size``), so that the points of a batch differ.
 
+    Example:
+      >>> strategy = learning_loss(batch_size=5)
+
     References:
       Yoo and Kweon 2019, Learning loss for active learning, arXiv:1905.03677
     """
@@ -28,7 +31,12 @@ def learning_loss(*, batch_size: int) -> Strategy:
 
 
 def true_loss(*, batch_size: int) -> Strategy:
-    """A control that reads the pool's labels: the points with the largest loss of the mean prediction, in nats."""
+    """A control that reads the pool's labels: the points with the largest loss of the mean prediction, in nats.
+
+    Example:
+      >>> true_loss(batch_size=5).privileged
+      True
+    """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         if view.labels is None or view.loss is None:

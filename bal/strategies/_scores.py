@@ -21,7 +21,11 @@ from bal.view import PoolView
 
 
 def random(*, batch_size: int) -> Strategy:
-    """The baseline: random points, whatever the posterior."""
+    """The baseline: random points, whatever the posterior.
+
+    Example:
+      >>> strategy = random(batch_size=5)
+    """
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         return selection.uniform(rng_key, view.available, batch_size=batch_size)
@@ -52,37 +56,65 @@ def _sampled(kind: str, beta: float | Array, batch_size: int, aggregate: str | A
 
 
 def max_entropy(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
-    """The points with the largest entropy of the mean prediction; see :func:`bal.acquisition.max_entropy`."""
+    """The points with the largest entropy of the mean prediction; see :func:`bal.acquisition.max_entropy`.
+
+    Example:
+      >>> strategy = max_entropy(batch_size=5, aggregate="max")
+    """
     return _best(acquisition.max_entropy, batch_size, aggregate)
 
 
 def least_confidence(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
-    """The points whose most probable class is least probable; see :func:`bal.acquisition.least_confidence`."""
+    """The points whose most probable class is least probable; see :func:`bal.acquisition.least_confidence`.
+
+    Example:
+      >>> strategy = least_confidence(batch_size=5)
+    """
     return _best(acquisition.least_confidence, batch_size, aggregate)
 
 
 def margin(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
-    """The points with the smallest gap between two classes; see :func:`bal.acquisition.margin`."""
+    """The points with the smallest gap between two classes; see :func:`bal.acquisition.margin`.
+
+    Example:
+      >>> strategy = margin(batch_size=5)
+    """
     return _best(acquisition.margin, batch_size, aggregate)
 
 
 def variation_ratio(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
-    """The points with the fewest votes for the modal class; see :func:`bal.acquisition.variation_ratio`."""
+    """The points with the fewest votes for the modal class; see :func:`bal.acquisition.variation_ratio`.
+
+    Example:
+      >>> strategy = variation_ratio(batch_size=5)
+    """
     return _best(acquisition.variation_ratio, batch_size, aggregate)
 
 
 def mean_std(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
-    """The points with the largest mean standard deviation of probabilities; see :func:`bal.acquisition.mean_std`."""
+    """The points with the largest mean standard deviation of probabilities; see :func:`bal.acquisition.mean_std`.
+
+    Example:
+      >>> strategy = mean_std(batch_size=5)
+    """
     return _best(acquisition.mean_std, batch_size, aggregate)
 
 
 def bald(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
-    """The points whose labels are individually most informative about the model; see :func:`bal.acquisition.bald`."""
+    """The points whose labels are individually most informative about the model; see :func:`bal.acquisition.bald`.
+
+    Example:
+      >>> strategy = bald(batch_size=5)
+    """
     return _best(acquisition.bald, batch_size, aggregate)
 
 
 def vote_entropy(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
-    """The points with the largest entropy of the posterior samples' votes; see :func:`bal.acquisition.vote_entropy`."""
+    """The points with the largest entropy of the posterior samples' votes; see :func:`bal.acquisition.vote_entropy`.
+
+    Example:
+      >>> strategy = vote_entropy(batch_size=5)
+    """
     return _best(acquisition.vote_entropy, batch_size, aggregate)
 
 
@@ -94,6 +126,9 @@ def active_search(*, batch_size: int, positive: int = 1) -> Strategy:
     Args:
       batch_size: points to choose.
       positive: the class that is searched for; of labels of several, as in multi-label problems, there is none.
+
+    Example:
+      >>> strategy = active_search(batch_size=5, positive=1)
     """
 
     def score(log_probs: Array) -> Array:
@@ -108,7 +143,11 @@ def active_search(*, batch_size: int, positive: int = 1) -> Strategy:
 
 
 def epig(*, batch_size: int) -> Strategy:
-    """The points whose labels are individually most informative about the targets; see :func:`bal.acquisition.epig`."""
+    """The points whose labels are individually most informative about the targets; see :func:`bal.acquisition.epig`.
+
+    Example:
+      >>> strategy = epig(batch_size=5)
+    """
     return _best_for_targets(acquisition.epig, batch_size)
 
 
@@ -116,6 +155,9 @@ def expected_error_reduction(*, batch_size: int) -> Strategy:
     """The points whose labels individually promise the lowest error rate at the targets.
 
     See :func:`bal.acquisition.expected_error_reduction`.
+
+    Example:
+      >>> strategy = expected_error_reduction(batch_size=5)
     """
     return _best_for_targets(acquisition.expected_error_reduction, batch_size)
 
@@ -124,12 +166,19 @@ def power_bald(*, batch_size: int, beta: float | Array = 8.0, aggregate: str | A
     """Points sampled in proportion to BALD to the power ``beta``; see :func:`bal.selection.gumbel_top_k`.
 
     The default is the best published value for batches of 10 (Kirsch et al. 2023, Repeated-MNIST).
+
+    Example:
+      >>> strategy = power_bald(batch_size=5, beta=4.0)
     """
     return _sampled("power", beta, batch_size, aggregate)
 
 
 def softmax_bald(*, batch_size: int, beta: float | Array = 8.0, aggregate: str | AggregateFn = "mean") -> Strategy:
-    """Points sampled in proportion to exp(``beta`` BALD); see :func:`bal.selection.gumbel_top_k`."""
+    """Points sampled in proportion to exp(``beta`` BALD); see :func:`bal.selection.gumbel_top_k`.
+
+    Example:
+      >>> strategy = softmax_bald(batch_size=5)
+    """
     return _sampled("softmax", beta, batch_size, aggregate)
 
 
@@ -137,5 +186,8 @@ def softrank_bald(*, batch_size: int, beta: float | Array = 1.0, aggregate: str 
     """Points sampled in proportion to the rank of BALD to the power -``beta``; see :func:`bal.selection.gumbel_top_k`.
 
     Ranks separate strongly: with ``beta`` above 1, batches contain repeated points (Kirsch et al. 2023).
+
+    Example:
+      >>> strategy = softrank_bald(batch_size=5)
     """
     return _sampled("softrank", beta, batch_size, aggregate)

@@ -31,6 +31,11 @@ def sole_writer(folder: Path) -> Iterator[None]:
     Raises:
       ValueError: another process holds it; names that process. It does not wait.
       OSError: the folder cannot be written.
+
+    Example:
+      >>> import tempfile
+      >>> with sole_writer(Path(tempfile.mkdtemp())):
+      ...     pass
     """
     folder.mkdir(parents=True, exist_ok=True)
     place, writer = folder.resolve() / ".lock", folder / ".writer"

@@ -87,6 +87,9 @@ def gaussian_process(
     Raises:
       ValueError: invalid settings, or (from ``init``) labels that are not real numbers.
 
+    Example:
+      >>> posterior = gaussian_process(optax.adam(0.05), num_steps=50, kernel="rbf", noise=0.1)
+
     References:
       Rasmussen and Williams 2006, Gaussian processes for machine learning, algorithm 2.1 and chapter 5
       Wilson et al. 2020, Efficiently sampling functions from Gaussian process posteriors, arXiv:2002.09309

@@ -72,6 +72,13 @@ def ddu(
     Raises:
       ValueError: invalid settings, a network without an embedding, or (from ``sample``) more than one sample.
 
+    Example:
+      >>> import bal
+      >>> network = bal.networks.mlp(num_outputs=3, hidden_sizes=(16, 16), residual=True)
+      >>> posterior = ddu(
+      ...     network, bal.likelihoods.categorical(), optax.adam(1e-3), num_steps=100, minibatch_size=32
+      ... )
+
     References:
       Mukhoti et al. 2021, Deep deterministic uncertainty: a new simple baseline, arXiv:2102.11582
     """

@@ -45,6 +45,13 @@ def deep_ensemble(
     Raises:
       ValueError: invalid settings, or (from ``sample``) more samples than members.
 
+    Example:
+      >>> import bal
+      >>> network = bal.networks.mlp(num_outputs=3, hidden_sizes=(16,))
+      >>> posterior = deep_ensemble(
+      ...     network, bal.likelihoods.categorical(), optax.adam(1e-3), num_members=5, num_steps=100, minibatch_size=32
+      ... )
+
     References:
       Lakshminarayanan et al. 2017, Simple and scalable predictive uncertainty estimation using deep ensembles,
       arXiv:1612.01474

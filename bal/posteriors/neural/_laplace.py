@@ -71,6 +71,14 @@ def laplace(
       ValueError: invalid settings, a curvature over the last layer of a network without an embedding, or (from
         ``init``) a readout that is not one linear layer, or embeddings at each position of an image.
 
+    Example:
+      >>> import bal
+      >>> network = bal.networks.mlp(num_outputs=3, hidden_sizes=(16,))
+      >>> posterior = laplace(
+      ...     network, bal.likelihoods.categorical(), optax.adam(1e-3), prior_precision=16.0,
+      ...     num_steps=100, minibatch_size=32,
+      ... )
+
     References:
       MacKay 1992, A practical Bayesian framework for backpropagation networks
       Immer et al. 2021, Improving predictions of Bayesian neural nets via local linearization, arXiv:2008.08400

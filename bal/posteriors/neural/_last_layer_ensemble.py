@@ -46,6 +46,13 @@ def last_layer_ensemble(
       ValueError: invalid settings, a network without an embedding or with trained weights, or (from ``sample``) more
         samples than members.
 
+    Example:
+      >>> import bal
+      >>> network = bal.networks.mlp(num_outputs=3, hidden_sizes=(16,))
+      >>> posterior = last_layer_ensemble(
+      ...     network, bal.likelihoods.categorical(), optax.adam(1e-3), num_members=5, num_steps=100, minibatch_size=32
+      ... )
+
     References:
       Osband et al. 2016, Deep exploration via bootstrapped DQN, arXiv:1602.04621
       Lee et al. 2015, Why M heads are better than one, arXiv:1511.06314

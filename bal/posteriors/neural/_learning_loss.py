@@ -60,6 +60,14 @@ def learning_loss(
     Raises:
       ValueError: invalid settings, or a network without intermediate features.
 
+    Example:
+      >>> import bal
+      >>> network = bal.networks.mlp(num_outputs=3, hidden_sizes=(16,))
+      >>> posterior = learning_loss(
+      ...     network, bal.likelihoods.categorical(), optax.adam(1e-3), detach_after=60,
+      ...     num_steps=100, minibatch_size=32,
+      ... )
+
     References:
       Yoo and Kweon 2019, Learning loss for active learning, arXiv:1905.03677
     """

@@ -40,6 +40,13 @@ def mc_dropout(
     Raises:
       ValueError: invalid settings, or (from ``init``) a network without noise behind its trunk.
 
+    Example:
+      >>> import bal
+      >>> network = bal.networks.mlp(num_outputs=3, hidden_sizes=(16,), dropout_rate=0.2)
+      >>> posterior = mc_dropout(
+      ...     network, bal.likelihoods.categorical(), optax.adam(1e-3), num_steps=100, minibatch_size=32
+      ... )
+
     References:
       Gal and Ghahramani 2016, Dropout as a Bayesian approximation, arXiv:1506.02142
     """

@@ -51,6 +51,14 @@ def mean_field(
     Raises:
       ValueError: invalid settings, or (from ``init``) a network without Gaussian weights.
 
+    Example:
+      >>> import bal
+      >>> network = bal.networks.variational_mlp(num_outputs=3, hidden_sizes=(16,))
+      >>> posterior = mean_field(
+      ...     network, bal.likelihoods.categorical(), optax.adam(1e-3), temperature=0.1,
+      ...     num_steps=100, minibatch_size=32,
+      ... )
+
     References:
       Blundell et al. 2015, Weight uncertainty in neural networks, arXiv:1505.05424
     """

@@ -33,6 +33,13 @@ def point_estimate(
     Raises:
       ValueError: invalid settings, or (from ``sample``) more than one sample.
 
+    Example:
+      >>> import bal
+      >>> network = bal.networks.mlp(num_outputs=3, hidden_sizes=(16,))
+      >>> posterior = point_estimate(
+      ...     network, bal.likelihoods.categorical(), optax.adam(1e-3), num_steps=100, minibatch_size=32
+      ... )
+
     References:
       Gal et al. 2017, Deep Bayesian active learning with image data, arXiv:1703.02910, section 5.2
     """

@@ -83,6 +83,14 @@ def sngp(
     Raises:
       ValueError: invalid settings, a network without an embedding, or (from ``init``) a last layer that is not linear.
 
+    Example:
+      >>> import bal
+      >>> network = bal.networks.mlp(num_outputs=3, hidden_sizes=(16, 16), residual=True)
+      >>> posterior = sngp(
+      ...     network, bal.likelihoods.categorical(), optax.adam(1e-3), num_features=64,
+      ...     num_steps=100, minibatch_size=32,
+      ... )
+
     References:
       Liu et al. 2020, Simple and principled uncertainty estimation with deterministic deep learning via distance
       awareness, arXiv:2006.10108

@@ -62,6 +62,14 @@ def swag(
     Raises:
       ValueError: invalid settings, such as a rank outside 2 to ``num_snapshots``.
 
+    Example:
+      >>> import bal
+      >>> network = bal.networks.mlp(num_outputs=3, hidden_sizes=(16,))
+      >>> posterior = swag(
+      ...     network, bal.likelihoods.categorical(), optax.adam(1e-3), steps_between=5,
+      ...     num_steps=100, minibatch_size=32,
+      ... )
+
     References:
       Maddox et al. 2019, A simple baseline for Bayesian uncertainty in deep learning, arXiv:1902.02476
     """

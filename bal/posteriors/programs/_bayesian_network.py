@@ -35,6 +35,10 @@ def bayesian_network(
     Raises:
       ValueError: a scale that is not positive, or (when traced) the network has batch statistics, which have no prior.
 
+    Example:
+      >>> from bal.networks import mlp
+      >>> model = bayesian_network(mlp(num_outputs=3, hidden_sizes=(16,)), prior_scale=1.0)
+
     References:
       Neal 1996, Bayesian learning for neural networks
     """

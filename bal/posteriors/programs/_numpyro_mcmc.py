@@ -59,6 +59,17 @@ def numpyro_mcmc(
     Raises:
       ValueError: invalid settings, or (from ``init``) a model without exactly one suitable observation site.
 
+    Example:
+      >>> import numpyro, numpyro.distributions as dist
+      >>> from bal.likelihoods import gaussian
+      >>> def model(inputs, labels=None):
+      ...     weights = numpyro.sample("weights", dist.Normal(0.0, 1.0).expand((inputs.shape[1],)).to_event(1))
+      ...     with numpyro.plate("points", inputs.shape[0]):
+      ...         numpyro.sample("label", dist.Normal(inputs @ weights, 0.1), obs=labels)
+      >>> posterior = numpyro_mcmc(model, gaussian(noise=0.1), num_warmup=100, num_draws=50, num_chains=2)
+      >>> posterior.max_samples
+      100
+
     References:
       Hoffman and Gelman 2014, The No-U-Turn sampler, arXiv:1111.4246
       Phan et al. 2019, Composable effects for flexible and accelerated probabilistic programming in NumPyro,

@@ -68,6 +68,16 @@ def numpyro_svi(
       ValueError: invalid settings, or (from ``init``) a model without exactly one suitable observation site, or a guide
         whose sites are not the latent sites of the model.
 
+    Example:
+      >>> import numpyro, numpyro.distributions as dist
+      >>> from bal.likelihoods import gaussian
+      >>> def model(inputs, labels=None):
+      ...     weights = numpyro.sample("weights", dist.Normal(0.0, 1.0).expand((inputs.shape[1],)).to_event(1))
+      ...     with numpyro.plate("points", inputs.shape[0]):
+      ...         numpyro.sample("label", dist.Normal(inputs @ weights, 0.1), obs=labels)
+      >>> guide = numpyro.infer.autoguide.AutoNormal(model)
+      >>> posterior = numpyro_svi(model, guide, gaussian(noise=0.1), optax.adam(1e-2), num_steps=100)
+
     References:
       Hoffman et al. 2013, Stochastic variational inference, arXiv:1206.7051
       Kucukelbir et al. 2017, Automatic differentiation variational inference, arXiv:1603.00788

@@ -37,6 +37,15 @@ def sghmc(
     Raises:
       ValueError: invalid settings, or (from ``sample``) more samples than draws.
 
+    Example:
+      >>> import bal
+      >>> network = bal.networks.mlp(num_outputs=3, hidden_sizes=(16,))
+      >>> posterior = sghmc(
+      ...     network, bal.likelihoods.categorical(), learning_rate=0.1, num_steps=200, minibatch_size=32
+      ... )
+      >>> posterior.max_samples
+      20
+
     References:
       Chen et al. 2014, Stochastic gradient Hamiltonian Monte Carlo, arXiv:1402.4102
       Zhang et al. 2020, Cyclical stochastic gradient MCMC for Bayesian deep learning, arXiv:1902.03932

@@ -34,6 +34,15 @@ def sgld(
     Raises:
       ValueError: invalid settings, or (from ``sample``) more samples than draws.
 
+    Example:
+      >>> import bal
+      >>> network = bal.networks.mlp(num_outputs=3, hidden_sizes=(16,))
+      >>> posterior = sgld(
+      ...     network, bal.likelihoods.categorical(), learning_rate=0.1, num_steps=200, minibatch_size=32
+      ... )
+      >>> posterior.max_samples
+      20
+
     References:
       Welling and Teh 2011, Bayesian learning via stochastic gradient Langevin dynamics
       Zhang et al. 2020, Cyclical stochastic gradient MCMC for Bayesian deep learning, arXiv:1902.03932

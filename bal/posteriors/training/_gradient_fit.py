@@ -44,6 +44,11 @@ def gradient_fit(
 
     Raises:
       ValueError: missing or invalid settings, or (when traced) early stopping without validation points.
+
+    Example:
+      >>> import bal
+      >>> network = bal.networks.mlp(num_outputs=3, hidden_sizes=(16,))
+      >>> fit = gradient_fit(network, bal.likelihoods.categorical(), optax.adam(1e-3), num_steps=100, minibatch_size=32)
     """
     num_steps, early_stopping, steps_settings = split_settings(settings)
     steps = gradient_steps(

@@ -68,6 +68,11 @@ def gumbel_top_k(
     Raises:
       ValueError: ``batch_size`` is not between 1 and N, ``kind`` is unknown, or ``beta`` is negative.
 
+    Example:
+      >>> scores, available = jnp.array([0.0, 1.0, 2.0]), jnp.array([False, True, True])
+      >>> sorted(gumbel_top_k(jax.random.key(0), scores, available, batch_size=2).indices.tolist())
+      [1, 2]
+
     References:
       Kirsch et al. 2023, Stochastic batch acquisition, arXiv:2106.12059
     """

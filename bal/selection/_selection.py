@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from bal.types import RngKey
+
+LARGE = 2**16  # points from which counting saves more time than its compilation takes
 
 
 class Selection(NamedTuple):
@@ -28,10 +30,58 @@ def random_order(rng_key: RngKey, *sort_keys: Array) -> Int[Array, " N"]:
     return jax.lax.sort((*sort_keys, ties, positions), num_keys=len(sort_keys) + 1)[-1]
 
 
+def first_in_order(rng_key: RngKey, *sort_keys: Array, count: int) -> Int[Array, " B"]:
+    """The first ``count`` indices of :func:`random_order`, without sorting a large pool.
+
+    Args:
+      rng_key: breaks ties.
+      sort_keys: [N] booleans, integers of at least 0, or floats without NaN; the first one is most significant.
+      count: number of indices B.
+    """
+    is_wide = any(key.dtype.itemsize > 4 for key in sort_keys)
+    if sort_keys[0].shape[0] < LARGE or is_wide:
+        return random_order(rng_key, *sort_keys)[:count]
+    return _by_counting(rng_key, *sort_keys, count=count)
+
+
+def _by_counting(rng_key: RngKey, *sort_keys: Array, count: int) -> Int[Array, " B"]:
+    """Find the last value that belongs to the first ones bit by bit, by counting how many points are below."""
+    num_points = sort_keys[0].shape[0]
+    ties = jax.random.bits(rng_key, (num_points,))
+    positions = jnp.arange(num_points, dtype=jnp.int32)
+    chosen, level = jnp.zeros(num_points, bool), jnp.ones(num_points, bool)  # level: equal in all keys so far
+    missing = jnp.int32(count)
+    for key in (*sort_keys, ties, positions):
+        num_bits = 1 if key.dtype == jnp.bool_ else 32
+        numbers = _as_numbers(key)
+
+        def next_bit(bit, limit, numbers=numbers, level=level, missing=missing, num_bits=num_bits):
+            larger = limit | (jnp.uint32(1) << (num_bits - 1 - bit).astype(jnp.uint32))
+            return jnp.where((level & (numbers < larger)).sum() < missing, larger, limit)
+
+        limit = jax.lax.fori_loop(0, num_bits, next_bit, jnp.uint32(0))
+        below = level & (numbers < limit)
+        chosen, missing, level = chosen | below, missing - below.sum(), level & (numbers == limit)
+    indices = jnp.nonzero(chosen | level, size=count)[0].astype(jnp.int32)
+    found = (*(key[indices] for key in sort_keys), ties[indices], indices)
+    return jax.lax.sort(found, num_keys=len(found))[-1]
+
+
+def _as_numbers(values: Array) -> UInt32[Array, " N"]:
+    """Unsigned integers in the same order."""
+    if not jnp.issubdtype(values.dtype, jnp.floating):
+        return values.astype(jnp.uint32)
+    single = values.astype(jnp.float32)
+    # A sort takes the two zeros for equal. The bits of negative numbers are in the reverse order.
+    bits = jax.lax.bitcast_convert_type(jnp.where(single == 0, 0.0, single), jnp.uint32)
+    sign = jnp.uint32(1 << 31)
+    return jnp.where(bits >= sign, ~bits, bits | sign)
+
+
 def take_first(
-    order: Int[Array, " N"], scores: Float[Array, " N"], available: Bool[Array, " N"], *, batch_size: int
+    order: Int[Array, " M"], scores: Float[Array, " N"], available: Bool[Array, " N"], *, batch_size: int
 ) -> Selection:
-    """The first points of an order in which those that may not be chosen (unavailable, NaN) are last."""
+    """The first points of an order, or of its start, in which those not to be chosen (unavailable, NaN) are last."""
     invalid = jnp.isnan(scores)
     chosen = order[:batch_size]
     allowed = (available & ~invalid)[chosen]

@@ -2,10 +2,10 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from bal.selection._checks import as_floats, check_request
-from bal.selection._selection import Selection, random_order, take_first
+from bal.selection._selection import Selection, first_in_order, random_order, take_first
 from bal.types import RngKey
 from bal.validation import check_choice, check_nonnegative
 
@@ -103,7 +103,8 @@ def uniform(rng_key: RngKey, available: Bool[Array, " N"], *, batch_size: int) -
 
 @jax.jit(static_argnames="batch_size")
 def _top_k(rng_key, scores, available, *, batch_size):
-    return take_first(_best_first(rng_key, scores, available), scores, available, batch_size=batch_size)
+    order = first_in_order(rng_key, *_worst_last(scores, available), count=batch_size)
+    return take_first(order, scores, available, batch_size=batch_size)
 
 
 @jax.jit(static_argnames=("batch_size", "kind"))
@@ -122,7 +123,7 @@ def _gumbel_top_k(rng_key, scores, available, beta, *, batch_size, kind):
     elif kind == "softmax":
         logits = precise
     else:
-        best_first = _best_first(key_rank, scores, available)
+        best_first = random_order(key_rank, *_worst_last(scores, available))
         ranks = jnp.zeros_like(precise).at[best_first].set(jnp.arange(1, scores.shape[0] + 1, dtype=dtype))
         logits = -jnp.log(ranks)
     # At the two limits the product may be 0 times infinity.
@@ -131,10 +132,12 @@ def _gumbel_top_k(rng_key, scores, available, beta, *, batch_size, kind):
     perturbed = jnp.where(is_top_k, precise, perturbed)
     # With the key that top_k breaks its ties with.
     key_order = jnp.where(is_top_k, rng_key, key_ties)
-    order = random_order(key_order, excluded, last & ~is_top_k, jnp.where(excluded, 0.0, -perturbed))
+    sort_keys = excluded, last & ~is_top_k, jnp.where(excluded, 0.0, -perturbed)
+    order = first_in_order(key_order, *sort_keys, count=batch_size)
     return take_first(order, scores, available, batch_size=batch_size)
 
 
-def _best_first(rng_key: RngKey, scores: Float[Array, " N"], available: Bool[Array, " N"]) -> Int[Array, " N"]:
+def _worst_last(scores: Float[Array, " N"], available: Bool[Array, " N"]) -> tuple[Array, Array]:
+    """Keys that sort points by falling score, with those that may not be chosen at the end."""
     excluded = ~available | jnp.isnan(scores)
-    return random_order(rng_key, excluded, jnp.where(excluded, 0.0, -scores))
+    return excluded, jnp.where(excluded, 0.0, -scores)

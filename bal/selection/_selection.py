@@ -52,19 +52,26 @@ def _by_counting(rng_key: RngKey, *sort_keys: Array, count: int) -> Int[Array, "
     chosen, level = jnp.zeros(num_points, bool), jnp.ones(num_points, bool)  # level: equal in all keys so far
     missing = jnp.int32(count)
     for key in (*sort_keys, ties, positions):
-        num_bits = 1 if key.dtype == jnp.bool_ else 32
-        numbers = _as_numbers(key)
-
-        def next_bit(bit, limit, numbers=numbers, level=level, missing=missing, num_bits=num_bits):
-            larger = limit | (jnp.uint32(1) << (num_bits - 1 - bit).astype(jnp.uint32))
-            return jnp.where((level & (numbers < larger)).sum() < missing, larger, limit)
-
-        limit = jax.lax.fori_loop(0, num_bits, next_bit, jnp.uint32(0))
-        below = level & (numbers < limit)
-        chosen, missing, level = chosen | below, missing - below.sum(), level & (numbers == limit)
-    indices = jnp.nonzero(chosen | level, size=count)[0].astype(jnp.int32)
+        limit = _last_of_first(key, level, missing)
+        below = level & (_as_numbers(key) < limit)
+        chosen, missing, level = chosen | below, missing - below.sum(), level & (_as_numbers(key) == limit)
+    # Place of the first, second, ... point: nonzero would hold several integers a point.
+    indices = jnp.searchsorted(jnp.cumsum(chosen | level), jnp.arange(1, count + 1), method="scan").astype(jnp.int32)
     found = (*(key[indices] for key in sort_keys), ties[indices], indices)
     return jax.lax.sort(found, num_keys=len(found))[-1]
+
+
+def _last_of_first(key: Array, level: Bool[Array, " N"], missing: Int[Array, ""]) -> UInt32[Array, ""]:
+    """The largest value among the ``missing`` smallest ones of a level, as one of :func:`_as_numbers`."""
+    if key.dtype == jnp.bool_:
+        return ((level & ~key).sum() < missing).astype(jnp.uint32)
+    numbers = _as_numbers(key)
+
+    def next_bit(bit, limit):
+        larger = limit | (jnp.uint32(1) << (31 - bit).astype(jnp.uint32))
+        return jnp.where((level & (numbers < larger)).sum() < missing, larger, limit)
+
+    return jax.lax.fori_loop(0, 32, next_bit, jnp.uint32(0))
 
 
 def _as_numbers(values: Array) -> UInt32[Array, " N"]:

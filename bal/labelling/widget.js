@@ -12,6 +12,7 @@ function render({ model, el }) {
   let sentAt = 0;
   let patience, looking; // timers
   let before = {}; // answers of the last status
+  let drawn; // the cards that are shown
 
   // Lumino, which reads the keys of JupyterLab, leaves those below this mark alone.
   const root = make("div", "bal-label", undefined, { "data-lm-suppress-shortcuts": "true", tabindex: "-1" });
@@ -103,6 +104,8 @@ function render({ model, el }) {
   }
 
   function drawCards() {
+    if (model.get("cards") === drawn) return;
+    drawn = model.get("cards");
     const had = inside();
     nodes = new Map();
     for (const card of model.get("cards")) {
@@ -153,6 +156,7 @@ function render({ model, el }) {
   }
 
   function onStatus() {
+    drawCards(); // Jupyter says in any order what has changed in one message
     const { last, fitting } = model.get("status");
     if (sent.has(last)) {
       for (const id of [...sent.keys()]) {

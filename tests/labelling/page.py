@@ -11,8 +11,9 @@ MODEL = """async ({ esm, traits }) => {
       window.messages.push(message);
       const later = await window.kernel(message);
       const changed = Object.keys(later).filter((name) => JSON.stringify(later[name]) !== JSON.stringify(traits[name]));
-      Object.assign(traits, later);
-      for (const name of changed) for (const act of on.get(`change:${name}`) ?? []) act();
+      for (const name of changed) traits[name] = later[name];
+      // Jupyter has no order; a status before its cards is the harder one.
+      for (const name of changed.reverse()) for (const act of on.get(`change:${name}`) ?? []) act();
     },
   };
   const module = await import(URL.createObjectURL(new Blob([esm], { type: "text/javascript" })));

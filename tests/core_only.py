@@ -18,6 +18,9 @@ def main() -> None:
             f"expected an environment with the core only, got one with {name}"
         )
 
+    for name in ("py.typed", "labelling/widget.js", "labelling/card.js", "labelling/widget.css"):
+        assert (Path(bal.__file__).parent / name).exists(), f"expected {name} in the wheel"
+
     dataset = bal.datasets.load("digits")
     network = bal.networks.mlp(num_outputs=10, hidden_sizes=(32,), dropout_rate=0.2)
     posterior = bal.posteriors.mc_dropout(

@@ -5,7 +5,7 @@ const PATIENCE = 10000; // ms without an answer, after which the kernel is said 
 
 function render({ model, el }) {
   const view = Math.random().toString(36).slice(2);
-  const sent = new Map(); // id -> point: messages without an answer
+  const sent = new Map(); // id -> point, or what else was sent: messages without an answer
   let later = []; // what waits for a fit: undone answers and corrections
   let nodes = new Map(); // point -> its card
   let count = 0;
@@ -63,7 +63,7 @@ function render({ model, el }) {
       later.push([kind, point, label]); // the kernel would wait for the fit
     } else {
       const id = `${view}-${++count}`;
-      sent.set(id, kind === "label" || kind === "skip" || kind === "cannot tell" ? point : null);
+      sent.set(id, kind === "label" || kind === "skip" || kind === "cannot tell" ? point : kind);
       model.send({ id, kind, point, label });
       clearTimeout(patience);
       patience = setTimeout(update, PATIENCE + 100);
@@ -73,7 +73,9 @@ function render({ model, el }) {
   }
 
   function say(kind, point, label) {
-    if (!nodes.has(point) || [...sent.values()].includes(point)) return;
+    const open = [...sent.values()];
+    // While an undo is on its way, nobody can know which card the next key is for.
+    if (!nodes.has(point) || open.includes(point) || open.includes("undo")) return;
     send(kind, point, label);
     focusNext(point);
   }

@@ -47,6 +47,12 @@ def test_keys_and_clicks_are_answers(browser, tmp_path):
         assert page.locator(".bal-card:focus").get_attribute("data-point") == str(batch[1])
         kinds = {one.point: one.kind for one in session.answers()}
         assert [kinds[point] for point in batch[:2]] == ["cannot tell", "skip"]
+        # A class right after an undo, before its reply: it must reach neither this card nor the one that opens again.
+        keys = "key => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }))"
+        page.evaluate(f"() => ['u', '1'].forEach({keys})")
+        page.wait_for_function(FINE)
+        assert batch[1] not in {one.point for one in session.answers()}
+        assert set(session.labels()[0].tolist()) == set(first)
         labels = dict(zip(*(values.tolist() for values in session.labels()), strict=True))
         assert labels == {point: TRUTH[point] for point in first}
         assert page.evaluate("document.documentElement.scrollWidth") == 400

@@ -1,15 +1,15 @@
-"""The notebook that trains most runs without the settings that make the programs of the tests compile fast."""
+"""Notebooks that train much run without the settings that make the programs of the tests compile fast."""
 
 import os
 
 import pytest
 
-TRAINS_MOST = "01_quickstart.ipynb"  # and its programs take longer than their compilation if they are not optimised
+TRAINS_MUCH = {"01_quickstart.ipynb", "04_every_task.ipynb"}  # not optimised, they take longer than to compile
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
-    names = ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS") if item.path.name == TRAINS_MOST else ()
+    names = ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS") if item.path.name in TRAINS_MUCH else ()
     kept = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
         return (yield)

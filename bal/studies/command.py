@@ -33,6 +33,7 @@ def run_command(
       SystemExit: see :func:`in_one_sentence`.
     """
     settings = tyro.cli(settings_type, description=description)
+    keep_programs()
     in_one_sentence(lambda: main(settings), after_interruption=after_interruption)
 
 
@@ -43,7 +44,6 @@ def in_one_sentence(run: Callable[[], object], *, after_interruption: str = CONT
       SystemExit: with status 1 and a sentence if settings are invalid, data or packages are missing, the folder cannot
         be written or another process writes it, a score or a loss is NaN, or the person interrupts.
     """
-    keep_programs()
     try:
         run()
     except OSError as error:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 import bal
 from bal.studies import compare
+from bal.studies._program_cache import keep_programs
 from bal.studies._tables import show
 from bal.studies.command import in_one_sentence
 from bal.studies.learners import NETWORKS
@@ -47,6 +48,7 @@ def main() -> None:
         description="Bayesian active learning in JAX. bal --version prints the version.",
     )
     if isinstance(command, Settings):
+        keep_programs()
         in_one_sentence(partial(compare.main, command))
     elif isinstance(command, report.Report):
         in_one_sentence(partial(report.main, command), after_interruption="the same command starts again")

@@ -1,8 +1,7 @@
 """``python -m experiments.compare`` is ``bal compare``."""
 
-from bal.studies import compare
+from bal.studies import compare, sweep
 from bal.studies.command import run_command
-from bal.studies.settings import Settings
 
 if __name__ == "__main__":
-    run_command(compare.main, Settings, compare.__doc__)
+    run_command(sweep.main, sweep.Comparison, compare.__doc__)

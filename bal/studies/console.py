@@ -12,14 +12,13 @@ import tyro
 from rich.table import Table
 
 import bal
-from bal.studies import compare
+from bal.studies import compare, sweep
 from bal.studies._program_cache import keep_programs
 from bal.studies._tables import show
 from bal.studies.command import in_one_sentence
 from bal.studies.learners import NETWORKS
 from bal.studies.models import FACTORIES
 from bal.studies.report import command as report
-from bal.studies.settings import Settings
 
 REGISTERED: dict[str, Mapping[str, Callable[..., Any]]] = {
     "strategies": bal.strategies.STRATEGIES,
@@ -42,14 +41,14 @@ def main() -> None:
     of_compare = tyro.conf.subcommand("compare", description=f"{compare.__doc__}\n\n{_names()}", prefix_name=False)
     of_report = tyro.conf.subcommand("report", description=report.__doc__, prefix_name=False)
     of_list = tyro.conf.subcommand("list", prefix_name=False)
-    command: Settings | report.Report | Listing = tyro.cli(
-        Annotated[Settings, of_compare] | Annotated[report.Report, of_report] | Annotated[Listing, of_list],  # type: ignore[arg-type]
+    command: sweep.Comparison | report.Report | Listing = tyro.cli(
+        Annotated[sweep.Comparison, of_compare] | Annotated[report.Report, of_report] | Annotated[Listing, of_list],  # type: ignore[arg-type]
         prog="bal",
         description="Bayesian active learning in JAX. bal --version prints the version.",
     )
-    if isinstance(command, Settings):
+    if isinstance(command, sweep.Comparison):
         keep_programs()
-        in_one_sentence(partial(compare.main, command))
+        in_one_sentence(partial(sweep.main, command))
     elif isinstance(command, report.Report):
         in_one_sentence(partial(report.main, command), after_interruption="the same command starts again")
     else:

@@ -184,12 +184,11 @@ def build_learners(settings: Settings, strategy: str, task: Task) -> list[bal.Ac
     model, run = settings.model, settings.run
     if model.num_epochs is None:
         return [build_learner(settings, strategy, task)] * run.num_rounds
-    learners = []
-    for done in range(run.num_rounds):
-        num_labelled = run.num_initial + done * run.batch_size
-        num_steps = model.num_epochs * -(-num_labelled // model.minibatch_size)
-        learners.append(build_learner(settings, strategy, task, num_steps=num_steps))
-    return learners
+    labels = [run.num_initial + done * run.batch_size for done in range(run.num_rounds)]
+    steps = [model.num_epochs * -(-num_labelled // model.minibatch_size) for num_labelled in labels]
+    # Rounds of one length share a learner, and with it a program.
+    learners = {each: build_learner(settings, strategy, task, num_steps=each) for each in dict.fromkeys(steps)}
+    return [learners[each] for each in steps]
 
 
 def seeds_at_once(posterior: Posterior) -> int:

@@ -82,7 +82,7 @@ class ModelSettings:
     num_steps: int = 400
     """Optimiser steps a round; the most that early stopping may take."""
     num_epochs: int | None = None
-    """Steps a round as passes over the labels; each round is then compiled separately."""
+    """Steps a round as passes over the labels; rounds of different lengths are then compiled separately."""
     minibatch_size: int = 32
     """Labelled points a step."""
     weight_decay: float = 0.0

@@ -1,0 +1,1 @@
+"""Which strategy beats random on Fashion-MNIST, by Gal's protocol."""

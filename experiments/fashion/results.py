@@ -1,0 +1,73 @@
+"""What the study of Fashion-MNIST found: random beside published curves, who beats random, and what is asked for."""
+
+import numpy as np
+import pandas as pd
+from rich.table import Table
+
+from bal.studies import curves
+from bal.studies.statistics import areas, paired_differences
+
+LEVEL = 0.05
+CLOSE = 0.015
+# Accuracy by number of labels, with MC dropout: two reproductions of the protocol, means of three and of ten seeds.
+PUBLISHED: dict[str, dict[str, dict[int, float]]] = {
+    "iloveudl/miniproject": {
+        "random": {100: 0.717, 200: 0.738, 300: 0.757},
+        "bald": {100: 0.655, 200: 0.719, 300: 0.730},
+        "max_entropy": {100: 0.677, 200: 0.667, 300: 0.703},
+    },
+    "jonasvj, MSc thesis": {
+        "random": {100: 0.697, 200: 0.752, 300: 0.767},
+        "bald": {100: 0.672, 200: 0.720, 300: 0.737},
+        "max_entropy": {100: 0.636, 200: 0.679, 300: 0.719},
+    },
+}
+
+
+def beside_published(frame: pd.DataFrame) -> list[str]:
+    """A sentence for each strategy with published figures: ours, theirs, and for random whether they agree."""
+    by_strategy = curves(frame, "accuracy")
+    said = []
+    for name in ("random", "bald", "max_entropy"):
+        if name not in by_strategy:
+            continue
+        means = by_strategy[name].mean(axis=1)
+        counts = [count for count in (100, 200, 300) if count in means.index]
+        if not counts:
+            continue
+        figures = [f"ours {_figures([means[count] for count in counts])}"]
+        figures += [f"{source} {_figures([of[name][count] for count in counts])}" for source, of in PUBLISHED.items()]
+        said.append(f"{name} at {', '.join(map(str, counts))} labels: {'; '.join(figures)}")
+        if name == "random":
+            gaps = [min(abs(means[count] - of[name][count]) for of in PUBLISHED.values()) for count in counts]
+            verdict = "within" if max(gaps) <= CLOSE else "not within"
+            said.append(f"random is {verdict} {CLOSE} of a published curve at each of these")
+    return said
+
+
+def verdicts(frame: pd.DataFrame) -> list[str]:
+    """Which strategies are better and which are worse than random, by the rule of the study."""
+    by_strategy = curves(frame, "accuracy")
+    if "random" not in by_strategy or len(by_strategy) == 1:
+        return []
+    table = paired_differences(areas(by_strategy), "random")
+    shown = table[table["p_holm"] < LEVEL]
+    better, worse = (shown.index[sign * shown["difference"] > 0].tolist() for sign in (1, -1))
+    return [f"better than random: {', '.join(better) or 'none'}; worse: {', '.join(worse) or 'none'}"]
+
+
+def classes_table(asked: pd.DataFrame, pool_labels: np.ndarray, names: tuple[str, ...]) -> Table:
+    """The share of each class among the points that each strategy asked for, over all rounds and seeds."""
+    table = Table(title="Percent of the points asked for, by class", title_justify="left")
+    table.add_column("strategy", no_wrap=True)
+    numbers = range(int(pool_labels.max()) + 1)
+    for number in numbers:
+        table.add_column(names[number] if names else str(number), justify="right", no_wrap=True)
+    for name, part in asked.groupby("strategy", sort=False):
+        counts = np.bincount(pool_labels[part["index"]], minlength=len(numbers))
+        table.add_row(str(name), *(f"{100 * count / len(part):.1f}" for count in counts))
+    return table
+
+
+def _figures(values: list[float]) -> str:
+    return " ".join(f"{value:.3f}" for value in values)

@@ -22,6 +22,7 @@ from bal import (
 from bal.automatic import Automatic, AutomaticInfo, AutomaticState
 from bal.information import check_log_probs
 from bal.loop import ActiveLearner, LoopState, StepInfo, build, load, run, save
+from bal.planning import Plan, plan
 from bal.pool import PoolState
 from bal.precision import full_precision
 from bal.refit import shrink_and_perturb, warm_start
@@ -43,6 +44,7 @@ __all__ = [
     "Gaussian",
     "Keys",
     "LoopState",
+    "Plan",
     "PoolState",
     "PoolView",
     "Selection",
@@ -66,6 +68,7 @@ __all__ = [
     "load",
     "metrics",
     "networks",
+    "plan",
     "posteriors",
     "run",
     "save",

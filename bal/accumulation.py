@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float
 
-from bal.streaming import bytes_a_point, num_points, platform_memory_budget
+from bal.memory import points_a_chunk
+from bal.streaming import num_points
 from bal.types import PyTree
 from bal.validation import check_count
 
@@ -50,8 +51,7 @@ def accumulate(
         raise ValueError("expected at least one point to add up, got none")
 
     def accumulate_here(block: tuple[PyTree, Array]) -> tuple[PyTree, PyTree]:
-        budget = memory_budget or platform_memory_budget()
-        size = chunk_size or max(1, budget // bytes_a_point(lambda chunk: fn(*chunk), block))
+        size = points_a_chunk(lambda chunk: fn(*chunk), block, chunk_size=chunk_size, memory_budget=memory_budget)
         return _over_chunks(fn, *block, size)
 
     if mesh is None:

@@ -1,23 +1,17 @@
-"""Functions of points, streamed: chunks whose size follows from a memory budget, divided over devices."""
+"""Functions of points, streamed in chunks and divided over devices."""
 
-import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Int
 
+from bal.memory import points_a_chunk
 from bal.regions import Regions
 from bal.sources import Source, map_source, take_rows
 from bal.types import PyTree
 from bal.validation import check_count
-
-# Bytes that the largest intermediate array of one chunk may take; several such arrays live at once. On a CPU, larger
-# chunks no longer fit in cache and are slower; an accelerator needs enough work for all its cores.
-CPU_MEMORY_BUDGET = 2**24
-ACCELERATOR_MEMORY_BUDGET = 2**28
 
 
 def stream(
@@ -56,14 +50,13 @@ def stream(
     if isinstance(inputs, Source):
         if mesh is not None:
             raise ValueError("expected mesh=None with a pool on disk, got a mesh: one device scores its blocks")
-        size = chunk_size or max(1, (memory_budget or platform_memory_budget()) // bytes_a_point(fn, inputs.shapes(1)))
+        size = points_a_chunk(fn, inputs.shapes(count), chunk_size=chunk_size, memory_budget=memory_budget)
         return map_source(fn, inputs, _even(count, size)[1])
 
     images = num_rows(inputs)
 
     def stream_here(block: PyTree) -> PyTree:
-        size = chunk_size or max(1, (memory_budget or platform_memory_budget()) // bytes_a_point(fn, block))
-        return map_chunks(fn, block, size)
+        return map_chunks(fn, block, points_a_chunk(fn, block, chunk_size=chunk_size, memory_budget=memory_budget))
 
     if mesh is None:
         return stream_here(inputs)
@@ -145,36 +138,3 @@ def _even(count: int, chunk_size: int) -> tuple[int, int]:
     """The smallest number of chunks of at most this size, and the size at which they are evenly filled."""
     num_chunks = -(-count // chunk_size)
     return num_chunks, -(-count // num_chunks)
-
-
-def platform_memory_budget() -> int:
-    """Bytes that the largest intermediate array of one chunk may take on the default device."""
-    return CPU_MEMORY_BUDGET if jax.default_backend() == "cpu" else ACCELERATOR_MEMORY_BUDGET
-
-
-def bytes_a_point(fn: Callable[[PyTree], PyTree], inputs: PyTree) -> int:
-    """Bytes by which the largest array in the computation of ``fn`` grows with each point; at least 1.
-
-    Two traces differ only in the arrays that grow with the points; arrays of the size of the parameters cancel.
-    """
-    few, many = 64, 128
-
-    def array_sizes(count: int) -> list[int]:
-        chunk = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype), inputs)
-        return list(_array_sizes(jax.make_jaxpr(fn)(chunk).jaxpr))
-
-    growth = [b - a for a, b in zip(array_sizes(few), array_sizes(many), strict=True)]
-    return max(1, max(growth, default=0) // (many - few))
-
-
-def _array_sizes(jaxpr: Jaxpr):
-    for equation in jaxpr.eqns:
-        for variable in equation.outvars:
-            shape, dtype = getattr(variable.aval, "shape", None), getattr(variable.aval, "dtype", None)
-            yield 0 if shape is None or dtype is None else math.prod(shape) * dtype.itemsize
-        for parameter in equation.params.values():
-            for inner in parameter if isinstance(parameter, tuple | list) else (parameter,):
-                if isinstance(inner, ClosedJaxpr):
-                    yield from _array_sizes(inner.jaxpr)
-                elif isinstance(inner, Jaxpr):
-                    yield from _array_sizes(inner)

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bal.streaming import CPU_MEMORY_BUDGET, bytes_a_point, map_chunks, stream
+from bal.memory import CPU_CHUNK_BYTES
+from bal.streaming import map_chunks, stream
 
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 4, 10, 11, 100, None])
@@ -29,21 +30,12 @@ def test_points_may_lie_along_any_axis(chunk_size):
     assert max(sizes) <= chunk_size
 
 
-def test_the_chunk_follows_from_the_largest_array_that_grows_with_the_points():
-    weights = jnp.ones((3, 1000))
-    assert bytes_a_point(lambda x: (x @ weights).sum(axis=1), jnp.ones((5, 3))) == 4000
-    # Arrays of the size of the parameters do not count, however large, nor does what is inside a loop over draws.
-    draws = jnp.ones((7, 3, 50))
-    grown = bytes_a_point(lambda x: jax.lax.map(lambda w: (x @ w).sum(axis=1), draws).sum(axis=0), jnp.ones((5, 3)))
-    assert grown == 200
-
-
 def test_no_array_of_the_whole_pool_times_the_width_is_made():
     num_points, width = 200_000, 1000
     weights = jnp.ones((3, width))
     fn = jax.jit(lambda x: stream(lambda chunk: (chunk @ weights).sum(axis=1), x))
     memory = fn.lower(jnp.zeros((num_points, 3))).compile().memory_analysis()
-    assert memory.temp_size_in_bytes < 4 * CPU_MEMORY_BUDGET < num_points * width * 4
+    assert memory.temp_size_in_bytes < 4 * CPU_CHUNK_BYTES < num_points * width * 4
 
 
 def test_a_chunk_below_one_is_refused():

@@ -24,10 +24,11 @@ from bal.initial import initial_labels
 from bal.loop._checks import check_all_labels, check_dataset, check_labels, check_settings, warn_unscaled
 from bal.loop._keys import keys_of_round, keys_of_run
 from bal.loop._learner import ActiveLearner, LoopState, Point, StepInfo
+from bal.memory import chunk_bytes
 from bal.posteriors import Posterior, check_num_samples
 from bal.sources import in_pieces
 from bal.strategies import Strategy
-from bal.streaming import num_points, platform_memory_budget, stream, take_points
+from bal.streaming import num_points, stream, take_points
 from bal.types import Batch, Dataset, Keys, PyTree
 from bal.validation import as_array, check_count, is_concrete
 from bal.view import PoolView, in_pool, mean_noise, pool_view
@@ -104,7 +105,7 @@ def build(
     budget = num_initial + num_rounds * strategy.batch_size
     streaming: dict[str, Any] = {
         "chunk_size": chunk_size,
-        "memory_budget": platform_memory_budget() // runs_at_once,
+        "memory_budget": chunk_bytes() // runs_at_once,
         "mesh": mesh,
     }
     posteriors = [posterior] if evaluation_posterior is None else [posterior, evaluation_posterior]

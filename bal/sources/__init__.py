@@ -1,7 +1,9 @@
 """Pools on disk: rows that are read when they are needed, around the compiled pieces of a round."""
 
-from bal.sources._pieces import in_pieces
+from bal.sources._passes import BLOCK_BYTES
+from bal.sources._pieces import CALLS, in_pieces
 from bal.sources._primitives import map_source, take_rows
+from bal.sources._reading import AHEAD
 from bal.sources._source import Source
 
-__all__ = ["Source", "in_pieces", "map_source", "take_rows"]
+__all__ = ["AHEAD", "BLOCK_BYTES", "CALLS", "Source", "in_pieces", "map_source", "take_rows"]

@@ -15,10 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import bal
+from bal.planning import check_fits
 from bal.studies import _progress, checkpoints
 from bal.studies.checks import check_settings
 from bal.studies.folder import check_folder, write_settings
-from bal.studies.learners import build_learners, build_posterior, load_dataset, seed_key, seeds_at_once
+from bal.studies.groups import group_size
+from bal.studies.learners import build_learners, load_dataset, seed_key
 from bal.studies.provenance import differences, of_strategy, provenance
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import check_no_writer, sole_writer
@@ -49,8 +51,8 @@ def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> list[Uni
       The units of the grid. A folder may hold more strategies, seeds and rounds than are asked for.
 
     Raises:
-      ValueError: invalid settings, another process writes the folder, or it holds another configuration; before
-        anything is written.
+      ValueError: invalid settings, a round that does not fit in the memory, another process writes the folder, or it
+        holds another configuration; before anything is written.
       FloatingPointError: a score or a loss is NaN; names strategy, round and seed.
     """
     return prepare_grid(settings, dataset)()
@@ -65,7 +67,7 @@ def prepare_grid(settings: Settings, dataset: bal.Dataset | None = None) -> Call
     size = settings.run.seeds_at_once
     if size is None:
         held = {record["settings"]["seeds_at_once"] for record in records.values()}
-        size = held.pop() if len(held) == 1 else seeds_at_once(work.posterior)
+        size = held.pop() if len(held) == 1 else group_size(settings, work.dataset)
     settings = work.settings = settings.with_values(seeds_at_once=size)
     record = provenance(settings, dataset)
     here = {name: of_strategy(record, name) for name in settings.run.strategies}
@@ -123,10 +125,6 @@ class _Work:
     def dataset(self) -> bal.Dataset:
         return load_dataset(self.settings) if self.given is None else self.given
 
-    @cached_property
-    def posterior(self) -> bal.posteriors.Posterior:
-        return build_posterior(self.settings, self.settings.model.posterior, task_of(self.dataset))
-
     def program(self, strategy: str) -> "_Program":
         if strategy not in self.programs:
             learners = build_learners(self.settings, strategy, task_of(self.dataset))
@@ -134,10 +132,9 @@ class _Work:
         return self.programs[strategy]
 
     def trace(self, strategy: str) -> None:
-        """Tracing finds every static mistake, and is quick compared with compiling."""
-        first, key = self.program(strategy).learners[0], seed_key(self.settings, 0)
-        state = jax.eval_shape(first.init, key, self.dataset)
-        jax.eval_shape(first.step, key, state, self.dataset)
+        """Tracing finds every static mistake and what does not fit in the memory; it is quick beside compiling."""
+        learner, size = self.program(strategy).learners[0], self.settings.run.seeds_at_once
+        check_fits(bal.plan(learner, self.dataset, runs_at_once=size or 1))
 
 
 class _Program:

@@ -191,11 +191,6 @@ def build_learners(settings: Settings, strategy: str, task: Task) -> list[bal.Ac
     return [learners[each] for each in steps]
 
 
-def seeds_at_once(posterior: Posterior) -> int:
-    """Seeds in one program: under one ``vmap`` convolutions are slower on a CPU than one after the other."""
-    return 1 if posterior.convolutional and jax.default_backend() == "cpu" else 10
-
-
 def _load(settings: Settings) -> bal.Dataset:
     data = settings.data
     if is_plugin(data.dataset):

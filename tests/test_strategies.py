@@ -212,6 +212,7 @@ def test_strategies_of_embeddings_say_so_before_anything_runs():
     for name in (
         "badge",
         "bait",
+        "cluster_margin",
         "k_center",
         "k_means",
         "k_means_plus_plus",

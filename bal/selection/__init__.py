@@ -4,6 +4,7 @@ Plain functions of arrays. No rule chooses an unavailable point or one point twi
 """
 
 from bal.selection._selection import Selection
+from bal.selection.clustering._cluster_margin import cluster_margin
 from bal.selection.clustering._k_means import k_means
 from bal.selection.clustering._prob_cover import prob_cover
 from bal.selection.clustering._purity import purity_radius
@@ -33,6 +34,7 @@ RULES = {
     "batch_epig": batch_epig,
     "class_balanced": class_balanced,
     "class_stratified": class_stratified,
+    "cluster_margin": cluster_margin,
     "gumbel_top_k": gumbel_top_k,
     "k_center": k_center,
     "k_means": k_means,
@@ -60,6 +62,7 @@ __all__ = [
     "batch_epig",
     "class_balanced",
     "class_stratified",
+    "cluster_margin",
     "condition",
     "covariance_kernel",
     "ensemble_features",

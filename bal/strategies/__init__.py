@@ -7,6 +7,7 @@ vice versa; strategies that use embeddings alone take both.
 from collections.abc import Callable
 
 from bal.strategies._candidates import among_neighbours, two_stages
+from bal.strategies._cluster_margin import cluster_margin
 from bal.strategies._coverage import (
     k_center,
     k_means,
@@ -51,6 +52,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "batch_epig": batch_epig,
     "clasp_pe": clasp_pe,
     "class_balanced": class_balanced,
+    "cluster_margin": cluster_margin,
     "detection_uncertainty": detection_uncertainty,
     "difficulty_weighted": difficulty_weighted,
     "epig": epig,
@@ -95,6 +97,7 @@ __all__ = [
     "batch_epig",
     "clasp_pe",
     "class_balanced",
+    "cluster_margin",
     "detection_uncertainty",
     "difficulty_weighted",
     "epig",

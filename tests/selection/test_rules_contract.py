@@ -89,6 +89,9 @@ CASES = {
     "acs_fw": lambda key, problem, available, size: selection.acs_fw(
         key, log_likelihood_features(problem.log_probs), available, batch_size=size
     ),
+    "cluster_margin": lambda key, problem, available, size: selection.cluster_margin(
+        key, problem.scores, problem.embeddings, available, batch_size=size
+    ),
     "k_means": lambda key, problem, available, size: selection.k_means(
         key, problem.embeddings, available, batch_size=size
     ),
@@ -134,7 +137,7 @@ WITH_CENTERS = {
     )
 }
 
-EMBEDDING_RULES = sorted({*WITH_CENTERS, "badge", "k_means"})
+EMBEDDING_RULES = sorted({*WITH_CENTERS, "badge", "cluster_margin", "k_means"})
 
 WITHOUT_PRODUCTS = [CASES[name] for name in ("class_balanced", "class_stratified", "gumbel_top_k", "top_k", "uniform")]
 

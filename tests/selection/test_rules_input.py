@@ -118,6 +118,7 @@ INVALID_SETTINGS = {
     "bait ridge nan": (selection.bait, ("embeddings",), {"ridge": float("nan")}, "ridge above 0"),
     "bait oversample": (selection.bait, ("embeddings",), {"oversample": 1.5}, "oversample to be a whole number"),
     "prob_cover radius nan": (selection.prob_cover, ("embeddings",), {"radius": float("nan")}, "radius above 0"),
+    "cluster_margin candidates": (selection.cluster_margin, ("scores", "embeddings"), {"num_candidates": 1}, "least"),
     "typiclust neighbours": (selection.typiclust, ("embeddings",), {"num_neighbours": 0}, "num_neighbours"),
     "batch_bald configurations": (selection.batch_bald, ("log_probs",), {"num_configurations": 9.5}, "whole number"),
     "lcmd weights alone": (selection.lcmd, ("embeddings",), {"center_weights": ALL}, "center_features together with"),

@@ -90,6 +90,8 @@ HEAVY = {
     "filelock": "studies",
     "anywidget": "labelling",
     "traitlets": "labelling",
+    "submitit": None,
+    "ray": None,
     "jinja2": None,
     "plotly": None,
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bal
+from bal.studies.executors import check_executor
 from bal.studies.learners import NETWORKS, WIDTHS
 from bal.studies.models import FACTORIES
 from bal.studies.plugins import find_factory, is_plugin, takes_features
@@ -65,6 +66,7 @@ def check_settings(settings: Settings) -> None:
     bad = [target for target in values["targets"] or () if not math.isfinite(target)]
     if bad:
         raise ValueError(f"expected --targets to be finite numbers, got {bad[0]}")
+    check_executor(settings.executor)
     _check_strategies(values["strategies"], values["features"])
     _check_names(values)
     _check_together(values)

@@ -1,51 +1,33 @@
 """Runs a grid of strategies and seeds from the host, round by round, so that it can be interrupted and continued.
 
-The unit of work is a strategy and a group of seeds. After each round its state and what was seen are written as one
-checkpoint; the same command continues from there and ends with the same results, bit for bit.
+The unit of work is a cell: a strategy and a group of seeds. The same command continues every cell from its last
+checkpoint and ends with the same results, bit for bit, whichever executor ran them.
 """
 
-import time
-import warnings
 from collections.abc import Callable
-from functools import cached_property, partial
-from typing import Any, NamedTuple
-
-import jax
-import jax.numpy as jnp
-import numpy as np
+from functools import partial
 
 import bal
-from bal.planning import check_fits
 from bal.studies import _progress, checkpoints
+from bal.studies.cells import Cell, Unit, Work, run_cell
 from bal.studies.checks import check_settings
+from bal.studies.executors import Submits, opened
 from bal.studies.folder import check_folder, write_settings
 from bal.studies.groups import group_size
-from bal.studies.learners import build_learners, load_dataset, seed_key
-from bal.studies.provenance import differences, of_strategy, provenance
+from bal.studies.provenance import of_strategy, provenance
+from bal.studies.remote import run_remotely
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import check_no_writer, sole_writer
-from bal.studies.tasks import task_of
-
-# Above these figures, as arrays in ``FitInfo.diagnostics``, chains have not converged.
-CONVERGED = {"r_hat": 1.05, "num_divergences": 0}
 
 
-class Unit(NamedTuple):
-    """Finished work: what was seen of a group of seeds under one strategy."""
-
-    strategy: str
-    seeds: list[int]
-    info: bal.StepInfo  # leaves [num_rounds, seeds, ...]
-    seconds: list[float]  # of each round, without compilation
-    state: Callable[[], bal.LoopState]  # reads that after the last round, leaves [seeds, ...]
-
-
-def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> list[Unit]:
+def run_grid(settings: Settings, dataset: bal.Dataset | None = None, *, executor: Submits | None = None) -> list[Unit]:
     """Run what is missing from the folder.
 
     Args:
       settings: the grid.
       dataset: replaces the one that the settings name.
+      executor: runs the cells that are not finished, such as an executor of ``concurrent.futures`` with processes, or
+        anything with its ``submit``; its processes must see the folder. None opens the one that the settings name.
 
     Returns:
       The units of the grid. A folder may hold more strategies, seeds and rounds than are asked for.
@@ -54,16 +36,19 @@ def run_grid(settings: Settings, dataset: bal.Dataset | None = None) -> list[Uni
       ValueError: invalid settings, a round that does not fit in the memory, another process writes the folder, or it
         holds another configuration; before anything is written.
       FloatingPointError: a score or a loss is NaN; names strategy, round and seed.
+      ChildProcessError: a process of the executor died; names its cell.
     """
-    return prepare_grid(settings, dataset)()
+    return prepare_grid(settings, dataset, executor=executor)()
 
 
-def prepare_grid(settings: Settings, dataset: bal.Dataset | None = None) -> Callable[[], list[Unit]]:
+def prepare_grid(
+    settings: Settings, dataset: bal.Dataset | None = None, *, executor: Submits | None = None
+) -> Callable[[], list[Unit]]:
     """Check everything, without writing anything, and return a function that runs the grid; see :func:`run_grid`."""
     check_settings(settings)
     check_no_writer(settings.output)
     records = checkpoints.read_records(settings.output)
-    work = _Work(settings, dataset)
+    work = Work(settings, dataset)
     size = settings.run.seeds_at_once
     if size is None:
         held = {record["settings"]["seeds_at_once"] for record in records.values()}
@@ -73,160 +58,28 @@ def prepare_grid(settings: Settings, dataset: bal.Dataset | None = None) -> Call
     here = {name: of_strategy(record, name) for name in settings.run.strategies}
     check_folder(settings, record)
     checkpoints.check_records(records, {"": record, **here}, allow_changed_code=settings.allow_changed_code)
-    jobs = []
+    cells = []
     for name in settings.run.strategies:
         for first in range(0, settings.run.num_seeds, size):
             path = checkpoints.checkpoint_path(settings.output, name, first)
             found = checkpoints.read_checkpoint(path) if path in records else None
-            jobs.append(_Job(here[name], list(range(first, first + size)), path, found))
-    for name in dict.fromkeys(job.strategy for job in jobs if job.num_missing(settings)):
+            cells.append(Cell(here[name], list(range(first, first + size)), path, found))
+    for name in dict.fromkeys(cell.strategy for cell in cells if cell.num_missing(settings)):
         work.trace(name)
-    return partial(_run_jobs, settings, jobs, work, records)
+    return partial(_run_cells, settings, cells, work, records, executor)
 
 
-def _run_jobs(settings: Settings, jobs: list["_Job"], work: "_Work", records: dict) -> list[Unit]:
+def _run_cells(
+    settings: Settings, cells: list[Cell], work: Work, records: dict, executor: Submits | None
+) -> list[Unit]:
+    missing = [cell for cell in cells if cell.num_missing(settings)]
     with sole_writer(settings.output):
         if checkpoints.read_records(settings.output) != records:
             raise ValueError(f"expected {settings.output} as it was a moment ago, got new checkpoints: start again")
         write_settings(settings, provenance(settings, work.given))
-        with _progress.progress(sum(job.num_missing(settings) for job in jobs)) as show:
-            return [_run_job(settings, job, work, show) for job in jobs]
-
-
-class _Job(NamedTuple):
-    """A group of seeds under one strategy, and what the folder has of it."""
-
-    record: dict[str, Any]
-    seeds: list[int]
-    path: Any
-    found: checkpoints.Checkpoint | None
-
-    @property
-    def strategy(self) -> str:
-        return self.record["strategy"]
-
-    @property
-    def num_done(self) -> int:
-        return 0 if self.found is None else len(self.found.seconds)
-
-    def num_missing(self, settings: Settings) -> int:
-        return max(0, settings.run.num_rounds - self.num_done)
-
-
-class _Work:
-    """Data and programs, each made when it is first needed: a finished grid needs none."""
-
-    def __init__(self, settings: Settings, dataset: bal.Dataset | None):
-        self.settings = settings
-        self.given = dataset
-        self.programs: dict[str, _Program] = {}
-
-    @cached_property
-    def dataset(self) -> bal.Dataset:
-        return load_dataset(self.settings) if self.given is None else self.given
-
-    def program(self, strategy: str) -> "_Program":
-        if strategy not in self.programs:
-            learners = build_learners(self.settings, strategy, task_of(self.dataset))
-            self.programs[strategy] = _Program(learners, self.dataset)
-        return self.programs[strategy]
-
-    def trace(self, strategy: str) -> None:
-        """Tracing finds every static mistake and what does not fit in the memory; it is quick beside compiling."""
-        learner, size = self.program(strategy).learners[0], self.settings.run.seeds_at_once
-        check_fits(bal.plan(learner, self.dataset, runs_at_once=size or 1))
-
-
-class _Program:
-    """The steps of a group of seeds, compiled when they are first needed and once."""
-
-    def __init__(self, learners: list[bal.ActiveLearner], dataset: bal.Dataset):
-        self.learners = learners  # one a round
-        self.dataset = dataset
-        self.init = jax.jit(jax.vmap(learners[0].init, in_axes=(0, None)))
-        self.compiled: dict[bal.ActiveLearner, Any] = {}
-
-    def run_step(self, keys, state, done: int):
-        learner = self.learners[done]
-        if learner not in self.compiled:
-            step = jax.jit(jax.vmap(learner.step, in_axes=(0, 0, None)))
-            self.compiled[learner] = step.lower(keys, state, self.dataset).compile()
-        start = time.perf_counter()
-        state, info = jax.block_until_ready(self.compiled[learner](keys, state, self.dataset))
-        return state, jax.device_get(info), time.perf_counter() - start
-
-
-def _run_job(settings: Settings, job: _Job, work: _Work, show: Callable[..., None]) -> Unit:
-    num_rounds, seconds, infos = settings.run.num_rounds, [], []
-    record = {**job.record, "seeds": job.seeds}
-    shown = [seed for seed in job.seeds if seed < settings.run.num_seeds]  # the others fill up the group
-    if job.found is not None:
-        seconds = job.found.seconds
-        infos = [jax.tree.map(lambda leaf, r=r: leaf[r], job.found.info) for r in range(len(seconds))]
-        record["earlier"] = _earlier(job.found.record, record, len(seconds))
-    if job.num_missing(settings):
-        program, keys = work.program(job.strategy), _keys(settings, job)
-        state = program.init(keys, program.dataset)
-        if job.found is not None:
-            batch_size = settings.run.batch_size
-            state = _resume(program.learners[0], batch_size, state, checkpoints.read_state(job.path))
-        for done in range(len(infos), num_rounds):
-            state, info, elapsed = program.run_step(keys, state, done)
-            _check_round(info, job.strategy, done, job.seeds)
-            infos.append(info)
-            seconds.append(elapsed)
-            checkpoints.write_checkpoint(job.path, record, _stack(infos), seconds, state)
-            show(job.strategy, shown, info)
-
-    def last_state() -> bal.LoopState:
-        if job.num_done > num_rounds:
-            raise ValueError(
-                f"expected --num-rounds {job.num_done}, the rounds of the state in {job.path}, got {num_rounds}"
-            )
-        program = work.program(job.strategy)
-        like = jax.eval_shape(program.init, _keys(settings, job), program.dataset)
-        return _unflatten(like, checkpoints.read_state(job.path))
-
-    return Unit(job.strategy, job.seeds, _stack(infos[:num_rounds]), seconds[:num_rounds], last_state)
-
-
-def _keys(settings: Settings, job: _Job) -> jax.Array:
-    return jnp.stack([seed_key(settings, seed) for seed in job.seeds])
-
-
-def _earlier(there: dict[str, Any], here: dict[str, Any], num_rounds: int) -> list[dict[str, Any]]:
-    """What made the first rounds where it is not what makes the next ones."""
-    earlier = list(there.get("earlier", []))
-    if any(differences(there, here, part) for part in ("versions", "code")):
-        earlier.append({"versions": there["versions"], "code": there["code"], "num_rounds": num_rounds})
-    return earlier
-
-
-def _resume(learner: bal.ActiveLearner, batch_size: int, fresh: bal.LoopState, leaves: list) -> bal.LoopState:
-    """The saved state with room for the labels of more rounds, if more are asked for now."""
-    saved = _unflatten(fresh, [jnp.asarray(leaf) for leaf in leaves])
-    room, wanted = (state.pool.indices.shape[1] for state in (saved, fresh))
-    more = (wanted - room) // batch_size
-    return jax.vmap(lambda state: learner.extend(state, more))(saved) if more > 0 else saved
-
-
-def _unflatten(like, leaves: list):
-    return jax.tree.unflatten(jax.tree.structure(like), leaves)
-
-
-def _check_round(info: bal.StepInfo, name: str, done: int, group: list[int]) -> None:
-    invalid = np.asarray(info.selection.num_invalid) > 0
-    losses = np.asarray(info.fit.loss).reshape(len(group), -1)
-    invalid_fit = np.isnan(losses).any(axis=1) & (np.asarray(info.num_labelled) > 0) & (info.fit.num_steps.max() > 0)
-    for what, where in (("a score", invalid), ("the training loss", invalid_fit)):
-        if where.any():
-            seeds = [seed for seed, is_bad in zip(group, where, strict=True) if is_bad]
-            raise FloatingPointError(f"{what} is NaN: strategy {name}, round {done}, seed {seeds[0]}")
-    for key, limit in CONVERGED.items():
-        worst = np.max(info.fit.diagnostics[key]) if key in info.fit.diagnostics else limit
-        if worst > limit:
-            warnings.warn(f"{name}, round {done}: {key} is {worst:.3g}, above {limit}", stacklevel=2)
-
-
-def _stack(infos: list[bal.StepInfo]) -> bal.StepInfo:
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *infos)
+        with _progress.progress(sum(cell.num_missing(settings) for cell in cells)) as show:
+            if missing and (executor is not None or settings.executor != "here"):
+                with opened(settings.executor if executor is None else executor, settings.output) as at_work:
+                    run_remotely(at_work, settings, work.given, missing, show)
+                cells = [cell._replace(found=checkpoints.read_checkpoint(cell.path)) for cell in cells]
+            return [run_cell(settings, cell, work, show) for cell in cells]

@@ -14,8 +14,8 @@ Flat = Annotated[Part, tyro.conf.arg(name="")]
 
 # A folder may be extended along these; everything else must match what it holds.
 EXTENDS = ("strategies", "num_seeds", "num_rounds")
-# Where files are and what the table shows does not change a result.
-NOT_RECORDED = ("data_dir", "targets", "output", "allow_changed_code")
+# Where files are, who runs the cells and what the table shows does not change a result.
+NOT_RECORDED = ("data_dir", "targets", "output", "executor", "allow_changed_code")
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,9 @@ class Settings:
     """Values of the main metric whose label counts the table gives; by default 0.8 0.9 0.95 for accuracy."""
     output: Path = Path("results/compare")
     """Folder for results; the same command continues them, and more seeds, rounds or strategies extend them."""
+    executor: str = "here"
+    """Who runs the cells, each a strategy and a group of seeds: here (one after the other), processes:N,
+    slurm:timeout_min=600,slurm_partition=gpu with options of submitit, or ray:ADDRESS (by default a new local one)."""
     allow_changed_code: bool = False
     """Use checkpoints of other versions of bal, its dependencies, or a plugin, and continue them."""
 

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
-from bal.studies import compare, grid
+from bal.studies import cells, compare
 from bal.studies.grid import run_grid
 from bal.studies.learners import build_learner, load_dataset
 from bal.studies.tasks import task_of
@@ -87,14 +87,14 @@ def test_models_of_a_round_that_are_fitted_once_more_are_those_of_the_run(finish
 
 
 def test_an_interrupted_run_with_automatic_labels_continues_to_identical_tables(finished, tmp_path, monkeypatch):
-    check = grid._check_round
+    check = cells._check_round
 
     def interrupt(info, name, done, group):
         check(info, name, done, group)
         if (name, done) == ("margin", 0):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(grid, "_check_round", interrupt)
+    monkeypatch.setattr(cells, "_check_round", interrupt)
     with pytest.raises(KeyboardInterrupt):
         study.main(replace(STUDY, output=tmp_path))
     monkeypatch.undo()

@@ -7,12 +7,12 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="module")
 def _shared_programs():
-    grid = pytest.importorskip("bal.studies.grid", reason="needs the extra 'studies'", exc_type=ImportError)
-    programs, make = {}, grid._Work.program
+    cells = pytest.importorskip("bal.studies.cells", reason="needs the extra 'studies'", exc_type=ImportError)
+    programs, make = {}, cells.Work.program
 
     def program(work, strategy):
         # Of the settings, these do not change a program.
-        settings = work.settings.with_values(output=Path(), num_seeds=1, strategies=(strategy,))
+        settings = work.settings.with_values(output=Path(), num_seeds=1, strategies=(strategy,), executor="here")
         key = strategy, repr(settings)
         if work.given is not None:  # data that the settings do not name
             return make(work, strategy)
@@ -21,5 +21,5 @@ def _shared_programs():
         return programs[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grid._Work, "program", program)
+        patch.setattr(cells.Work, "program", program)
         yield

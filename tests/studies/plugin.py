@@ -1,5 +1,9 @@
 """Plugins as a person would write them, for the tests."""
 
+import multiprocessing
+import os
+import signal
+
 import numpy as np
 
 import bal
@@ -41,3 +45,10 @@ def broken(**settings):
 
 def wrong(**settings):
     return "a string"
+
+
+def dies_elsewhere(*, batch_size):
+    """Kills the process that builds it, unless that is the first one."""
+    if multiprocessing.parent_process() is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return bal.strategies.random(batch_size=batch_size)

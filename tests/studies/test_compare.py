@@ -19,7 +19,7 @@ pytest.importorskip("filelock", reason="needs the extra 'studies'")
 from bal import StepInfo
 from bal.posteriors import POSTERIORS, FitInfo
 from bal.selection import Selection
-from bal.studies import compare, grid, learners, tasks
+from bal.studies import cells, compare, grid, learners, tasks
 from bal.studies.learners import _optimizer
 from bal.studies.models import FACTORIES, is_classifier
 from bal.studies.settings import ModelSettings, Settings
@@ -77,14 +77,14 @@ def test_strategies_are_paired_by_their_initial_sets(finished):
 
 
 def test_an_interrupted_run_continues_to_identical_files(finished, tmp_path, monkeypatch):
-    check = grid._check_round
+    check = cells._check_round
 
     def interrupt(info, name, done, group):
         check(info, name, done, group)
         if (name, done) == ("bald", 1):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(grid, "_check_round", interrupt)
+    monkeypatch.setattr(cells, "_check_round", interrupt)
     with pytest.raises(KeyboardInterrupt):
         compare.main(SMALL.with_values(output=tmp_path))
     assert not (tmp_path / "metrics.parquet").exists()
@@ -187,11 +187,11 @@ def test_chains_that_have_not_converged_are_warned_of_with_their_figures():
     key, batch = jax.random.key(0), Batch(jnp.ones((4, 3)), jnp.zeros(4, jnp.int32), jnp.ones(4))
     _, fit = jax.eval_shape(posterior.fit, key, jax.eval_shape(posterior.init, key, batch), batch)
     # What is not in the diagnostics would never be warned of.
-    assert set(grid.CONVERGED) <= set(fit.diagnostics)
+    assert set(cells.CONVERGED) <= set(fit.diagnostics)
     fit = FitInfo(*np.zeros((3, 2)), {"r_hat": np.array([1.01, 1.2]), "num_divergences": np.array([3, 0])})
     info = StepInfo(np.full(2, 6), Selection(*np.zeros((3, 2))), {}, fit, None)
     with pytest.warns(UserWarning, match=r"bald, round 7: .*") as warned:
-        grid._check_round(info, "bald", 7, [0, 1])
+        cells._check_round(info, "bald", 7, [0, 1])
     figures = [str(warning.message) for warning in warned]
     assert figures == [
         "bald, round 7: r_hat is 1.2, above 1.05",

@@ -1,0 +1,60 @@
+"""Processes that run cells: each is apart from the others, and they end when they are told to."""
+
+import os
+import time
+
+import pytest
+
+pytest.importorskip("filelock", reason="needs the extra 'studies'")
+
+from bal.studies.executors import Processes, check_executor, opened
+
+
+def test_calls_return_and_raise_what_they_do_and_a_given_executor_stays_open(tmp_path):
+    with Processes(1) as processes:
+        with opened(processes, tmp_path) as same:
+            assert same is processes
+        assert processes.submit(abs, -3).result() == 3
+        assert processes.submit(os.getpid).result() != os.getpid()
+        with pytest.raises(ValueError, match="invalid literal"):
+            processes.submit(int, "three").result()
+
+
+def test_a_process_that_dies_takes_no_other_with_it():
+    with Processes(2) as processes:
+        calls = [processes.submit(os._exit, 1), processes.submit(abs, -3), processes.submit(abs, -4)]
+        with pytest.raises(ChildProcessError, match="killed, or ran out of memory"):
+            calls[0].result()
+        assert [each.result() for each in calls[1:]] == [3, 4]
+
+
+def test_an_interruption_ends_the_processes_at_once(tmp_path):
+    start, calls = time.monotonic(), []
+
+    def interrupted():
+        with opened("processes:1", tmp_path) as processes:
+            calls.extend(processes.submit(time.sleep, 600) for _ in range(2))
+            while not processes.running:
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert time.monotonic() - start < 300
+    running, waiting = calls
+    assert running.done()
+    assert waiting.cancelled()
+
+
+@pytest.mark.parametrize("name", ["", "process", "processes", "processes:0", "processes:-1", "processes:two"])
+def test_unknown_executors_are_refused(name):
+    with pytest.raises(ValueError, match="expected --executor to be here, processes:N"):
+        check_executor(name)
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"needs the package submitit: pip install 'bal-jax\[slurm\]'"):
+        check_executor("slurm:timeout_min=600")
+    for name in ("here", "processes:2"):
+        check_executor(name)

@@ -103,11 +103,8 @@ def build(
         num_samples = DEFAULT_NUM_SAMPLES
     check_num_samples(num_samples, posterior.max_samples)
     budget = num_initial + num_rounds * strategy.batch_size
-    streaming: dict[str, Any] = {
-        "chunk_size": chunk_size,
-        "memory_budget": chunk_bytes() // runs_at_once,
-        "mesh": mesh,
-    }
+    memory_budget = chunk_bytes() // runs_at_once
+    streaming: dict[str, Any] = {"chunk_size": chunk_size, "memory_budget": memory_budget, "mesh": mesh}
     posteriors = [posterior] if evaluation_posterior is None else [posterior, evaluation_posterior]
 
     # Users may pass anything here, so these functions accept anything and raise clear errors.

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
@@ -50,21 +51,14 @@ def assert_same_cells(folder, finished, strategies=("random", "bald"), firsts=(0
 
 def seen_rounds(monkeypatch):
     """Strategy, seeds and number of labels of every round that is shown."""
-    seen, progress = [], grid._progress.progress
+    seen = []
 
+    @contextmanager
     def spy(total):
-        class Shown:
-            def __enter__(self):
-                return lambda strategy, seeds, info: seen.append((strategy, *seeds, int(info.num_labelled[0])))
-
-            def __exit__(self, *error):
-                pass
-
         assert total == 12
-        return Shown()
+        yield lambda strategy, seeds, info: seen.append((strategy, *seeds, int(info.num_labelled[0])))
 
     monkeypatch.setattr(grid._progress, "progress", spy)
-    assert progress is not spy
     return seen
 
 

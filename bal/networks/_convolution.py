@@ -40,6 +40,34 @@ def convolve_for_training(
     return jax.lax.platform_dependent(inputs, kernel, cpu=product, default=plain)
 
 
+def convolve_doubled(
+    inputs: Float[Array, "n h w i"], kernel: Float[Array, "3 3 i o"], *, training: bool
+) -> Float[Array, "n h2 w2 o"]:
+    """The 3x3 convolution of images whose positions are each repeated 2x2, from 4/9 of its products.
+
+    Of three neighbours of a repeated position two are the same one, so a window has four different positions, under
+    sums of the kernel that depend on where in its 2x2 square the output stands.
+    """
+    n, height, width, channels = inputs.shape
+    num_outputs = kernel.shape[-1]
+    rows = jnp.moveaxis(_sums_of_taps(kernel), 2, 0)  # [3 columns, row in the square, row of the window, i, o]
+    both = _sums_of_taps(rows)  # [column in the square, column of the window, row in the square, row of the window, ..]
+    squares = both.transpose(3, 1, 4, 2, 0, 5).reshape(2, 2, channels, 4 * num_outputs)
+    convolution = convolve_for_training if training else convolve
+    outputs = convolution(inputs, squares, padding=1).reshape(n, height + 1, width + 1, 2, 2, num_outputs)
+    interleaved = [
+        jnp.stack([outputs[:, row : row + height, column : column + width, row, column] for column in (0, 1)], axis=3)
+        for row in (0, 1)
+    ]
+    return jnp.stack(interleaved, axis=2).reshape(n, 2 * height, 2 * width, num_outputs)
+
+
+def _sums_of_taps(kernel: Array) -> Array:
+    """Three taps of repeated positions are two of the original ones: [3, ...] -> [place in the pair, 2, ...]."""
+    first, middle, last = kernel
+    return jnp.stack([jnp.stack([first, middle + last]), jnp.stack([first + middle, last])])
+
+
 def max_pool(inputs: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
     """Maximum over windows of 2x2; an odd last row or column is ignored."""
     n, height, width, channels = inputs.shape

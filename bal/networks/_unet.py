@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from bal.networks._convolution import convolve, convolve_for_training, max_pool
+from bal.networks._convolution import convolve, convolve_doubled, convolve_for_training, max_pool
 from bal.networks._dropout import check_rate, dropout_mask
 from bal.networks._from_module import network_from_module
 from bal.networks._kernels import draw_kernels
@@ -83,9 +83,27 @@ class Level(nnx.Module):
         self, images: Float[Array, "n h w i"], mask: Float[Array, " i"] | None, training: bool
     ) -> Float[Array, "n h w o"]:
         convolution = convolve_for_training if training else convolve
-        kernel = self.first[...] if mask is None else mask[None, None, :, None] * self.first[...]
-        first = convolution(images, kernel, padding=KERNEL // 2) + self.first_bias[...][None, None, None]
-        hidden = jax.nn.relu(first)
+        return self._after(convolution(images, self._kernel(mask), padding=KERNEL // 2), training)
+
+    def join(
+        self,
+        images: Float[Array, "n h w a"],
+        below: Float[Array, "n h2 w2 b"],
+        mask: Float[Array, " a+b"] | None,
+        training: bool,
+    ) -> Float[Array, "n h w o"]:
+        """The level of ``images`` and, behind their channels, of ``below`` with its positions repeated 2x2."""
+        kernel, count = self._kernel(mask), images.shape[-1]
+        convolution = convolve_for_training if training else convolve
+        beside = convolution(images, kernel[:, :, :count], padding=KERNEL // 2)
+        return self._after(beside + convolve_doubled(below, kernel[:, :, count:], training=training), training)
+
+    def _kernel(self, mask: Float[Array, " i"] | None) -> Array:
+        return self.first[...] if mask is None else mask[None, None, :, None] * self.first[...]
+
+    def _after(self, first: Float[Array, "n h w o"], training: bool) -> Float[Array, "n h w o"]:
+        convolution = convolve_for_training if training else convolve
+        hidden = jax.nn.relu(first + self.first_bias[...][None, None, None])
         second = convolution(hidden, self.second[...], padding=KERNEL // 2) + self.second_bias[...][None, None, None]
         return jax.nn.relu(second + hidden)
 
@@ -116,15 +134,15 @@ class _UNet(nnx.Module):
         hidden = levels[-1]
         keys = [None] * len(self.up) if rng_key is None else list(jax.random.split(rng_key, len(self.up)))
         for number in reversed(range(len(self.up))):
-            raised = jnp.repeat(jnp.repeat(hidden, 2, axis=1), 2, axis=2)
-            entering = jnp.concatenate([levels[number], raised], axis=-1)
-            count, channels = entering.shape[0], entering.shape[-1]
-            rng_key, mask = keys[number], None
+            images = levels[number]
+            count, channels = images.shape[0], images.shape[-1]
+            entering, rng_key, mask = channels + hidden.shape[-1], keys[number], None
             if rng_key is not None and training:
-                entering = entering * dropout_mask(rng_key, (count, 1, 1, channels), self.dropout_rate)
+                noise = dropout_mask(rng_key, (count, 1, 1, entering), self.dropout_rate)
+                images, hidden = images * noise[..., :channels], hidden * noise[..., channels:]
             elif rng_key is not None:
-                mask = dropout_mask(rng_key, (channels,), self.dropout_rate)
-            hidden = self.up[number](entering, mask, training)
+                mask = dropout_mask(rng_key, (entering,), self.dropout_rate)
+            hidden = self.up[number].join(images, hidden, mask, training)
         return hidden
 
     def trunk(self, inputs):

@@ -37,6 +37,40 @@ def torch_gal_cnn(num_outputs: int = 10) -> nn.Module:
     )
 
 
+class TorchUNet(nn.Module):
+    """The network of ``bal.networks.unet``, channels first; its dropout is off until training or baal turns it on."""
+
+    def __init__(self, widths: tuple[int, ...], num_outputs: int):
+        super().__init__()
+        sizes = (1, *widths)
+        entering = [widths[level] + widths[level + 1] for level in range(len(widths) - 1)]
+        self.down = nn.ModuleList([_Level(sizes[level], width) for level, width in enumerate(widths)])
+        self.up = nn.ModuleList([_Level(count, widths[level]) for level, count in enumerate(entering)])
+        self.dropout = nn.ModuleList([nn.Dropout2d(0.5) for _ in entering])
+        self.last = nn.Conv2d(widths[0], num_outputs, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        levels = [self.down[0](images)]
+        for level in self.down[1:]:
+            levels.append(level(nn.functional.max_pool2d(levels[-1], 2)))
+        hidden = levels[-1]
+        for number in reversed(range(len(self.up))):
+            raised = nn.functional.interpolate(hidden, scale_factor=2, mode="nearest")
+            hidden = self.up[number](self.dropout[number](torch.cat([levels[number], raised], dim=1)))
+        return self.last(hidden)
+
+
+class _Level(nn.Module):
+    def __init__(self, num_inputs: int, width: int):
+        super().__init__()
+        self.first = nn.Conv2d(num_inputs, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        hidden = torch.relu(self.first(images))
+        return torch.relu(self.second(hidden) + hidden)
+
+
 def baal_wrapper(network: nn.Module, *, caching: bool, **arguments) -> ModelWrapper:
     """baal's model with Monte Carlo dropout; with ``caching`` its fastest prediction, see its MCCachingModule."""
     from baal.bayesian.caching_utils import MCCachingModule

@@ -1,6 +1,6 @@
 """The U-Net: its shape, where draws begin to differ, and that training and evaluation are one function."""
 
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,8 @@ import pytest
 
 import bal
 from bal.networks import deterministic_outputs, unet
+from bal.networks._convolution import convolve, convolve_doubled
+from bal.networks._from_module import CPU_IMAGES
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 8, 12, 2)).astype(np.float32)
 
@@ -39,6 +41,29 @@ def test_outputs_stand_at_the_positions_of_the_image():
     mean, trained, _ = outputs()
     assert mean.shape == (3, 8, 12, 3)
     np.testing.assert_allclose(trained, mean, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_convolution_of_repeated_positions_is_that_of_the_repeated_image(training):
+    images, kernel = IMAGES[:2], np.random.default_rng(1).normal(size=(3, 3, 2, 5)).astype(np.float32)
+
+    def repeated(images, kernel):
+        return convolve(jnp.repeat(jnp.repeat(images, 2, axis=1), 2, axis=2), kernel, padding=1)
+
+    def run(fn):
+        gradients = jax.grad(lambda i, k: (fn(i, k) ** 2).sum(), argnums=(0, 1))
+        return jax.jit(lambda i, k: (fn(i, k), *gradients(i, k)))(images, kernel)
+
+    doubled = run(partial(convolve_doubled, training=training))
+    for ours, plain in zip(doubled, run(repeated), strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-3)
+
+
+def test_images_in_pieces_are_those_of_one_piece():
+    network, images = unet(num_outputs=3, widths=(4, 6, 8)), np.tile(IMAGES, (13, 1, 1, 1))
+    draw = jax.jit(lambda v, images: network.head(v, network.trunk(v, images), jax.random.key(1)))
+    assert len(images) > CPU_IMAGES
+    np.testing.assert_allclose(draw(variables(), images)[-3:], draw(variables(), IMAGES), rtol=1e-4, atol=1e-5)
 
 
 def test_a_draw_is_one_function_of_all_images():

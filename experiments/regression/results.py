@@ -119,4 +119,5 @@ def _draw_differences(axes, errors: pd.DataFrame) -> None:
         axes.errorbar(mean[place], place, xerr=np.nan_to_num(half[place]), color=colour, marker=marker, capsize=3)
     axes.axvline(0, color="0.45", linestyle="--", linewidth=1)
     axes.set_yticks(range(len(order)), order)
+    axes.locator_params(axis="x", nbins=5)
     axes.set(xlabel="mean log RMSE less random (lower is better)", title="all data sets; small: each of them")

@@ -116,6 +116,7 @@ def time_scores(posterior: bal.posteriors.Posterior, settings: Settings) -> None
     for count in (settings.num_images, 10 * settings.num_images):
         pool = jax.ShapeDtypeStruct((count, *images.shape[1:]), images.dtype)
         memory = score.lower(rng_key, state, pool).compile().memory_analysis()
+        assert memory is not None
         print(f"{count} images: {memory.temp_size_in_bytes / 2**20:.0f} MiB beside the pool")
 
 

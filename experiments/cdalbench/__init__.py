@@ -1,0 +1,1 @@
+"""The two generated sets of CDALBench, with its published figures beside ours."""

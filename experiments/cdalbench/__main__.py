@@ -1,0 +1,7 @@
+"""Run the reproduction: ``python -m experiments.cdalbench``."""
+
+from bal.studies.command import run_command
+from experiments.cdalbench import study
+
+if __name__ == "__main__":
+    run_command(study.main, study.Study, study.__doc__, after_interruption=study.CONTINUES)

@@ -1,0 +1,1 @@
+"""Which strategy to use on tables: a benchmark of many real ones."""

@@ -1,0 +1,143 @@
+"""The cells of the benchmark, run in an order that tells early how long all of them take, and kept one by one."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+import bal
+from bal.studies import Settings, write_parquet
+from experiments.tables.programs import Programs, Result, tidy
+
+# With one point a batch these ask for what their rule of single points asks for.
+OF_BATCHES = {"batch_bald": "bald", "batch_epig": "epig"}
+SEEDS_AT_ONCE = 10
+METRICS = ("accuracy", "nll")
+
+
+class Cell(NamedTuple):
+    """A group of seeds of one strategy on one table."""
+
+    table: str
+    posterior: str
+    batch_size: int
+    strategy: str
+    first_seed: int
+
+    def path(self, folder: Path) -> Path:
+        """The file that holds it."""
+        name = self.table.replace("/", "_")
+        return folder / f"{self.posterior}_{self.batch_size}" / name / f"{self.strategy}_{self.first_seed}.parquet"
+
+    @property
+    def program(self) -> tuple[str, int, str]:
+        """What decides its cost, whatever the table."""
+        return self.posterior, self.batch_size, self.strategy
+
+
+def cells_of(
+    tables: Sequence[str],
+    posteriors: Sequence[str],
+    batch_sizes: Sequence[int],
+    strategies: Sequence[str],
+    num_seeds: int,
+) -> list[Cell]:
+    """All cells: the first group of seeds of everything, then the next, each in a random order.
+
+    So a run that is interrupted has whole groups, and a tenth of the cells costs about a tenth of the time.
+    """
+    cells: list[Cell] = []
+    for first in range(0, num_seeds, SEEDS_AT_ONCE):
+        of_group = [
+            Cell(*each, first)
+            for each in product(tables, posteriors, batch_sizes, strategies)
+            if each[2] > 1 or each[3] not in OF_BATCHES
+        ]
+        cells += [of_group[place] for place in np.random.default_rng(first).permutation(len(of_group))]
+    return cells
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    folder: Path,
+    settings_of: Callable[[Cell], Settings],
+    load: Callable[[str, list[int]], bal.Dataset],
+    *,
+    seeds_at_once: int = SEEDS_AT_ONCE,
+) -> None:
+    """Run the cells that the folder lacks.
+
+    Args:
+      cells: from :func:`cells_of`.
+      folder: a file a cell.
+      settings_of: model and run of a cell.
+      load: the data set of a table's name and seeds, leaves [seeds, ...].
+      seeds_at_once: runs in one program.
+    """
+    missing = [cell for cell in cells if not cell.path(folder).exists()]
+    programs, loaded = Programs(), dict[tuple[str, int], bal.Dataset]()
+    with _shown(missing) as show:
+        for cell in missing:
+            seeds = list(range(cell.first_seed, cell.first_seed + seeds_at_once))
+            key = cell.table, cell.first_seed
+            if key not in loaded:
+                loaded[key] = load(cell.table, seeds)
+            result = programs.run(settings_of(cell), cell.strategy, loaded[key], seeds)
+            kept = result._replace(metrics={name: result.metrics[name] for name in METRICS})
+            path = cell.path(folder)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            names = {"dataset": cell.table, "posterior": cell.posterior, "batch_size": cell.batch_size}
+            write_parquet(tidy(kept, seeds, **names, strategy=cell.strategy), path)
+            show(cell, result)
+
+
+def read_cells(cells: Sequence[Cell], folder: Path, num_seeds: int) -> pd.DataFrame:
+    """The metrics of finished cells as one table, without seeds that only fill up the last group."""
+    frame = pd.concat([pd.read_parquet(cell.path(folder)) for cell in cells], ignore_index=True)
+    return frame[frame["seed"] < num_seeds].reset_index(drop=True)
+
+
+def remaining(
+    left: Sequence[Cell], seconds: Mapping[tuple, Sequence[float]], compile_seconds: Sequence[float]
+) -> float:
+    """Seconds that the cells that are left will take, from those that are done.
+
+    A cell takes the mean of its strategy, posterior and batch size, or of all where these have none; a program that has
+    not been compiled, the mean of those that were. A table's number of classes is not told apart.
+
+    Example:
+      >>> done = Cell("t", "laplace", 1, "bald", 0)
+      >>> remaining([done, done._replace(strategy="margin")], {done.program: [2.0, 4.0]}, [10.0])
+      16.0
+    """
+    every = [value for values in seconds.values() for value in values]
+    running = sum(np.mean(seconds.get(cell.program, every)) for cell in left)
+    new = {cell.program for cell in left if cell.program not in seconds}
+    return float(running + len(new) * np.mean(compile_seconds))
+
+
+@contextmanager
+def _shown(missing: Sequence[Cell]) -> Iterator[Callable[[Cell, Result], None]]:
+    """A bar of the cells, with the time that is left; not shown if there are none."""
+    seconds: dict[tuple, list[float]] = {}
+    compile_seconds: list[float] = []
+    columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, disable=not missing) as bar:
+        task = bar.add_task("starting", total=len(missing))
+
+        def show(cell: Cell, result: Result) -> None:
+            seconds.setdefault(cell.program, []).append(result.seconds)
+            if result.compile_seconds:
+                compile_seconds.append(result.compile_seconds)
+            done = sum(map(len, seconds.values()))
+            left = remaining(missing[done:], seconds, compile_seconds) / 60
+            accuracy = result.metrics["accuracy"].mean()
+            told = f"{left:.0f} minutes left; {cell.table}, {cell.posterior}, {cell.strategy}: accuracy {accuracy:.3f}"
+            bar.update(task, description=told, advance=1)
+
+        yield show

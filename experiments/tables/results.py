@@ -1,0 +1,109 @@
+"""Tables, sentences and pictures of the benchmark: one comparison for each posterior and batch size."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from bal.studies import curves, plot_curves, save_picture, write_parquet
+from bal.studies.report._files import write_picture, write_tables
+from bal.studies.report._of_many import OverDataSets, compare_data_sets
+from bal.studies.report._pictures import rank_diagram
+from bal.studies.statistics import areas, paired_differences
+from experiments.tables.pictures import plot_gains
+
+METRIC = "accuracy"
+LEVEL = 0.05
+Curves = Mapping[str, pd.DataFrame]
+
+
+class Found(NamedTuple):
+    """What is known of the strategies under one posterior and batch size."""
+
+    name: str
+    over: OverDataSets | None  # None for one table
+    gains: pd.DataFrame  # of each table and strategy: difference of areas to the baseline with its interval
+    overall: pd.DataFrame | None  # of each strategy: the same over tables, with p-values
+    sentences: list[str]
+
+
+def write_results(metrics: pd.DataFrame, folder: Path, baseline: str) -> list[Found]:
+    """Everything that can be seen in the metrics, written into a folder.
+
+    Args:
+      metrics: with the columns dataset, posterior, batch_size, strategy, seed, num_labelled, metric and value.
+      folder: of the study; ``metrics.parquet`` and ``gains.parquet``, and a folder for each posterior and batch size.
+      baseline: the strategy that others are compared with.
+    """
+    write_parquet(metrics, folder / "metrics.parquet")
+    found = [
+        compare(f"{posterior}_{batch_size}", part, baseline)
+        for (posterior, batch_size), part in metrics.groupby(["posterior", "batch_size"], sort=False)
+    ]
+    write_parquet(pd.concat([each.gains.assign(of=each.name) for each in found]), folder / "gains.parquet")
+    for each, (_, part) in zip(found, metrics.groupby(["posterior", "batch_size"], sort=False), strict=True):
+        own = folder / each.name
+        own.mkdir(exist_ok=True)
+        save_picture(plot_gains(each.gains, each.name), own / "gains.png")
+        mean = plot_curves(mean_over_tables(part), METRIC, baseline=baseline, title=f"{each.name}, mean over tables")
+        save_picture(mean, own / "curves.png")
+        if each.over is not None:
+            write_tables(own, each.over.tables)
+            write_picture(own, "critical_difference", rank_diagram(each.over.ranks))
+    return found
+
+
+def compare(name: str, metrics: pd.DataFrame, baseline: str) -> Found:
+    """Strategies compared on each table and over tables, by the rule of the study."""
+    by_table = curves_by_table(metrics)
+    over = compare_data_sets(list(by_table), list(by_table.values()), METRIC, baseline)
+    gains = gains_of(by_table, baseline)
+    overall = None
+    if len(by_table) > 1:
+        means = pd.DataFrame({table: areas(each).mean() for table, each in by_table.items()}).T
+        overall = paired_differences(means, baseline)
+    return Found(name, over, gains, overall, sentences(name, gains, overall, baseline))
+
+
+def curves_by_table(metrics: pd.DataFrame) -> dict[str, Curves]:
+    """Accuracy of each strategy on each table, strategies in one order."""
+    names = sorted(metrics["strategy"].unique())
+    by_table = {str(table): curves(part, METRIC) for table, part in metrics.groupby("dataset", sort=True)}
+    return {table: {name: each[name] for name in names if name in each} for table, each in by_table.items()}
+
+
+def gains_of(by_table: Mapping[str, Curves], baseline: str) -> pd.DataFrame:
+    """Area less the baseline's: a row for each table and other strategy, with Student's interval over paired seeds."""
+    rows = []
+    for table, each in by_table.items():
+        differences = paired_differences(areas(each), baseline)
+        for name, row in differences.iterrows():
+            rows.append((table, name, row["difference"], row["low"], row["high"]))
+    return pd.DataFrame(rows, columns=["dataset", "strategy", "difference", "low", "high"])
+
+
+def sentences(name: str, gains: pd.DataFrame, overall: pd.DataFrame | None, baseline: str) -> list[str]:
+    """What the rule of the study says of each strategy, the best mean first."""
+    lines = [f"{name}: area less that of {baseline} over {gains['dataset'].nunique()} tables"]
+    means = gains.groupby("strategy")["difference"].mean().sort_values(ascending=False)
+    for strategy, mean in means.items():
+        of_tables = gains[gains["strategy"] == strategy]
+        better, worse = int((of_tables["low"] > 0).sum()), int((of_tables["high"] < 0).sum())
+        on_tables = f"better on {better} tables, worse on {worse}"
+        if overall is None:
+            lines.append(f"{strategy}: {mean:+.4f}; {on_tables}")
+            continue
+        row = overall.loc[str(strategy)]
+        verdict = "not shown to differ"
+        if row["p_holm"] < LEVEL:
+            verdict = "better" if row["difference"] > 0 else "worse"
+        interval = f"[{row['low']:+.4f}, {row['high']:+.4f}]"
+        lines.append(f"{strategy}: {mean:+.4f} {interval}, p {row['p_holm']:.3f}, {verdict}; {on_tables}")
+    return lines
+
+
+def mean_over_tables(metrics: pd.DataFrame) -> pd.DataFrame:
+    """The metrics averaged over tables, seed by seed: the curves of the mean table."""
+    kept = ["posterior", "batch_size", "strategy", "seed", "num_labelled", "metric"]
+    return metrics.groupby(kept, sort=False)["value"].mean().reset_index()

@@ -19,7 +19,7 @@ ALLOWED = {
     "information": {"types", "precision", "streaming"},
     "detection": {"types", "information"},
     "acquisition": {"types", "precision", "information", "detection"},
-    "selection": {"types", "precision", "information", "acquisition"},
+    "selection": {"types", "precision", "information", "acquisition", "streaming"},
     "autolabel": {"types", "information", "acquisition", "selection"},
     "metrics": {"types", "information", "detection"},
     "stopping": {"types", "information"},

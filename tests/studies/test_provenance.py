@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bal.studies import checkpoints, compare, grid, learners, provenance, whole_file
+from bal.studies import cells, checkpoints, compare, grid, learners, provenance, whole_file
 from bal.studies.settings import Settings
 
 TINY = Settings().with_values(
@@ -64,7 +64,7 @@ def no_work(monkeypatch):
     def fail(*given):
         raise AssertionError("a finished study loads no data")
 
-    monkeypatch.setattr(grid, "load_dataset", fail)
+    monkeypatch.setattr(cells, "load_dataset", fail)
 
 
 def test_a_finished_study_prints_its_tables_again_without_data_or_tracing(folder, no_work, capsys):
@@ -261,5 +261,5 @@ def test_a_file_is_replaced_whole_or_kept(tmp_path):
 
 def test_code_that_only_shows_results_is_not_recorded():
     names = {"/".join(path.parts[-2:]) for path in provenance._own_sources()}
-    assert {"studies/grid.py", "studies/models.py", "selection/__init__.py", "clustering/__init__.py"} <= names
+    assert {"studies/cells.py", "studies/models.py", "selection/__init__.py", "clustering/__init__.py"} <= names
     assert not names & {"studies/_tables.py", "statistics/_curves.py", "statistics/__init__.py"}

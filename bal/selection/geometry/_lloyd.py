@@ -6,7 +6,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from bal.selection.geometry._k_means_plus_plus import seed_clusters
 from bal.selection.geometry._kernels import LINEAR
+from bal.selection.geometry._nearest import PAIRS_AT_ONCE
 from bal.selection.geometry._points import blank
+from bal.streaming import map_chunks
 from bal.types import RngKey
 
 NUM_ITERATIONS = 20  # Lloyd's algorithm has converged as far as a batch rule can tell
@@ -46,7 +48,11 @@ def k_means_clusters(
     members = blank(points, kept)
 
     def assign(centers):
-        return jnp.where(used[None], squared_distances(points, centers), jnp.inf).argmin(axis=1).astype(jnp.int32)
+        def of_chunk(chunk):
+            squares = jnp.where(used[None], squared_distances(chunk, centers), jnp.inf)
+            return squares.argmin(axis=1).astype(jnp.int32)
+
+        return map_chunks(of_chunk, points, max(1, PAIRS_AT_ONCE // num_clusters))
 
     def iterate(_, centers):
         clusters = assign(centers)

@@ -8,10 +8,12 @@ from jaxtyping import Array, Float, Int
 
 from bal.selection.geometry._kernels import Kernel
 from bal.selection.geometry._points import blank
+from bal.streaming import map_chunks
 from bal.types import PyTree
 
 # Centres whose distances to all points are computed together, as one matrix product.
 CENTERS_AT_ONCE = 128
+PAIRS_AT_ONCE = 2**22  # of points and centres, whose distances exist together
 
 
 class Nearest(NamedTuple):
@@ -55,12 +57,16 @@ def nearest_centers(
         block, counted = jax.tree.map(
             lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, block_size), (centers, kept)
         )
-        squares = jnp.where(counted[None], kernel.squared_distances(points, block), jnp.inf)
-        distances = squares.min(axis=1)
+
+        def of_chunk(chunk):
+            squares = jnp.where(counted[None], kernel.squared_distances(chunk, block), jnp.inf)
+            return squares.min(axis=1), squares.argmin(axis=1).astype(jnp.int32)
+
+        distances, places = map_chunks(of_chunk, points, PAIRS_AT_ONCE // block_size)
         closer = distances < nearest.squared_distances
         return Nearest(
             jnp.where(closer, distances, nearest.squared_distances),
-            jnp.where(closer, first.astype(jnp.int32) + squares.argmin(axis=1).astype(jnp.int32), nearest.centers),
+            jnp.where(closer, first.astype(jnp.int32) + places, nearest.centers),
         )
 
     return jax.lax.fori_loop(0, -(-num_centers // block_size), add_block, nearest)

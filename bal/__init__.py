@@ -22,6 +22,7 @@ from bal import (
 from bal.automatic import Automatic, AutomaticInfo, AutomaticState
 from bal.information import check_log_probs
 from bal.loop import ActiveLearner, LoopState, StepInfo, build, load, run, save
+from bal.oracle import Oracle, OracleInfo, OracleState, even_errors
 from bal.planning import Plan, plan
 from bal.pool import PoolState
 from bal.precision import full_precision
@@ -44,6 +45,9 @@ __all__ = [
     "Gaussian",
     "Keys",
     "LoopState",
+    "Oracle",
+    "OracleInfo",
+    "OracleState",
     "Plan",
     "PoolState",
     "PoolView",
@@ -61,6 +65,7 @@ __all__ = [
     "check_log_probs",
     "datasets",
     "detection",
+    "even_errors",
     "full_precision",
     "information",
     "labelling",

@@ -87,6 +87,7 @@ class Keys(NamedTuple):
     samples: RngKey  # posterior draws
     targets: RngKey  # target points, pool subsets
     selection: RngKey  # ties and sampling in the strategy
+    oracle: RngKey  # answers of a simulated oracle
 
 
 def split_keys(rng_key: RngKey) -> Keys:
@@ -95,6 +96,6 @@ def split_keys(rng_key: RngKey) -> Keys:
     Example:
       >>> keys = split_keys(jax.random.key(0))
       >>> keys._fields
-      ('initial', 'network', 'batches', 'samples', 'targets', 'selection')
+      ('initial', 'network', 'batches', 'samples', 'targets', 'selection', 'oracle')
     """
     return Keys(*jax.random.split(rng_key, len(Keys._fields)))

@@ -69,6 +69,8 @@ class PoolView(NamedTuple):
     covariance: Callable[[PyTree, PyTree], Array] | None  # (inputs_a, inputs_b) -> [a, b], if it has a closed form
     labels: PyTree | None = None  # leaves [n, ...] of the pool, for privileged strategies only
     loss: Callable[[PyTree, PyTree], Array] | None = None  # (inputs, labels) -> nats [n], for the same ones
+    # Places of the labelled points, ``size`` where a label may not be asked for again; None: all labels are final.
+    again: Int[Array, " K"] | None = None
 
     @property
     def size(self) -> int:
@@ -91,6 +93,7 @@ def pool_view(
     pool_subset_size: int | None = None,
     num_targets: int = 100,
     privileged_loss: Callable[[PyTree, PyTree], Array] | None = None,
+    again: Int[Array, " K"] | None = None,
 ) -> PoolView:
     """The view of one round: of the whole pool, or of a random subset of the available points.
 
@@ -127,6 +130,7 @@ def pool_view(
         covariance=covariance,
         labels=labels,
         loss=privileged_loss,
+        again=None if pool_subset_size is not None else again,  # labelled points have no place in a subset
     )
 
 
@@ -140,6 +144,7 @@ def among(view: PoolView, places: Int[Array, " M"]) -> PoolView:
         take=Partial(take_points, inputs),
         map=Partial(_map_points, view.stream, inputs),
         labels=None if view.labels is None else take_points(view.labels, places),
+        again=None,
     )
 
 

@@ -47,10 +47,12 @@ ALLOWED = {
     "evaluation": {"types", "accumulation", "metrics", "likelihoods", "posteriors", "streaming"},
     "automatic": {"types", "autolabel", "streaming", "view"},
     "watching": {"types", "acquisition", "information", "metrics", "pool", "stopping", "streaming", "view"},
+    "oracle": {"types", "pool", "streaming"},
     "loop": {
         "types",
         "automatic",
         "evaluation",
+        "oracle",
         "pool",
         "initial",
         "likelihoods",

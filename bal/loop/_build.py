@@ -11,20 +11,14 @@ from jax.sharding import Mesh
 from jax.tree_util import Partial
 
 from bal import pool as pools
-from bal.automatic import (
-    Automatic,
-    add_automatic,
-    assess_along,
-    label_automatically,
-    no_automatic_labels,
-    without,
-)
+from bal.automatic import Automatic, add_automatic, assess_along, label_automatically, no_automatic_labels, without
 from bal.evaluation import evaluate, predictive_loss
 from bal.initial import initial_labels
-from bal.loop._checks import check_all_labels, check_dataset, check_labels, check_settings, warn_unscaled
+from bal.loop import _checks
 from bal.loop._keys import keys_of_round, keys_of_run
 from bal.loop._learner import ActiveLearner, LoopState, Point, StepInfo
 from bal.memory import chunk_bytes
+from bal.oracle import Oracle, begin_asking, check_oracle, consult, of_oracle, places_again
 from bal.posteriors import Posterior, check_num_samples
 from bal.sources import in_pieces
 from bal.strategies import Strategy
@@ -51,6 +45,7 @@ def build(
     num_targets: int = 100,
     automatic: Automatic | None = None,
     stop: Stop | None = None,
+    oracle: Oracle | None = None,
     chunk_size: int | None = None,
     runs_at_once: int = 1,
     mesh: Mesh | None = None,
@@ -77,6 +72,8 @@ def build(
         not see them.
       stop: report in each round the numbers from which stopping criteria decide, see :func:`bal.stop_rounds`. The run
         goes on, so that runs under one ``vmap`` stay one program. None reports nothing.
+      oracle: who labels the points drawn at the start and those chosen in a simulated round, with errors, abstentions
+        and prices. None answers with the pool's labels.
       chunk_size: points predicted at a time; None follows from a memory budget.
       runs_at_once: runs under one ``vmap``, such as seeds, which share that budget.
       mesh: devices over which the pool and the test set are divided when predicted.
@@ -87,7 +84,7 @@ def build(
     Raises:
       ValueError: invalid settings, or a posterior without what the strategy needs.
     """
-    check_settings(
+    _checks.check_settings(
         posterior,
         strategy,
         num_initial=num_initial,
@@ -99,6 +96,7 @@ def build(
         runs_at_once=runs_at_once,
     )
     check_stop(stop, posterior.likelihood.predicts)
+    check_oracle(oracle, posterior.likelihood.predicts)
     if num_samples is None and posterior.max_samples is None:
         num_samples = DEFAULT_NUM_SAMPLES
     check_num_samples(num_samples, posterior.max_samples)
@@ -110,27 +108,30 @@ def build(
     # Users may pass anything here, so these functions accept anything and raise clear errors.
     def init(rng_key: Any, dataset: Dataset, initial: tuple[Any, PyTree] | None = None) -> LoopState:
         keys = keys_of_run(rng_key)
-        check_dataset(dataset, budget, pool_subset_size, strategy)
+        _checks.check_dataset(dataset, budget, pool_subset_size, strategy)
         for believed in posteriors:
-            check_all_labels(believed, dataset)
-        warn_unscaled(posterior, dataset)
+            _checks.check_all_labels(believed, dataset, oracle)
+        _checks.warn_unscaled(posterior, dataset)
         # Data sets from files hold NumPy arrays, which traced indices cannot index.
         dataset = jax.tree.map(jnp.asarray, dataset)
         indices, labels = initial_labels(
             keys.initial, dataset, initial, num_initial=num_initial, initial_set=initial_set
         )
         point = Point.of(dataset.pool_inputs)
-        if initial is not None:
-            check_labels(posterior, point, labels)
-        pool = pools.empty_pool(num_points(dataset.pool_inputs), budget, labels)
-        pool = pools.add_labels(pool, indices, labels)
+        pool, asked = pools.empty_pool(num_points(dataset.pool_inputs), budget, labels), begin_asking(oracle, dataset)
+        if initial is None:
+            pool, asked = consult(keys.oracle, oracle, asked, pool, indices, labels)
+        else:
+            _checks.check_labels(posterior, point, labels)
+            pool = pools.add_labels(pool, indices, labels)
         by_machine = no_automatic_labels(automatic, dataset, pool_subset_size)
         batch = pools.labelled_batch(pool, dataset.pool_inputs)
         batch = add_automatic(batch, automatic, by_machine, dataset.pool_inputs)
         key_network = jax.random.fold_in(keys.network, 0)
         evaluation = () if evaluation_posterior is None else evaluation_posterior.init(key_network, batch)
         watched = begin_watching(keys.targets, stop, dataset)
-        return LoopState(pool, posterior.init(key_network, batch), evaluation, jnp.int32(0), by_machine, point, watched)
+        believed = posterior.init(key_network, batch)
+        return LoopState(pool, believed, evaluation, jnp.int32(0), by_machine, point, watched, asked)
 
     def fit(keys: Keys, fitted: Posterior, state: LoopState, previous: PyTree, batch: Batch, validation: Batch | None):
         fresh = fitted.init(keys.network, batch)
@@ -161,6 +162,7 @@ def build(
             pool_subset_size=pool_subset_size,
             num_targets=num_targets,
             privileged_loss=Partial(partial(predictive_loss, likelihood), predict) if strategy.privileged else None,
+            again=places_again(oracle, state.oracle, state.pool),
         )
 
     def ask(rng_key: Any, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
@@ -184,24 +186,20 @@ def build(
             keys.selection, automatic, state.round, dataset, view, assessed(), selection.indices
         )
         watched, numbers = watch(stop, state.stopping, state.round, state.pool, dataset, view, selection.indices)
-        asked = in_pool(view, selection.indices, num_points(dataset.pool_inputs))
-        selection = selection._replace(indices=asked)
-        info = StepInfo(state.pool.num_labelled, selection, metrics, fit_info, evaluation_info, automatic_info, numbers)
-        return LoopState(state.pool, belief, evaluation, state.round + 1, by_machine, state.point, watched), info
+        selection = selection._replace(indices=in_pool(view, selection.indices, num_points(dataset.pool_inputs)))
+        answers = of_oracle(oracle, state.oracle, state.pool, dataset.pool_labels)
+        info = StepInfo(
+            state.pool.num_labelled, selection, metrics, fit_info, evaluation_info, automatic_info, numbers, answers
+        )
+        done = {"posterior": belief, "evaluation": evaluation, "automatic": by_machine, "stopping": watched}
+        return state._replace(round=state.round + 1, **done), info
 
     def tell(state: LoopState, indices: Any, labels: PyTree, weights: Any = None) -> LoopState:
         state, indices = jax.tree.map(jnp.asarray, state), as_array("indices", indices)
         labels = pools.as_labels(labels, state.pool.labels)
         weights = None if weights is None else as_array("weights", weights)
         pools.check_answers(state.pool, indices, labels, weights)
-        if is_concrete(indices, weights, *jax.tree.leaves(labels)):
-            answered = np.asarray(indices) < state.pool.available.shape[-1]
-            if weights is not None:
-                answered &= np.asarray(weights) > 0
-            given = jax.tree.map(
-                lambda held, leaf: np.asarray(leaf)[answered].astype(held.dtype), state.pool.labels, labels
-            )
-            check_labels(posterior, state.point, given)
+        _checks.check_given(posterior, state, indices, labels, weights)
         pool = pools.add_labels(state.pool, indices, labels, weights)
         return state._replace(pool=pool, automatic=without(state.automatic, pool.available))
 
@@ -215,8 +213,9 @@ def build(
             raise ValueError("expected pool_labels for step and run, got None: use ask, then tell with your own labels")
         state, info = ask(rng_key, state, dataset)
         chosen = info.selection.indices
-        pool = pools.add_labels(state.pool, chosen, take_points(dataset.pool_labels, chosen))
-        return state._replace(pool=pool, automatic=without(state.automatic, pool.available)), info
+        truth, key = take_points(dataset.pool_labels, chosen), keys_of_run(rng_key).oracle
+        pool, asked = consult(key, oracle, state.oracle, state.pool, chosen, truth)
+        return state._replace(pool=pool, automatic=without(state.automatic, pool.available), oracle=asked), info
 
     def extend(state: LoopState, num_rounds: Any) -> LoopState:
         check_count("num_rounds", num_rounds)

@@ -5,10 +5,12 @@ import warnings
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from bal.automatic import Automatic
 from bal.initial import INITIAL_SETS
-from bal.loop._learner import Point
+from bal.loop._learner import LoopState, Point
+from bal.oracle import Oracle
 from bal.posteriors import Posterior
 from bal.regions import Regions
 from bal.sources import Source
@@ -110,8 +112,21 @@ def check_labels(posterior: Posterior, point: Point, labels: PyTree) -> None:
         )
 
 
-def check_all_labels(posterior: Posterior, dataset: Dataset) -> None:
-    """Raise if the likelihood rejects any label of the data set."""
+def check_given(posterior: Posterior, state: LoopState, indices: Array, labels: PyTree, weights: Array | None) -> None:
+    """Raise if the likelihood rejects labels that were given, where they can be read."""
+    if not is_concrete(indices, weights, *jax.tree.leaves(labels)):
+        return
+    answered = np.asarray(indices) < state.pool.available.shape[-1]
+    if weights is not None:
+        answered &= np.asarray(weights) > 0
+    given = jax.tree.map(lambda held, leaf: np.asarray(leaf)[answered].astype(held.dtype), state.pool.labels, labels)
+    check_labels(posterior, state.point, given)
+
+
+def check_all_labels(posterior: Posterior, dataset: Dataset, oracle: Oracle | None = None) -> None:
+    """Raise if the likelihood rejects any label of the data set, or any answer of a simulated oracle."""
+    if oracle is not None:
+        check_labels(posterior, Point.of(dataset.pool_inputs), np.array([len(oracle.confusion) - 1]))
     num_classes = dataset.about.num_classes
     held = [batch[:2] for batch in (dataset.validation, dataset.calibration) if batch is not None]
     parts = [(dataset.pool_inputs, dataset.pool_labels), (dataset.test_inputs, dataset.test_labels), *held]

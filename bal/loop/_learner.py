@@ -10,6 +10,7 @@ from jaxtyping import Array, ArrayLike, Int
 
 from bal.automatic import AutomaticInfo
 from bal.likelihoods import Likelihood
+from bal.oracle import OracleInfo
 from bal.pool import PoolState
 from bal.posteriors import FitInfo
 from bal.regions import Regions
@@ -54,6 +55,7 @@ class LoopState(NamedTuple):
     automatic: PyTree  # AutomaticState: the model's labels, on which the next round is fitted too; () without
     point: Point  # shape and dtype of the pool's points
     stopping: PyTree = ()  # StopState: what the last model predicts for the stop set; () without
+    oracle: PyTree = ()  # OracleState: what a simulated oracle was asked; () without
 
 
 class StepInfo(NamedTuple):
@@ -66,6 +68,7 @@ class StepInfo(NamedTuple):
     evaluation_fit: FitInfo | None
     automatic: AutomaticInfo | None = None
     stopping: StopInfo | None = None
+    oracle: OracleInfo | None = None
 
 
 class InitRunFn(Protocol):
@@ -142,7 +145,7 @@ class StepFn(Protocol):
     """A whole round of a simulation."""
 
     def __call__(self, rng_key: RngKey | Keys, state: LoopState, dataset: Dataset) -> tuple[LoopState, StepInfo]:
-        """``ask``, then ``tell`` with the pool labels of the data set.
+        """``ask``, then ``tell`` with the pool labels of the data set, or with what a simulated oracle answers.
 
         Args:
           rng_key: the key of the run, the same in each round.

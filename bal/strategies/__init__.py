@@ -24,6 +24,7 @@ from bal.strategies._gaussian import epistemic_variance, gaussian_bald, gaussian
 from bal.strategies._joint import acs_fw, batch_bald, batch_epig, class_balanced
 from bal.strategies._last_layer import badge, bait, max_det
 from bal.strategies._losses import learning_loss, true_loss
+from bal.strategies._relabelling import relabelling
 from bal.strategies._scores import (
     active_search,
     bald,
@@ -121,6 +122,7 @@ __all__ = [
     "power_bald",
     "prob_cover",
     "random",
+    "relabelling",
     "score_strategy",
     "softmax_bald",
     "softrank_bald",

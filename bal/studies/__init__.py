@@ -17,6 +17,7 @@ from bal.studies._frames import (
     automatic_frame,
     found_frame,
     metrics_frame,
+    oracle_frame,
     seconds_frame,
     write_parquet,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "mean_and_interval",
     "metrics_frame",
     "normalised_area",
+    "oracle_frame",
     "plot_curves",
     "prepare_grid",
     "run_grid",

@@ -13,13 +13,18 @@ from bal.studies.whole_file import whole_file
 
 
 def metrics_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
-    """One row for each metric of each round: dataset, posterior, strategy, seed, round, num_labelled, metric, value."""
+    """One row for each metric of each round: dataset, posterior, strategy, seed, round, num_labelled, metric, value.
+
+    With a simulated oracle ``num_labelled`` counts the labels asked and paid for, also those that were not given or
+    were asked for again: see :func:`oracle_frame`.
+    """
     rows = []
     for unit, position, seed in _seeds(settings, units):
         info = jax.tree.map(lambda leaf, position=position: leaf[:, position], unit.info)
+        counts = info.num_labelled if info.oracle is None else info.oracle.num_asked
         for metric in sorted(info.metrics):
             for done, value in enumerate(info.metrics[metric]):
-                rows.append((unit.strategy, seed, done, int(info.num_labelled[done]), metric, float(value)))
+                rows.append((unit.strategy, seed, done, int(counts[done]), metric, float(value)))
     return _of_settings(settings, rows)
 
 
@@ -80,6 +85,28 @@ def automatic_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
         for done in range(settings.run.num_rounds):
             seen = jax.tree.map(lambda leaf, done=done: leaf[done].tolist(), info.automatic)
             rows.append({"strategy": unit.strategy, "seed": seed, "round": done, **seen._asdict()})
+    return pd.DataFrame(rows)
+
+
+def oracle_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
+    """One row for the labels that the model of each round was trained on: how many, and what a simulated oracle did.
+
+    The columns num_asked, num_abstained, num_wrong and cost are those of :class:`bal.OracleInfo`.
+
+    Example:
+      >>> import bal
+      >>> seen = bal.OracleInfo(*np.array([[[20]], [[1]], [[3]], [[20.0]]]))  # of one round and one seed
+      >>> info = bal.StepInfo(np.array([[19]]), None, {}, None, None, oracle=seen)
+      >>> unit = Unit("bald", [0], info, [0.5], lambda: None)
+      >>> oracle_frame(Settings().with_values(num_seeds=1), [unit]).loc[0, ["num_labels", "num_wrong"]].tolist()
+      [19, 3]
+    """
+    rows = []
+    for unit, position, seed in _seeds(settings, units):
+        info = jax.tree.map(lambda leaf, position=position: leaf[:, position], unit.info)
+        for done, count in enumerate(info.num_labelled.tolist()):
+            seen = jax.tree.map(lambda leaf, done=done: leaf[done].item(), info.oracle)
+            rows.append({"strategy": unit.strategy, "seed": seed, "round": done, "num_labels": count, **seen._asdict()})
     return pd.DataFrame(rows)
 
 

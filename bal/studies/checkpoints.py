@@ -23,7 +23,9 @@ from bal.studies.whole_file import own_folder, whole_file
 
 FORMAT = 1
 # The records that an info is made of, by the name under which a checkpoint holds them.
-KINDS: dict[str, Any] = {kind.__name__: kind for kind in (bal.StepInfo, Selection, FitInfo, AutomaticInfo)}
+KINDS: dict[str, Any] = {
+    kind.__name__: kind for kind in (bal.StepInfo, Selection, FitInfo, AutomaticInfo, bal.OracleInfo)
+}
 # What a damaged archive raises, wherever the damage is.
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 

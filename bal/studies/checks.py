@@ -31,13 +31,18 @@ VALID: dict[str, Callable[[str, Any], None]] = {
         ),
         check_count,
     ),
-    **dict.fromkeys(("num_validation", "num_calibration", "num_initial", "seed"), _at_least_0),
+    **dict.fromkeys(("num_validation", "num_calibration", "num_initial", "relabel", "seed"), _at_least_0),
     **dict.fromkeys(("temperature", "learning_rate"), _number(check_positive)),
     **dict.fromkeys(
         ("noise", "weight_decay", "l2", "automatic_level", "automatic_rate", "automatic_weight"),
         _number(check_nonnegative),
     ),
-    **dict.fromkeys(("test_fraction", "drop_at", "detach_at", "dropout_rate"), _number(check_probability)),
+    **dict.fromkeys(
+        (
+            "test_fraction", "drop_at", "detach_at", "dropout_rate", "label_noise", "abstention", "relabel_certainty",
+        ),
+        _number(check_probability),
+    ),
 }  # fmt: skip
 AGGREGATES = sorted({*bal.acquisition.AGGREGATES, *bal.acquisition.OBJECT_AGGREGATES})
 LARGEST_SEED = 2**32 - 1  # of jax.random.key
@@ -118,6 +123,10 @@ def _check_together(values: dict[str, Any]) -> None:
         raise ValueError("expected --num-calibration of at least 1 for risk_controlled, got 0")
     if values["automatic"] in ("risk_controlled", "confidence_above") and values["automatic_level"] > 1:
         raise ValueError(f"expected --automatic-level between 0 and 1, got {values['automatic_level']}")
+    if values["relabel"] > values["batch_size"]:
+        raise ValueError(f"expected --relabel of at most --batch-size {values['batch_size']}, got {values['relabel']}")
+    if values["relabel"] and values["pool_subset_size"] is not None:
+        raise ValueError("expected --relabel without --pool-subset-size, got both: labelled points are in no subset")
     if values["patience"] is not None and not values["num_validation"]:
         raise ValueError(
             "expected --num-validation of at least 1 for early stopping (--patience), got 0: it needs validation points"

@@ -12,11 +12,19 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from bal.studies._frames import acquisitions_frame, automatic_frame, metrics_frame, seconds_frame, write_parquet
+from bal.studies._frames import (
+    acquisitions_frame,
+    automatic_frame,
+    metrics_frame,
+    oracle_frame,
+    seconds_frame,
+    write_parquet,
+)
 from bal.studies._pictures import plot_curves, save_picture
 from bal.studies._tables import show, summary_table
 from bal.studies.folder import more_than_asked
 from bal.studies.grid import Unit, prepare_grid
+from bal.studies.labels import has_oracle
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
 
@@ -54,6 +62,8 @@ def run_and_write(settings: Settings, run: Callable[[], list[Unit]]) -> pd.DataF
         write_parquet(acquisitions_frame(settings, units), settings.output / "acquisitions.parquet")
         if settings.labelling.automatic is not None:
             write_parquet(automatic_frame(settings, units), settings.output / "automatic.parquet")
+        if has_oracle(settings.oracle):
+            write_parquet(oracle_frame(settings, units), settings.output / "oracle.parquet")
         write_parquet(seconds_frame(units), settings.output / "seconds.parquet")
         save_picture(plot_curves(metrics), settings.output / PICTURE)
     return metrics

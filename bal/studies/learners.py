@@ -10,10 +10,11 @@ import optax
 
 import bal
 from bal.posteriors import EarlyStopping, Posterior
+from bal.studies.labels import automatic_labels, simulated_oracle
 from bal.studies.models import FACTORIES, arguments, is_classifier, probabilistic_program, recipe
 from bal.studies.plugins import build_plugin, find_factory, is_plugin, takes_features
 from bal.studies.provenance import is_table
-from bal.studies.settings import AutomaticSettings, ModelSettings, Settings
+from bal.studies.settings import ModelSettings, Settings
 from bal.studies.tasks import Task
 from bal.validation import check_choice
 
@@ -149,9 +150,13 @@ def build_learner(settings: Settings, strategy: str, task: Task, *, num_steps: i
         chosen["aggregate"] = run.aggregate
     if run.features is not None and takes_features(factory):
         chosen["features"] = run.features
+    built = build_plugin("strategy", strategy, factory, bal.Strategy, **chosen)
+    if settings.oracle.relabel:
+        again = settings.oracle
+        built = bal.strategies.relabelling(built, most=again.relabel, certainty=again.relabel_certainty)
     return bal.build(
         posterior,
-        build_plugin("strategy", strategy, factory, bal.Strategy, **chosen),
+        built,
         num_samples=model.num_samples,
         num_initial=run.num_initial,
         num_rounds=run.num_rounds,
@@ -159,7 +164,8 @@ def build_learner(settings: Settings, strategy: str, task: Task, *, num_steps: i
         start=starts[model.refit],
         evaluation_posterior=None if evaluation is None else build_posterior(settings, evaluation, task),
         pool_subset_size=run.pool_subset_size,
-        automatic=_automatic(settings.labelling),
+        automatic=automatic_labels(settings.labelling),
+        oracle=simulated_oracle(settings.oracle, task),
         runs_at_once=run.seeds_at_once or 1,
     )
 
@@ -207,19 +213,6 @@ def _load(settings: Settings) -> bal.Dataset:
         data_dir=data.data_dir,
         download=data.data_dir is None,
     )
-
-
-def _automatic(labelling: AutomaticSettings) -> bal.Automatic | None:
-    level, rules = labelling.automatic_level, bal.autolabel
-    if labelling.automatic is None:
-        return None
-    if labelling.automatic == "entropy_below":
-        rule = rules.entropy_below(level, rate=labelling.automatic_rate)
-    elif labelling.automatic == "confidence_above":
-        rule = rules.confidence_above(level)
-    else:
-        rule = rules.risk_controlled(level)
-    return bal.Automatic(rule, labelling.max_automatic, labelling.automatic_weight)
 
 
 def _optimizer(model: ModelSettings) -> optax.GradientTransformation:

@@ -1,4 +1,4 @@
-"""What a comparison runs: the settings of ``bal compare`` in four parts, and what else its command takes."""
+"""What a comparison runs: the settings of ``bal compare`` in five parts, and what else its command takes."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -149,6 +149,20 @@ class AutomaticSettings:
 
 
 @dataclass(frozen=True)
+class OracleSettings:
+    """Who labels."""
+
+    label_noise: float = 0.0
+    """Share of wrong labels, any other class alike; the test set keeps its labels."""
+    abstention: float = 0.0
+    """Share of points for which no label is given; it is paid for, and the point is not asked for again."""
+    relabel: int = 0
+    """Labels in a batch, at most, that look wrong to the model and are asked for again, instead of new ones."""
+    relabel_certainty: float = 0.5
+    """Probability of another class from which on a label looks wrong."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Compare strategies on one data set: all from the same initial sets and keys, many seeds at once."""
 
@@ -156,6 +170,7 @@ class Settings:
     model: Flat[ModelSettings] = field(default_factory=ModelSettings)
     run: Flat[RunSettings] = field(default_factory=RunSettings)
     labelling: Flat[AutomaticSettings] = field(default_factory=AutomaticSettings)
+    oracle: Flat[OracleSettings] = field(default_factory=OracleSettings)
     targets: tuple[float, ...] | None = None
     """Values of the main metric whose label counts the table gives; by default 0.8 0.9 0.95 for accuracy."""
     output: Path = Path("results/compare")
@@ -196,4 +211,4 @@ def flat_values(settings: Settings) -> dict[str, Any]:
 
 
 def _parts(settings: Settings) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in ("data", "model", "run", "labelling")}
+    return {name: getattr(settings, name) for name in ("data", "model", "run", "labelling", "oracle")}

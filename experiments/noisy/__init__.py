@@ -1,0 +1,1 @@
+"""Wrong labels: what they cost, and what asking again for suspicious ones recovers."""

@@ -19,6 +19,7 @@ from bal.studies._frames import (
     metrics_frame,
     oracle_frame,
     seconds_frame,
+    stopping_frame,
     write_parquet,
 )
 from bal.studies._metrics import higher_is_better, main_metric
@@ -29,6 +30,7 @@ from bal.studies.grid import Unit, prepare_grid, run_grid
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
 from bal.studies.statistics import area_differences, curves, labels_to, mean_and_interval, normalised_area
+from bal.studies.stopping import stops
 
 __all__ = [
     "COLOURS",
@@ -54,6 +56,8 @@ __all__ = [
     "seconds_frame",
     "show",
     "sole_writer",
+    "stopping_frame",
+    "stops",
     "summary_table",
     "with_interval",
     "write_parquet",

@@ -110,6 +110,35 @@ def oracle_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def stopping_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
+    """One row for what stopping criteria decide from in each round: strategy, seed, round, and :class:`bal.StopInfo`.
+
+    The interval of the predicted accuracy is in the columns accuracy_low and accuracy_high.
+
+    Example:
+      >>> import bal
+      >>> one = np.ones((3, 1))  # three rounds, one seed
+      >>> watched = bal.StopInfo(one, one, one, one, one, bal.stopping.PredictedAccuracy(one, one, one))
+      >>> info = bal.StepInfo(one, None, {}, None, None, stopping=watched)
+      >>> unit = Unit("bald", [0], info, [0.5], lambda: None)
+      >>> stopping_frame(Settings().with_values(num_seeds=1), [unit])["kappa"].tolist()
+      [1.0, 1.0, 1.0]
+    """
+    rows = []
+    for unit, position, seed in _seeds(settings, units):
+        numbers = jax.tree.map(lambda leaf, position=position: leaf[:, position], unit.info.stopping)
+        expected = numbers.accuracy
+        columns = {
+            **numbers._asdict(),
+            "accuracy": expected.accuracy,
+            "accuracy_low": expected.low,
+            "accuracy_high": expected.high,
+        }
+        rounds = pd.DataFrame({"strategy": unit.strategy, "seed": seed, "round": range(len(expected.low)), **columns})
+        rows.append(rounds)
+    return pd.concat(rows, ignore_index=True)
+
+
 def seconds_frame(units: list[Unit]) -> pd.DataFrame:
     """One row for each round of a group of seeds: strategy, first_seed, num_seeds, round, seconds without compilation.
 

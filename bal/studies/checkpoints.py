@@ -18,13 +18,15 @@ import bal
 from bal.automatic import AutomaticInfo
 from bal.posteriors import FitInfo
 from bal.selection import Selection
+from bal.stopping import PredictedAccuracy
 from bal.studies.provenance import differences
 from bal.studies.whole_file import own_folder, whole_file
 
 FORMAT = 1
 # The records that an info is made of, by the name under which a checkpoint holds them.
 KINDS: dict[str, Any] = {
-    kind.__name__: kind for kind in (bal.StepInfo, Selection, FitInfo, AutomaticInfo, bal.OracleInfo)
+    kind.__name__: kind
+    for kind in (bal.StepInfo, Selection, FitInfo, AutomaticInfo, bal.OracleInfo, bal.StopInfo, PredictedAccuracy)
 }
 # What a damaged archive raises, wherever the damage is.
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)

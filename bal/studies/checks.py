@@ -27,7 +27,7 @@ VALID: dict[str, Callable[[str, Any], None]] = {
         (
             "num_pool", "num_test", "copies", "num_members", "num_samples", "num_steps", "num_epochs", "minibatch_size",
             "patience", "evaluate_every", "num_seeds", "num_rounds", "batch_size", "pool_subset_size", "seeds_at_once",
-            "max_automatic",
+            "max_automatic", "stop_set_size",
         ),
         check_count,
     ),

@@ -18,6 +18,7 @@ from bal.studies._frames import (
     metrics_frame,
     oracle_frame,
     seconds_frame,
+    stopping_frame,
     write_parquet,
 )
 from bal.studies._pictures import plot_curves, save_picture
@@ -64,6 +65,8 @@ def run_and_write(settings: Settings, run: Callable[[], list[Unit]]) -> pd.DataF
             write_parquet(automatic_frame(settings, units), settings.output / "automatic.parquet")
         if has_oracle(settings.oracle):
             write_parquet(oracle_frame(settings, units), settings.output / "oracle.parquet")
+        if settings.run.stop_set_size is not None:
+            write_parquet(stopping_frame(settings, units), settings.output / "stopping.parquet")
         write_parquet(seconds_frame(units), settings.output / "seconds.parquet")
         save_picture(plot_curves(metrics), settings.output / PICTURE)
     return metrics

@@ -165,6 +165,7 @@ def build_learner(settings: Settings, strategy: str, task: Task, *, num_steps: i
         evaluation_posterior=None if evaluation is None else build_posterior(settings, evaluation, task),
         pool_subset_size=run.pool_subset_size,
         automatic=automatic_labels(settings.labelling),
+        stop=None if run.stop_set_size is None else bal.Stop(run.stop_set_size),
         oracle=simulated_oracle(settings.oracle, task),
         runs_at_once=run.seeds_at_once or 1,
     )

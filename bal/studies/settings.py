@@ -126,6 +126,8 @@ class RunSettings:
     of its objects by sum (default), mean, max or objectness."""
     pool_subset_size: int | None = None
     """Score a random subset of the available points in each round; all of them by default."""
+    stop_set_size: int | None = None
+    """Random points of the pool on which stopping criteria compare successive models; by default none are watched."""
     seed: int = 0
     """Changes everything that is random."""
     seeds_at_once: int | None = None

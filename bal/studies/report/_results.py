@@ -13,6 +13,19 @@ COLUMNS = {
     "metrics": ["strategy", "seed", "round", "num_labelled", "metric", "value"],
     "acquisitions": ["strategy", "seed", "round", "rank", "index"],
     "seconds": ["strategy", "num_seeds", "round", "seconds"],
+    "stopping": [
+        "strategy",
+        "seed",
+        "round",
+        "kappa",
+        "f_change",
+        "f_change_bound",
+        "uncertainty",
+        "information",
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+    ],
 }
 
 
@@ -24,6 +37,7 @@ class Results(NamedTuple):
     metrics: pd.DataFrame
     acquisitions: pd.DataFrame | None
     seconds: pd.DataFrame | None
+    stopping: pd.DataFrame | None
     settings: dict[str, Any] | None
     versions: dict[str, str]
 
@@ -72,8 +86,8 @@ def _read(folder: Path) -> Results:
     for metric in metrics["metric"].unique():
         curves(metrics, str(metric))
     name = str(metrics["dataset"].iloc[0]) if "dataset" in metrics else folder.resolve().name
-    acquisitions, seconds = _table(folder, "acquisitions"), _table(folder, "seconds")
-    return Results(name, folder, metrics, acquisitions, seconds, _settings(folder), _versions(folder))
+    acquisitions, seconds, stopping = (_table(folder, table) for table in ("acquisitions", "seconds", "stopping"))
+    return Results(name, folder, metrics, acquisitions, seconds, stopping, _settings(folder), _versions(folder))
 
 
 def _table(folder: Path, name: str) -> pd.DataFrame | None:

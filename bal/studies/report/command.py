@@ -31,6 +31,7 @@ from bal.studies.report._of_one import Curves, tables_of_one
 from bal.studies.report._page import Part, render
 from bal.studies.report._pictures import rank_diagram
 from bal.studies.report._results import Results, read_results
+from bal.studies.report._stopping import stopping_tables
 from bal.studies.sole_writer import sole_writer
 from bal.studies.statistics import areas, curves
 from bal.validation import check_choice
@@ -139,7 +140,8 @@ def _part(
         curve=interactive_curves(curves(results.metrics, metric), metric, baseline),
         has_hidden=len(results.strategies) > MAX_LINES + 1,
         other_curves={name: interactive_curves(curves(results.metrics, name), name, baseline) for name in others},
-        tables=tables_of_one(by_strategy, metric, baseline, targets, results.seconds),
+        tables=tables_of_one(by_strategy, metric, baseline, targets, results.seconds)
+        + stopping_tables(results, metric),
         asked=what_was_asked_for(results, data_dir),
         command=command_of(results),
         versions=results.versions,

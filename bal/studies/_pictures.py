@@ -21,7 +21,7 @@ MAX_BANDS = 4  # overlapping bands that can still be read
 MAX_LINES = 7  # beside the baseline; as many as there are styles
 NUM_MARKERS = 8  # of a curve, at most
 COLUMNS = 4  # panels in a row
-X_LABEL = "labels that the model was trained on"
+X_LABEL = "labels paid for"  # the model was trained on them, but for those that an oracle did not give or gave again
 
 
 def plot_curves(

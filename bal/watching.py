@@ -156,6 +156,14 @@ def stop_rounds(
 
     Raises:
       ValueError: a window below 1.
+
+    Example:
+      >>> falling = jnp.array([0.4, 0.2, 0.05, 0.01])  # one number a round
+      >>> rising = 1 - falling
+      >>> info = StopInfo(rising, falling, falling, falling, falling, PredictedAccuracy(rising, rising, rising))
+      >>> rounds = stop_rounds(info, uncertainty=0.1, information=0.02, accuracy=0.9)
+      >>> int(rounds["uncertainty"]), int(rounds["information"]), int(rounds["kappa"])
+      (2, 3, 4)
     """
     stops = {
         "kappa": stabilising_predictions(info.kappa, threshold=kappa, window=window),

@@ -33,6 +33,17 @@ def from_folder(path: str | Path, *, size: int, test: float | None = 0.3, seed: 
         class without an image in one of the parts.
       ImportError: Pillow is not installed.
 
+    Example:
+      >>> import tempfile
+      >>> from PIL import Image
+      >>> folder = Path(tempfile.mkdtemp())
+      >>> for name, colour in (("benign", "white"), ("malignant", "black")):
+      ...     (folder / name).mkdir()
+      ...     Image.new("RGB", (20, 10), colour).save(folder / name / "1.png")
+      >>> dataset = from_folder(folder, size=8, test=None)
+      >>> dataset.pool_inputs.shape, dataset.about.label_names
+      ((2, 8, 8, 3), ('benign', 'malignant'))
+
     References:
       Gal et al. 2017, Deep Bayesian active learning with image data, arXiv:1703.02910 (section 5.4, melanoma)
     """

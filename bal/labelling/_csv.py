@@ -27,6 +27,18 @@ def to_csv(session: Session, path: str | Path) -> None:
 
     Raises:
       OSError: the file cannot be written.
+
+    Example:
+      >>> import tempfile, jax, bal
+      >>> dataset = bal.datasets.load("wave")
+      >>> posterior = bal.posteriors.bayesian_linear(noise=0.1)
+      >>> learner = bal.build(posterior, bal.strategies.random(batch_size=2), num_initial=2, num_rounds=1)
+      >>> folder = Path(tempfile.mkdtemp())
+      >>> labelling = bal.labelling.session(learner, dataset, folder, rng_key=jax.random.key(0), who="ada")
+      >>> to_csv(labelling, folder / "batch.csv")
+      >>> (folder / "batch.csv").read_text().splitlines()[0]
+      'project,point,guess,label,kind,who,when'
+      >>> labelling.close()
     """
     rows = [[card.point, _told(session, _plain(card.guess)), "", "", "", ""] for card in session.cards()]
     for point, who, when, kind, label in session.answers():
@@ -52,6 +64,20 @@ def from_csv(session: Session, path: str | Path) -> int:
 
     Raises:
       ValueError: a file of another project, or an answer that the session refuses; nothing is recorded.
+
+    Example:
+      >>> import tempfile, jax, bal
+      >>> dataset = bal.datasets.load("wave")
+      >>> posterior = bal.posteriors.bayesian_linear(noise=0.1)
+      >>> learner = bal.build(posterior, bal.strategies.random(batch_size=2), num_initial=2, num_rounds=1)
+      >>> folder = Path(tempfile.mkdtemp())
+      >>> labelling = bal.labelling.session(learner, dataset, folder, rng_key=jax.random.key(0), who="ada")
+      >>> to_csv(labelling, folder / "batch.csv")
+      >>> filled = (folder / "batch.csv").read_text().replace(",,,,,", ",,0.5,,,")  # what a person writes
+      >>> _ = (folder / "answers.csv").write_text(filled)
+      >>> from_csv(labelling, folder / "answers.csv")
+      2
+      >>> labelling.close()
     """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     answers = []

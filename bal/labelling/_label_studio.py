@@ -29,6 +29,17 @@ def label_studio_config(session: Session, shown: str = "image") -> str:
 
     Raises:
       ValueError: another key, or labels that are neither classes nor real numbers.
+
+    Example:
+      >>> import tempfile, jax, bal
+      >>> dataset = bal.datasets.load("wave")
+      >>> posterior = bal.posteriors.bayesian_linear(noise=0.1)
+      >>> learner = bal.build(posterior, bal.strategies.random(batch_size=2), num_initial=2, num_rounds=1)
+      >>> folder = Path(tempfile.mkdtemp())
+      >>> labelling = bal.labelling.session(learner, dataset, folder, rng_key=jax.random.key(0), who="ada")
+      >>> label_studio_config(labelling, "text")
+      '<View><Text name="text" value="$text"/><Number name="label" toName="text"/></View>'
+      >>> labelling.close()
     """
     check_choice("shown", shown, OBJECTS)
     if _is_class(session):
@@ -59,6 +70,17 @@ def to_label_studio(
     Raises:
       ValueError: data without that key, or labels that are neither classes nor real numbers.
       OSError: the file cannot be written.
+
+    Example:
+      >>> import tempfile, jax, bal
+      >>> dataset = bal.datasets.load("wave")
+      >>> posterior = bal.posteriors.bayesian_linear(noise=0.1)
+      >>> learner = bal.build(posterior, bal.strategies.random(batch_size=2), num_initial=2, num_rounds=1)
+      >>> folder = Path(tempfile.mkdtemp())
+      >>> labelling = bal.labelling.session(learner, dataset, folder, rng_key=jax.random.key(0), who="ada")
+      >>> to_label_studio(labelling, folder / "tasks.json", lambda card: {"text": str(card.inputs)}, shown="text")
+      2
+      >>> labelling.close()
     """
     check_choice("shown", shown, OBJECTS)
     tasks = []
@@ -95,6 +117,23 @@ def from_label_studio(session: Session, path: str | Path) -> int:
 
     Raises:
       ValueError: a file of another kind or project, or an answer that the session refuses; nothing is recorded.
+
+    Example:
+      >>> import tempfile, jax, bal
+      >>> dataset = bal.datasets.load("wave")
+      >>> posterior = bal.posteriors.bayesian_linear(noise=0.1)
+      >>> learner = bal.build(posterior, bal.strategies.random(batch_size=2), num_initial=2, num_rounds=1)
+      >>> folder = Path(tempfile.mkdtemp())
+      >>> labelling = bal.labelling.session(learner, dataset, folder, rng_key=jax.random.key(0), who="ada")
+      >>> to_label_studio(labelling, folder / "tasks.json", lambda card: {"text": str(card.inputs)}, shown="text")
+      2
+      >>> tasks = json.loads((folder / "tasks.json").read_text())
+      >>> given = {"from_name": "label", "to_name": "text", "type": "number", "value": {"number": 0.5}}
+      >>> tasks[0]["annotations"] = [{"completed_by": {"email": "ada@example.org"}, "result": [given]}]
+      >>> _ = (folder / "export.json").write_text(json.dumps(tasks))  # what Label Studio exports
+      >>> from_label_studio(labelling, folder / "export.json")
+      1
+      >>> labelling.close()
     """
     try:
         tasks = json.loads(Path(path).read_text(encoding="utf-8"))

@@ -18,6 +18,11 @@ def check_batch(likelihood: Likelihood, batch: Batch, outputs: Any = None) -> No
       likelihood: checks the labels.
       batch: labelled points.
       outputs: shape of the network's outputs for them, see :class:`bal.likelihoods.Check`.
+
+    Example:
+      >>> from bal.likelihoods import categorical
+      >>> padded = Batch(np.zeros((2, 3)), np.array([1, -1]), np.array([1.0, 0.0]))
+      >>> check_batch(categorical(), padded)  # the label of padding is ignored
     """
     labels = batch.labels
     if is_concrete(*jax.tree.leaves((labels, batch.weights))):

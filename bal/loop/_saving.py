@@ -33,6 +33,15 @@ def save(path: str | Path, state: Any) -> None:
     Raises:
       ValueError: not a state, or one that is being traced.
       OSError: the file cannot be written.
+
+    Example:
+      >>> import bal
+      >>> dataset, path = bal.datasets.load("wave"), Path(tempfile.mkdtemp()) / "day1"
+      >>> posterior = bal.posteriors.bayesian_linear(noise=0.1)
+      >>> learner = bal.build(posterior, bal.strategies.random(batch_size=2), num_initial=2, num_rounds=3)
+      >>> save(path, learner.init(jax.random.key(0), dataset))
+      >>> path.exists()
+      True
     """
     if not isinstance(state, LoopState) or not is_concrete(*jax.tree.leaves(state)):
         raise ValueError(f"expected a state from init, ask, tell or step, outside compiled code, got {type(state)}")
@@ -70,6 +79,15 @@ def load(path: str | Path, learner: ActiveLearner, dataset: Dataset) -> LoopStat
       ValueError: a file that is damaged or was not written by ``bal.save``, or a state that does not match the learner
         or the data set; the message names the first array that differs.
       FileNotFoundError: no such file.
+
+    Example:
+      >>> import bal
+      >>> dataset, path = bal.datasets.load("wave"), Path(tempfile.mkdtemp()) / "day1"
+      >>> posterior = bal.posteriors.bayesian_linear(noise=0.1)
+      >>> learner = bal.build(posterior, bal.strategies.random(batch_size=2), num_initial=2, num_rounds=3)
+      >>> save(path, learner.init(jax.random.key(0), dataset))
+      >>> int(load(path, learner, dataset).pool.num_labelled)
+      2
     """
     description, arrays = _read(Path(path))
     held = description["leaves"]

@@ -67,6 +67,12 @@ def among_neighbours(
     Raises:
       ValueError: fewer candidates than the batch has points, or no neighbours.
 
+    Example:
+      >>> from bal import strategies
+      >>> strategy = among_neighbours(strategies.bald(batch_size=10), num_candidates=500)
+      >>> strategy.batch_size, strategy.needs
+      (10, ('embedding',))
+
     References:
       Coleman et al. 2022, Similarity search for efficient active learning and search of rare concepts,
       arXiv:2007.00077

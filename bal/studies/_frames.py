@@ -17,6 +17,13 @@ def metrics_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
 
     With a simulated oracle ``num_labelled`` counts the labels asked and paid for, also those that were not given or
     were asked for again: see :func:`oracle_frame`.
+
+    Example:
+      >>> import bal
+      >>> info = bal.StepInfo(np.array([[20], [25]]), None, {"accuracy": np.array([[0.5], [0.75]])}, None, None)
+      >>> unit = Unit("bald", [0], info, [0.5, 0.5], lambda: None)  # as run_grid returns it: two rounds, one seed
+      >>> metrics_frame(Settings().with_values(num_seeds=1), [unit])[["num_labelled", "value"]].values.tolist()
+      [[20.0, 0.5], [25.0, 0.75]]
     """
     rows = []
     for unit, position, seed in _seeds(settings, units):
@@ -29,7 +36,16 @@ def metrics_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
 
 
 def acquisitions_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
-    """One row for each point asked for: strategy, seed, round, rank, index, score."""
+    """One row for each point asked for: strategy, seed, round, rank, index, score.
+
+    Example:
+      >>> import bal
+      >>> asked = bal.Selection(np.array([[[7, 3]]]), np.array([[[0.5, 0.25]]]), np.array([[0]]))
+      >>> info = bal.StepInfo(np.array([[20]]), asked, {}, None, None)
+      >>> unit = Unit("bald", [0], info, [0.5], lambda: None)  # as run_grid returns it: one round, one seed
+      >>> acquisitions_frame(Settings().with_values(num_seeds=1, num_rounds=1), [unit])["index"].tolist()
+      [7, 3]
+    """
     rows = []
     for unit, position, seed in _seeds(settings, units):
         selection = unit.info.selection
@@ -57,6 +73,15 @@ def found_frame(
     Raises:
       ValueError: the pool has no point of that class, or the folder holds more rounds than the settings ask for.
 
+    Example:
+      >>> import bal
+      >>> pool = bal.PoolState(np.array([[2, 0, 3]]), None, None, None)  # three labels of one seed
+      >>> state = bal.LoopState(pool, (), (), None, (), None)
+      >>> info = bal.StepInfo(np.array([[1], [2]]), None, {}, None, None)
+      >>> unit = Unit("active_search", [0], info, [0.5, 0.5], lambda: state)
+      >>> found_frame(Settings().with_values(num_seeds=1), [unit], np.array([1, 0, 0, 1]))["value"].tolist()
+      [0.0, 0.5]
+
     References:
       Garnett et al. 2012, Bayesian optimal active search and surveying, arXiv:1206.6406
     """
@@ -78,7 +103,17 @@ def found_frame(
 
 
 def automatic_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
-    """One row for the automatic labels of each round: their number, coverage and precision, and errors by class."""
+    """One row for the automatic labels of each round: their number, coverage and precision, and errors by class.
+
+    Example:
+      >>> import bal
+      >>> one = np.ones((1, 1))  # one round, one seed
+      >>> labelled = bal.AutomaticInfo(one, one, one, one, one, one, np.array([[[0, 1]]]))
+      >>> info = bal.StepInfo(one, None, {}, None, None, labelled)
+      >>> unit = Unit("bald", [0], info, [0.5], lambda: None)
+      >>> automatic_frame(Settings().with_values(num_seeds=1, num_rounds=1), [unit])["wrong_by_class"].tolist()
+      [[0, 1]]
+    """
     rows = []
     for unit, position, seed in _seeds(settings, units):
         info = jax.tree.map(lambda leaf, position=position: leaf[:, position], unit.info)
@@ -95,7 +130,7 @@ def oracle_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
 
     Example:
       >>> import bal
-      >>> seen = bal.OracleInfo(*np.array([[[20]], [[1]], [[3]], [[20.0]]]))  # of one round and one seed
+      >>> seen = bal.OracleInfo(*np.array([[[20]], [[1]], [[3]], [[20]]]))  # of one round and one seed
       >>> info = bal.StepInfo(np.array([[19]]), None, {}, None, None, oracle=seen)
       >>> unit = Unit("bald", [0], info, [0.5], lambda: None)
       >>> oracle_frame(Settings().with_values(num_seeds=1), [unit]).loc[0, ["num_labels", "num_wrong"]].tolist()
@@ -143,6 +178,10 @@ def seconds_frame(units: list[Unit]) -> pd.DataFrame:
     """One row for each round of a group of seeds: strategy, first_seed, num_seeds, round, seconds without compilation.
 
     These are measured, so no two runs have the same.
+
+    Example:
+      >>> seconds_frame([Unit("bald", [0, 1], None, [0.5, 0.25], lambda: None)])["seconds"].tolist()
+      [0.5, 0.25]
     """
     rows = [(u.strategy, u.seeds[0], len(u.seeds), r, s) for u in units for r, s in enumerate(u.seconds)]
     return pd.DataFrame(rows, columns=["strategy", "first_seed", "num_seeds", "round", "seconds"])
@@ -165,7 +204,15 @@ def describe_runs(frame: pd.DataFrame) -> str:
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table, whole or not at all: an interruption leaves the previous file."""
+    """Write a table, whole or not at all: an interruption leaves the previous file.
+
+    Example:
+      >>> import tempfile
+      >>> path = Path(tempfile.mkdtemp()) / "metrics.parquet"
+      >>> write_parquet(pd.DataFrame({"value": [0.5]}), path)
+      >>> pd.read_parquet(path)["value"].tolist()
+      [0.5]
+    """
     with whole_file(path) as partial:
         frame.to_parquet(partial, index=False)
 

@@ -50,6 +50,12 @@ def plot_curves(
 
     Raises:
       ValueError: invalid frame or metric, see :func:`curves`, or more strategies than one panel can show and ``ax``.
+
+    Example:
+      >>> columns = ["strategy", "seed", "num_labelled", "metric", "value"]
+      >>> rows = [("bald", seed, count, "accuracy", count / 50) for seed in (0, 1) for count in (20, 40)]
+      >>> plot_curves(pd.DataFrame(rows, columns=columns)).axes[0].get_ylabel()
+      'test accuracy (higher is better)'
     """
     metric = main_metric(frame["metric"].unique()) if metric is None else metric
     by_strategy = curves(frame, metric)
@@ -74,7 +80,15 @@ def plot_curves(
 
 
 def save_picture(figure: Figure, path: Path, *, dpi: int = 150) -> None:
-    """Write a PNG or a PDF file, whole or not at all; the same picture gives the same bytes."""
+    """Write a PNG or a PDF file, whole or not at all; the same picture gives the same bytes.
+
+    Example:
+      >>> import tempfile
+      >>> path = Path(tempfile.mkdtemp()) / "empty.png"
+      >>> save_picture(Figure(figsize=(1, 1)), path)
+      >>> path.read_bytes()[1:4]
+      b'PNG'
+    """
     # The default metadata hold the version of matplotlib and the time.
     unwanted = ("Creator", "Producer", "CreationDate") if path.suffix == ".pdf" else ("Software",)
     # Publishers ask for whole fonts (type 42) instead of drawn letters.

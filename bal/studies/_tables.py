@@ -44,6 +44,13 @@ def summary_table(
     Raises:
       ValueError: invalid frame or metric, see :func:`curves`, or a strategy with other seeds or label counts than the
         baseline.
+
+    Example:
+      >>> columns = ["strategy", "seed", "num_labelled", "metric", "value"]
+      >>> rows = [("bald", seed, count, "accuracy", count / 50) for seed in (0, 1) for count in (20, 40)]
+      >>> table = summary_table(pd.DataFrame(rows, columns=columns), title="digits")
+      >>> [column.header for column in table.columns]
+      ['strategy', '@20', '@40', 'area', 'to 80%', 'to 90%', 'to 95%']
     """
     metric = main_metric(frame["metric"].unique()) if metric is None else metric
     targets = TARGETS.get(metric, ()) if targets is None else targets
@@ -93,7 +100,12 @@ def with_interval(values: np.ndarray, *, sign: str = "", decimals: int = 4) -> s
 
 
 def show(*parts: Table | str) -> None:
-    """Print tables at their full width, so that no number is cut off on a narrow screen, and sentences."""
+    """Print tables at their full width, so that no number is cut off on a narrow screen, and sentences.
+
+    Example:
+      >>> show("Tables are in results/digits")
+      Tables are in results/digits
+    """
     for part in parts:
         width = Console(width=1000).measure(part).maximum if isinstance(part, Table) else 0
         # A path may hold brackets, which are not markup.

@@ -44,5 +44,5 @@ def plot_gains(gains: pd.DataFrame, title: str) -> Figure:
         )
     ax.set_xticks(range(len(columns)), columns, rotation=60, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(rows)), rows)
-    ax.set_title(f"{title}: area less random's, in hundredths (bold: 95 % interval without 0)", fontsize="small")
+    ax.set_title(f"{title}: area less random's, in hundredths\nbold: 95 % interval without 0", fontsize="small")
     return figure

@@ -29,12 +29,15 @@ def cluster_margin(
       features: between which distances are measured.
 
     Raises:
-      ValueError: fewer candidates than the batch has points.
+      ValueError: a size below 1, or fewer candidates than the batch has points.
 
     Example:
       >>> cluster_margin(batch_size=100).needs
       ('embedding',)
     """
+    check_count("batch_size", batch_size)
+    if num_clusters is not None:
+        check_count("num_clusters", num_clusters)
     wanted = 10 * batch_size if num_candidates is None else num_candidates
     check_count("num_candidates", wanted, least=batch_size)
 

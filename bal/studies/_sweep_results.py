@@ -123,7 +123,12 @@ def _heat_maps(areas, swept: Sequence[str], ticks: list[list], label: str, title
 def _common_metric(frame: pd.DataFrame, swept: Sequence[str]) -> str:
     """The main one of those that all cells have: a sweep may be over data sets."""
     names = [set(part["metric"].unique()) for _, part in frame.groupby(list(swept), sort=False)]
-    return main_metric(set.intersection(*names))
+    common = set.intersection(*names)
+    if not common:
+        raise ValueError(
+            f"expected a metric that all values of {' and '.join(swept)} have, got none: compare by folders"
+        )
+    return main_metric(common)
 
 
 def _cells(frame: pd.DataFrame, swept: Sequence[str], metric: str) -> Iterator[tuple[tuple, dict[str, pd.DataFrame]]]:

@@ -82,7 +82,13 @@ class Work:
     def trace(self, strategy: str) -> None:
         """Tracing finds every static mistake and what does not fit in the memory; it is quick beside compiling."""
         learner, size = self.program(strategy).learners[0], self.settings.run.seeds_at_once
-        check_fits(bal.plan(learner, self.dataset, runs_at_once=size or 1))
+        planned = bal.plan(learner, self.dataset, runs_at_once=size or 1)
+        kind, _, count = self.settings.executor.partition(":")
+        if kind == "processes" and planned.memory is not None:
+            planned = planned._replace(memory=planned.memory // int(count))
+        # The memory of a cluster's machines is not that of this one.
+        if kind in ("here", "processes"):
+            check_fits(planned)
 
 
 class _Program:

@@ -4,6 +4,8 @@ import importlib.util
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +18,7 @@ from bal.validation import check_count
 
 KINDS = "here, processes:N, slurm:option=value,... or ray:ADDRESS"
 PACKAGES = {"slurm": "submitit", "ray": "ray"}
+SECONDS_A_LOOK = 1.0  # of a process at whether its parent is there
 
 
 @runtime_checkable
@@ -71,12 +74,8 @@ class Processes(Executor):
         pool, number = self.idle.get(), -1
         try:
             if pool is None:
-                # Ctrl-C reaches every process of a terminal; the first one ends the others.
                 pool = ProcessPoolExecutor(
-                    1,
-                    multiprocessing.get_context("spawn"),
-                    initializer=signal.signal,
-                    initargs=(signal.SIGINT, signal.SIG_IGN),
+                    1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)
                 )
             number = pool.submit(os.getpid).result()
             self.running.add(number)
@@ -91,6 +90,18 @@ class Processes(Executor):
         finally:
             self.running.discard(number)
             self.idle.put(pool)
+
+
+def _begin(parent: int) -> None:
+    """Leave Ctrl-C, which reaches every process of a terminal, to the parent, and do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(SECONDS_A_LOOK)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class Ray:
@@ -143,13 +154,16 @@ def check_executor(executor: str) -> None:
     """Raise if an executor has no such name, or if its package is missing.
 
     Raises:
-      ValueError: an unknown name, or no number of processes.
+      ValueError: an unknown name, no number of processes, or an option without a value.
       ImportError: a package is missing.
     """
     kind, _, options = executor.partition(":")
     if kind in PACKAGES:
         if importlib.util.find_spec(PACKAGES[kind]) is None:
             raise ImportError(f"--executor {kind} needs the package {PACKAGES[kind]}: pip install 'bal-jax[{kind}]'")
+        wrong = [each for each in filter(None, options.split(",")) if "=" not in each]
+        if kind == "slurm" and wrong:
+            raise ValueError(f"expected options of --executor slurm as option=value,..., got {wrong[0]!r}")
     elif executor != "here" and not (kind == "processes" and options.isdecimal() and int(options)):
         raise ValueError(f"expected --executor to be {KINDS}, got {executor!r}")
 

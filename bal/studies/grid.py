@@ -1,7 +1,7 @@
 """Runs a grid of strategies and seeds from the host, round by round, so that it can be interrupted and continued.
 
 The unit of work is a cell: a strategy and a group of seeds. The same command continues every cell from its last
-checkpoint and ends with the same results, bit for bit, whichever executor ran them.
+checkpoint and ends with the same results, bit for bit on machines of one kind, whichever executor ran them.
 """
 
 from collections.abc import Callable

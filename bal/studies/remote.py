@@ -50,11 +50,12 @@ def run_remotely(
     data = None if dataset is None else jax.tree.map(np.asarray, dataset)
     there = settings.with_values(output=settings.output.absolute())
     place = Path.cwd(), jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    begun = [executor.submit(run_there, there, data, cell.record, cell.seeds, *place) for cell in cells]
-    pending: dict[int, Pending] = dict(enumerate(begun))
+    pending: dict[int, Pending] = {}
     seen = [_Seen(cell) for cell in cells]
     failed: list[Exception] = []
     try:
+        for number, cell in enumerate(cells):
+            pending[number] = executor.submit(run_there, there, data, cell.record, cell.seeds, *place)
         while pending:
             ended = [number for number, each in pending.items() if each.done()]
             for number in range(len(cells)):

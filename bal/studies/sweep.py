@@ -86,9 +86,13 @@ def cells_of(settings: Settings, sweeps: Sweeps) -> list[Cell]:
     if len(sweeps) > MOST:
         raise ValueError(f"expected at most {MOST} times --sweep, got {len(sweeps)}: a picture has no more axes")
     axes: dict[str, list[Any]] = {}
-    for name, *texts in sweeps:
+    for sweep in sweeps:
+        if not sweep:
+            raise ValueError("expected --sweep SETTING VALUE..., got --sweep alone")
+        name, *texts = sweep
         name = name.replace("-", "_")
-        known = [each for each in flat_values(settings) if each not in (*EXTENDS, *NOT_RECORDED)]
+        # Cells share their seeds.
+        known = [each for each in flat_values(settings) if each not in (*EXTENDS, *NOT_RECORDED, "seed")]
         check_choice("the setting of --sweep", name, known)
         if name in axes:
             raise ValueError(f"expected another setting in each --sweep, got {name} twice")
@@ -113,6 +117,8 @@ def _parsed(settings: Settings, name: str, text: str) -> Any:
     """The value as the flag of the setting reads it."""
     flag = [f"--{name.replace('_', '-')}", *text.split()]
     try:
+        if any(part.startswith("--") for part in flag[1:]):
+            raise SystemExit
         # Its page on the mistake would be longer than a sentence.
         with redirect_stderr(StringIO()):
             read = tyro.cli(Settings, args=flag, default=settings, config=(tyro.conf.FlagConversionOff,))

@@ -71,8 +71,9 @@ def sentences(frame: pd.DataFrame, against: Mapping[str, str]) -> list[str]:
     intervals = {name: mean_and_interval(gain.to_numpy()) for name, gain in gains(frame).items()}
     ahead = [name for name, (mean, half) in intervals.items() if mean > half]
     behind = [name for name, (mean, half) in intervals.items() if -mean > half]
-    matter = [name for name, change in changes(frame, against).items() if change.p_holm < LEVEL]
-    reasons = [name for name in matter if name in ahead]
+    changed = changes(frame, against)
+    matter = [name for name, change in changed.items() if change.p_holm < LEVEL]
+    reasons = [name for name in matter if name in ahead and changed[name].by_seed.mean() > 0]
     return [
         f"BatchBALD is ahead of random with: {_list(ahead)}; behind with: {_list(behind)}; level with the others",
         f"factors that matter: {_list(matter)}",

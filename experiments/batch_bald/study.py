@@ -11,8 +11,8 @@ compared with the MLP at ten draws: on a CPU it predicts a pool slowly.
 What counts, fixed before any result. The gain of a factor is the area under the accuracy of BatchBALD less that of
 random points, paired by seed. BatchBALD is ahead where the 95 % interval of the mean gain lies above 0, and level where
 the interval holds 0. A factor matters if its gains differ from those of what it is compared with: Wilcoxon's exact test
-over the paired seeds, below .05 after Holm's correction over all factors that have run. A factor that matters and with
-which BatchBALD is ahead is the reason. If there is none, no single factor is shown to be the reason.
+over the paired seeds, below .05 after Holm's correction over all factors that have run. A factor that raises the
+gain so and with which BatchBALD is ahead is the reason. If there is none, no single factor is shown to be the reason.
 
 A factor is a folder; an interrupted run is continued by the same command.
 """
@@ -82,7 +82,7 @@ class Study:
     """Which factors to run, and how often."""
 
     factors: tuple[str, ...] = tuple(FACTORS)
-    """What to change, each alone; more can be added later."""
+    """What to change, each alone; the tables are of those that are named, and what has run is not run again."""
     num_seeds: int = 10
     """Paired runs of each strategy with each factor."""
     tiny: bool = False

@@ -101,7 +101,8 @@ def main(study: Study) -> None:
             write_parquet(asked, settings.output / "acquisitions.parquet")
             write_parquet(seconds_frame(units), settings.output / "seconds.parquet")
             save_picture(plot_curves(metrics), study.output / f"{posterior}.png")
-            show(summary_table(metrics, targets=(0.7, 0.75)), *beside_published(metrics), *verdicts(metrics))
+            published = beside_published(metrics) if posterior == "mc_dropout" else ()
+            show(summary_table(metrics, targets=(0.7, 0.75)), *published, *verdicts(metrics))
             show(classes_table(asked, np.asarray(dataset.pool_labels), dataset.about.label_names))
     show(f"Tables and pictures are in {study.output}")
 

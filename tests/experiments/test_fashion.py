@@ -58,10 +58,13 @@ def test_random_is_held_against_the_published_curves():
     close = metrics_of({"random": [(0.70, 0.745, 0.76)], "bald": [(0.6, 0.6, 0.6)]}, labels=LABELS)
     said = results.beside_published(close)
     assert said[0].startswith("random at 100, 200, 300 labels: ours 0.700 0.745 0.760; iloveudl/miniproject 0.717")
-    assert said[1] == "random is within 0.015 of a published curve at each of these"
+    assert said[1] == "random is within 0.015 of one published curve at all three"
     assert said[2].startswith("bald at 100, 200, 300 labels: ours 0.600 0.600 0.600")
     far = metrics_of({"random": [(0.70, 0.745, 0.79)]}, labels=LABELS)
-    assert results.beside_published(far)[1] == "random is not within 0.015 of a published curve at each of these"
+    assert results.beside_published(far)[1] == "random is not within 0.015 of one published curve at all three"
+    # Each point is close to one of the curves, but they are two.
+    mixed = metrics_of({"random": [(0.715, 0.752, 0.767)]}, labels=LABELS)
+    assert results.beside_published(mixed)[1].startswith("random is not within")
     assert results.beside_published(metrics_of({"random": [(0.5, 0.5)]}, labels=(20, 30))) == []
 
 

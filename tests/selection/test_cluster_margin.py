@@ -106,6 +106,12 @@ def test_scores_that_are_nan_are_counted_and_never_chosen(rng_key):
     assert int(chosen.num_invalid) == 2
 
 
+def test_distances_that_overflow_end_the_clustering(rng_key):
+    embeddings = jnp.array([[1e20], [-1e20], [3e20], [0.0]])
+    chosen = cluster_margin(rng_key, jnp.arange(4.0), embeddings, jnp.ones(4, bool), batch_size=2)
+    assert len(set(chosen.indices.tolist())) == 2
+
+
 def test_the_strategy_chooses_among_the_smallest_margins(rng_key):
     view = view_of("classes")
     margins = np.array(view.map(lambda inputs: bal.acquisition.margin(view.predict(inputs))))
@@ -115,3 +121,6 @@ def test_the_strategy_chooses_among_the_smallest_margins(rng_key):
     np.testing.assert_allclose(chosen.scores, margins[np.asarray(chosen.indices)], rtol=1e-6)
     with pytest.raises(ValueError, match="num_candidates"):
         bal.strategies.cluster_margin(batch_size=5, num_candidates=4)
+    for wrong in ({"batch_size": 0}, {"batch_size": 2.5}, {"batch_size": 5, "num_clusters": 0}):
+        with pytest.raises(ValueError, match=list(wrong)[-1]):
+            bal.strategies.cluster_margin(**wrong)

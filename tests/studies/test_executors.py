@@ -1,7 +1,11 @@
 """Processes that run cells: each is apart from the others, and they end when they are told to."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +50,26 @@ def test_an_interruption_ends_the_processes_at_once(tmp_path):
     assert waiting.cancelled()
 
 
+KILLED = """
+import os, signal
+from bal.studies.executors import Processes
+
+if __name__ == "__main__":
+    print(Processes(1).submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_does_not_outlive_a_parent_that_is_killed(tmp_path):
+    (tmp_path / "killed.py").write_text(KILLED)
+    ended = subprocess.run([sys.executable, tmp_path / "killed.py"], stdout=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 120
+    while Path(f"/proc/{int(ended.stdout)}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize("name", ["", "process", "processes", "processes:0", "processes:-1", "processes:two"])
 def test_unknown_executors_are_refused(name):
     with pytest.raises(ValueError, match="expected --executor to be here, processes:N"):
@@ -58,3 +82,10 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
         check_executor("slurm:timeout_min=600")
     for name in ("here", "processes:2"):
         check_executor(name)
+
+
+def test_options_have_values(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    check_executor("slurm:timeout_min=600,cluster=local")
+    with pytest.raises(ValueError, match="expected options of --executor slurm as option=value,..., got 'gpu'"):
+        check_executor("slurm:timeout_min=600,gpu")

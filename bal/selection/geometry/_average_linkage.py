@@ -37,8 +37,10 @@ def average_linkage(distances: Float[Array, "M M"], kept: Bool[Array, " M"], *, 
     size = kept.shape[0]
     indices, num_kept = jnp.arange(size, dtype=jnp.int32), kept.sum(dtype=jnp.int32)
     pairs = kept[:, None] & kept[None] & (indices[:, None] != indices[None])
+    # Only what is no pair is infinitely far, or the chain would not end; means of such distances do not overflow.
+    far = jnp.finfo(distances.dtype).max / (4 * size)
     state = _State(
-        jnp.where(pairs, distances, jnp.inf),
+        jnp.where(pairs, jnp.fmin(distances, far), jnp.inf),
         kept.astype(distances.dtype),
         jnp.zeros(size, jnp.int32),
         jnp.int32(0),

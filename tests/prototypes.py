@@ -1,5 +1,7 @@
 """Posteriors that fit and compile in no time, for tests of what surrounds posteriors."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -66,20 +68,27 @@ def linear_regression(*, closed: bool) -> Posterior:
 
 def linear_detector() -> Posterior:
     """Outputs for two classes in 2 x 2 cells, linear in the inputs; nothing is fitted."""
-    likelihood = boxes()
+    return linear_outputs(boxes(), (2, 2, 6))
+
+
+def linear_outputs(likelihood, shape: tuple[int, ...]) -> Posterior:
+    """Outputs of a shape, linear in the inputs [n, ...], under any likelihood without parameters; nothing is fitted."""
+
+    def flat(inputs):
+        return inputs.reshape(inputs.shape[0], -1)
 
     def init(rng_key, batch):
-        likelihood.check(batch.labels, jax.ShapeDtypeStruct((batch.inputs.shape[0], 2, 2, 6), jnp.float32))
-        return jax.random.normal(rng_key, (batch.inputs.shape[-1], 24))
+        likelihood.check(batch.labels, jax.ShapeDtypeStruct((batch.inputs.shape[0], *shape), jnp.float32))
+        return jax.random.normal(rng_key, (flat(batch.inputs).shape[-1], math.prod(shape)))
 
     def sample(rng_key, state, num_samples):
         return state[None] + 0.3 * jax.random.normal(rng_key, (num_samples, *state.shape))
 
     def predict(state, draws, inputs):
-        outputs = (inputs[None] @ draws).reshape(draws.shape[0], -1, 2, 2, 6)
+        outputs = (flat(inputs)[None] @ draws).reshape(draws.shape[0], -1, *shape)
         return likelihood.predictive((), outputs)
 
-    features = {"embedding": lambda state, inputs: inputs, "predicted_loss": _predicted_loss}
+    features = {"embedding": lambda state, inputs: flat(inputs), "predicted_loss": _predicted_loss}
     return Posterior(
         init,
         lambda rng_key, state, batch, validation=None: (state, _fit_info()),

@@ -68,7 +68,18 @@ ALLOWED = {
     },
     "planning": {"types", "loop", "memory", "sources", "streaming", "view"},
     "datasets": {"types", "regions"},
-    "labelling": {"types", "acquisition", "initial", "loop", "metrics", "pool", "sources", "streaming", "view"},
+    "labelling": {
+        "types",
+        "acquisition",
+        "detection",
+        "initial",
+        "loop",
+        "metrics",
+        "pool",
+        "sources",
+        "streaming",
+        "view",
+    },
 }
 # The studies stand above all other rooms.
 ALLOWED["studies"] = set(ALLOWED)

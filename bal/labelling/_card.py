@@ -9,13 +9,16 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bal.acquisition import bald, epistemic_variance, max_entropy
+from bal.detection import detect
 from bal.labelling._history import Asked, History
+from bal.labelling._meaning import image_size
 from bal.loop import ActiveLearner, LoopState
 from bal.streaming import take_points
-from bal.types import Dataset, Keys, PyTree, RngKey
+from bal.types import BoxMap, Dataset, Keys, PyTree, RngKey
 from bal.view import mean_noise
 
 NUM_NEIGHBOURS = 3
+PROPOSED = 0.3  # boxes of a lower probability are not shown, as in the demonstration of the paper's code (CenterNet)
 
 
 class Neighbour(NamedTuple):
@@ -33,8 +36,8 @@ class Card(NamedTuple):
     inputs: PyTree  # of the point, leaves [...]
     round: int | None  # that asks for it, from 0; None: a first label, drawn at random
     score: float | None  # of the strategy, when it chose the point
-    guess: Any  # the most probable class (of each label or position), or the mean
-    probabilities: Any  # of the classes along the last axis; None for real labels
+    guess: Any  # the most probable class (of each label or position), the mean, or boxes as in a label
+    probabilities: Any  # of the classes along the last axis; of each box [M]; None for real labels
     uncertainty: float | None  # entropy in nats, averaged over labels or positions; or variance of a real label
     epistemic: float | None  # the part of it that labels would remove
     aleatoric: float | None  # the rest, noise of the labels
@@ -44,8 +47,8 @@ class Card(NamedTuple):
 class Belief(NamedTuple):
     """What the model says of the points of a batch; None where it does not have such numbers."""
 
-    guess: Array | None  # [B, ...]
-    probabilities: Float[Array, "B *value C"] | None
+    guess: PyTree | None  # leaves [B, ...]
+    probabilities: Float[Array, "B *value"] | None
     total: Float[Array, " B"] | None
     epistemic: Float[Array, " B"] | None
     aleatoric: Float[Array, " B"] | None
@@ -80,6 +83,12 @@ def believe(
         guess = predictions.mean.mean(axis=0)
         epistemic, aleatoric = _a_point(epistemic_variance(predictions)), _a_point(mean_noise(predictions))
         total = epistemic + aleatoric
+    elif kind == "boxes":
+        guess, probabilities = _proposed(learner.likelihood.reduce(predictions), inputs, state.pool.labels)
+        # Of each class in each cell: is there an object?
+        log_probs = jnp.stack([jax.nn.log_sigmoid(sign * predictions.log_odds) for sign in (-1, 1)], axis=-1)
+        total, epistemic = _a_point(max_entropy(log_probs)), _a_point(bald(log_probs))
+        aleatoric = total - epistemic
     neighbours = distances = None
     if "embedding" in view.features:
         embedding = view.features["embedding"]
@@ -112,7 +121,7 @@ class Cards:
         asked = record.asked[-1]
         score = asked.scores[asked.points.index(point)] if point in asked.points else None
         belief, row = self._belief(point, asked, state)
-        guess, probabilities = (values if values is None else values[row] for values in belief[:2])
+        guess, probabilities = (_row(values, row) for values in belief[:2])
         total, epistemic, aleatoric = (values if values is None else float(values[row]) for values in belief[2:5])
         near = _neighbours(belief, row, state)
         round_ = len(record.asked) - 1
@@ -140,6 +149,20 @@ def _neighbours(belief: Belief, row: int, state: LoopState) -> tuple[Neighbour, 
     return tuple(Neighbour(int(held.indices[k]), _row(held.labels, k), far) for k, far in near if np.isfinite(far))
 
 
+def _proposed(maps: BoxMap, inputs: PyTree, like: PyTree) -> tuple[PyTree, Float[Array, "B M"]]:
+    """The model's boxes as labels of the data set, with their probabilities."""
+    room = like["classes"].shape[1]
+    found = detect(maps, room)
+    boxes, classes, scores = (
+        jnp.pad(leaf, [(0, 0), (0, room - leaf.shape[1]), *[(0, 0)] * (leaf.ndim - 2)]) for leaf in found
+    )
+    size = image_size(inputs)
+    if size is not None:
+        boxes = jnp.clip(boxes, 0.0, jnp.array([[[*size, *size]]], boxes.dtype))
+    present = (scores >= PROPOSED) & (boxes[..., 2:] > boxes[..., :2]).all(axis=-1)
+    return {"boxes": boxes, "classes": classes, "present": present}, scores
+
+
 def _row(labels: PyTree, place: int) -> PyTree:
     return jax.tree.map(lambda leaf: leaf[place], labels)
 
@@ -147,3 +170,16 @@ def _row(labels: PyTree, place: int) -> PyTree:
 def _a_point(values: Float[Array, "B *value"]) -> Float[Array, " B"]:
     """The mean over the labels or positions of each point."""
     return values.reshape(values.shape[0], -1).mean(axis=1)
+
+
+def confidence(card: Card) -> float | None:
+    """The probability of the guess, averaged over its labels, boxes or positions; None where there is none.
+
+    Args:
+      card: of the point.
+    """
+    if card.probabilities is None:
+        return None
+    of_boxes = isinstance(card.guess, dict)
+    values = card.probabilities[card.guess["present"]] if of_boxes else card.probabilities.max(axis=-1)
+    return min(float(np.mean(values)), 1.0) if values.size else None  # not above 1 by rounding

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bal.labelling._history import LABEL
+from bal.labelling._labels import as_numbers
 from bal.labelling._records import Answer
 from bal.labelling._session import Session
 
@@ -40,7 +39,10 @@ def to_csv(session: Session, path: str | Path) -> None:
       'project,point,guess,label,kind,who,when'
       >>> labelling.close()
     """
-    rows = [[card.point, _told(session, _plain(card.guess)), "", "", "", ""] for card in session.cards()]
+    rows = [
+        [card.point, _told(session, None if card.guess is None else as_numbers(card.guess)), "", "", "", ""]
+        for card in session.cards()
+    ]
     for point, who, when, kind, label in session.answers():
         rows.append([point, "", _told(session, label) if kind == LABEL else "", kind, who, when])
     with Path(path).open("w", newline="", encoding="utf-8") as file:
@@ -116,7 +118,3 @@ def _read(session: Session, text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text  # the session says what it expects
-
-
-def _plain(guess: Any) -> Any:
-    return None if guess is None else np.asarray(guess).tolist()

@@ -42,7 +42,7 @@ def to_journal(learner: ActiveLearner, blank: LoopState, names: tuple[str, ...],
       learner: whose ``tell`` checks it.
       blank: from :func:`blank_state`.
       names: of the classes; a label may be one of them.
-      label: of one point.
+      label: of one point, as the data set holds it or as the journal does.
 
     Raises:
       ValueError: a label that the learner rejects.
@@ -53,6 +53,9 @@ def to_journal(learner: ActiveLearner, blank: LoopState, names: tuple[str, ...],
             known = f"one of {', '.join(map(repr, names))}" if names else "a number, since the classes have no names"
             raise ValueError(f"expected the label to be {known}, got {label!r}")
         label = names.index(label)
+    leaves, structure = jax.tree.flatten(like)
+    if len(leaves) > 1 and isinstance(label, list) and len(label) == len(leaves):
+        label = jax.tree.unflatten(structure, label)
     try:
         labels = jax.tree.map(lambda _, leaf: np.asarray(leaf)[None], like, label)
     except (TypeError, KeyError, ValueError) as error:
@@ -60,7 +63,12 @@ def to_journal(learner: ActiveLearner, blank: LoopState, names: tuple[str, ...],
         raise ValueError(f"expected a label of {', '.join(expected)}, got {label!r}") from error
     labels = as_labels(labels, like)
     learner.tell(blank, np.zeros(1, np.int32), labels)
-    leaves = [np.asarray(leaf)[0].tolist() for leaf in jax.tree.leaves(labels)]
+    return as_numbers(jax.tree.map(lambda leaf: np.asarray(leaf)[0], labels))
+
+
+def as_numbers(label: PyTree) -> Any:
+    """A label as the journal holds it: numbers and lists, a list of its leaves where there are several."""
+    leaves = [np.asarray(leaf).tolist() for leaf in jax.tree.leaves(label)]
     return leaves[0] if len(leaves) == 1 else leaves
 
 

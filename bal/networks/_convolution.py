@@ -52,14 +52,13 @@ def convolve_doubled(
     num_outputs = kernel.shape[-1]
     rows = jnp.moveaxis(_sums_of_taps(kernel), 2, 0)  # [3 columns, row in the square, row of the window, i, o]
     both = _sums_of_taps(rows)  # [column in the square, column of the window, row in the square, row of the window, ..]
-    squares = both.transpose(3, 1, 4, 2, 0, 5).reshape(2, 2, channels, 4 * num_outputs)
+    # Squares are put together backwards, so that a window's four outputs are neighbours: the last row and column of one
+    # square and the first of the next.
+    squares = both[::-1, :, ::-1].transpose(3, 1, 4, 2, 0, 5).reshape(2, 2, channels, 4 * num_outputs)
     convolution = convolve_for_training if training else convolve
     outputs = convolution(inputs, squares, padding=1).reshape(n, height + 1, width + 1, 2, 2, num_outputs)
-    interleaved = [
-        jnp.stack([outputs[:, row : row + height, column : column + width, row, column] for column in (0, 1)], axis=3)
-        for row in (0, 1)
-    ]
-    return jnp.stack(interleaved, axis=2).reshape(n, 2 * height, 2 * width, num_outputs)
+    doubled = outputs.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * (height + 1), 2 * (width + 1), num_outputs)
+    return doubled[:, 1:-1, 1:-1]
 
 
 def _sums_of_taps(kernel: Array) -> Array:

@@ -1,6 +1,5 @@
 """Turns the Flax NNX modules of this library into pure functions."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +9,8 @@ from flax import nnx
 from jaxtyping import Array
 
 from bal.networks._network import Network, Training, Variables
+from bal.networks._pieces import are_maps, in_pieces
 from bal.types import PyTree
-
-# What a convolutional network takes at a time on a CPU: at most so many images, of so many positions in all.
-CPU_IMAGES = 32
-CPU_POSITIONS = CPU_IMAGES * 28 * 28
 
 
 def network_from_module(
@@ -52,28 +48,17 @@ def network_from_module(
         outputs, features = module.training_pass(rng_key, _as_floats(inputs))
         return Training(outputs, split(module).statistics, jnp.zeros(()), features)
 
-    def in_pieces(fn: Callable[[PyTree], PyTree], images: PyTree) -> PyTree:
-        """On a CPU, a function of images in pieces whose feature maps stay in the cache."""
-        first = jax.tree.leaves(images)[0]
-        size = min(CPU_IMAGES, max(1, CPU_POSITIONS // math.prod(first.shape[1:3])))
-        if not convolutional or jax.default_backend() != "cpu" or first.shape[0] <= size:
-            return fn(images)
-
-        def one(image):
-            return jax.tree.map(lambda leaf: leaf[0], fn(jax.tree.map(lambda leaf: leaf[None], image)))
-
-        return jax.lax.map(one, images, batch_size=size)
-
     def trunk(variables, inputs):
-        return in_pieces(lambda piece: merge(variables).trunk(_as_floats(piece)), _one_array(inputs))
+        def of_images(images):
+            return merge(variables).trunk(_as_floats(images))
+
+        return in_pieces(of_images, _one_array(inputs)) if convolutional else of_images(_one_array(inputs))
 
     def head(variables, hidden, rng_key):
-        def of_piece(piece):
-            return merge(variables).head(piece, rng_key)
+        def of_images(images):
+            return merge(variables).head(images, rng_key)
 
-        # Most trunks end in vectors, of which a matrix product takes as many as there are.
-        is_map = jax.tree.leaves(hidden)[0].ndim == 4
-        return in_pieces(of_piece, hidden) if is_map else of_piece(hidden)
+        return in_pieces(of_images, hidden) if convolutional and are_maps(hidden) else of_images(hidden)
 
     def features(variables, inputs):
         return merge(variables).features(_as_floats(inputs))

@@ -10,7 +10,7 @@ import pytest
 import bal
 from bal.networks import deterministic_outputs, unet
 from bal.networks._convolution import convolve, convolve_doubled
-from bal.networks._from_module import CPU_IMAGES
+from bal.networks._pieces import CPU_IMAGES
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 8, 12, 2)).astype(np.float32)
 

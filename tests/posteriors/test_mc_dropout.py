@@ -1,12 +1,14 @@
-"""Monte Carlo dropout needs a network whose draws differ."""
+"""Monte Carlo dropout needs a network whose draws differ; images in pieces are those of one piece."""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 from flax import nnx
 
 from bal import likelihoods, networks
+from bal.networks._pieces import CPU_IMAGES
 from bal.posteriors import mc_dropout
 from bal.types import Batch
 
@@ -62,3 +64,16 @@ def test_a_network_whose_draws_are_all_the_same_is_refused(network):
 )
 def test_a_network_with_noise_is_accepted(network):
     assert init(network).variables.params
+
+
+def test_maps_of_many_images_are_those_of_few():
+    """A CPU predicts all draws of some images before the next ones."""
+    images = np.random.default_rng(0).normal(size=(CPU_IMAGES + 1, 4, 4, 1)).astype(np.float32)
+    network, likelihood = networks.unet(num_outputs=2, widths=(2, 3)), likelihoods.dense(likelihoods.categorical())
+    posterior = mc_dropout(network, likelihood, optax.sgd(0.1), num_steps=1, minibatch_size=2)
+    few = Batch(images[-2:], np.zeros((2, 4, 4), np.int32), np.ones(2, np.float32))
+    state = jax.jit(posterior.init)(jax.random.key(0), few)
+    draws, predict = posterior.sample(jax.random.key(1), state, 3), jax.jit(posterior.predict)
+    many = predict(state, draws, images)
+    assert many.shape == (3, CPU_IMAGES + 1, 4, 4, 2)
+    np.testing.assert_allclose(many[:, -2:], predict(state, draws, images[-2:]), rtol=1e-4, atol=1e-5)

@@ -3,10 +3,13 @@
 from typing import Unpack
 
 import jax
+import jax.numpy as jnp
 import optax
+from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network
+from bal.networks._pieces import are_maps, in_pieces
 from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.posteriors.training._gradient_fit import fit_or_keep
 from bal.posteriors.training._gradient_steps import NetworkState, init_network
@@ -69,13 +72,21 @@ def mc_dropout(
 
     def predict(state: NetworkState, draws, inputs):
         """Predictions under each mask; the trunk is evaluated once."""
-        hidden = network.trunk(state.variables, inputs)
 
-        def predict_one(rng_key):
-            outputs = network.readout(state.variables, network.head(state.variables, hidden, rng_key))
-            return likelihood.predictive(state.noise, outputs)
+        def of_points(inputs):
+            hidden = network.trunk(state.variables, inputs)
 
-        return map_draws(network, predict_one, draws)
+            def predict_one(rng_key):
+                outputs = network.readout(state.variables, network.head(state.variables, hidden, rng_key))
+                return likelihood.predictive(state.noise, outputs)
+
+            return map_draws(network, predict_one, draws)
+
+        if not network.convolutional or not are_maps(jax.eval_shape(network.trunk, state.variables, inputs)):
+            return of_points(inputs)
+        # All draws of a few images, before the next images: the maps of the trunk are still in the cache.
+        by_point = in_pieces(lambda piece: jax.tree.map(_swapped, of_points(piece)), inputs)
+        return jax.tree.map(_swapped, by_point)
 
     return Posterior(
         init=init,
@@ -87,3 +98,7 @@ def mc_dropout(
         likelihood=likelihood,
         convolutional=network.convolutional,
     )
+
+
+def _swapped(leaf: Array) -> Array:
+    return jnp.swapaxes(leaf, 0, 1)

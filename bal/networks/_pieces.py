@@ -1,0 +1,35 @@
+"""Convolutional networks take images in pieces on a CPU, so that their feature maps stay in the cache."""
+
+import math
+from collections.abc import Callable
+
+import jax
+
+from bal.types import PyTree
+
+# What a convolutional network takes at a time: at most so many images, of so many positions in all.
+CPU_IMAGES = 32
+CPU_POSITIONS = CPU_IMAGES * 28 * 28
+
+
+def in_pieces(fn: Callable[[PyTree], PyTree], images: PyTree) -> PyTree:
+    """A function of images, on a CPU a few at a time.
+
+    Args:
+      fn: leaves [n, H, W, ...] -> leaves [n, ...]; the result of an image must not depend on the others.
+      images: leaves [n, H, W, ...]; the first has the most positions.
+    """
+    first = jax.tree.leaves(images)[0]
+    size = min(CPU_IMAGES, max(1, CPU_POSITIONS // math.prod(first.shape[1:3])))
+    if jax.default_backend() != "cpu" or first.shape[0] <= size:
+        return fn(images)
+
+    def one(image):
+        return jax.tree.map(lambda leaf: leaf[0], fn(jax.tree.map(lambda leaf: leaf[None], image)))
+
+    return jax.lax.map(one, images, batch_size=size)
+
+
+def are_maps(hidden: PyTree) -> bool:
+    """Whether these are feature maps. Most trunks end in vectors, of which a product takes as many as there are."""
+    return jax.tree.leaves(hidden)[0].ndim == 4

@@ -67,7 +67,7 @@ ALLOWED = {
         "watching",
     },
     "planning": {"types", "loop", "memory", "sources", "streaming", "view"},
-    "datasets": {"types", "regions"},
+    "datasets": {"types", "regions", "sources"},
     "labelling": {
         "types",
         "acquisition",

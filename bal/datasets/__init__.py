@@ -81,6 +81,7 @@ def load(
     image_size: int | None = None,
     data_dir: str | Path | None = None,
     download: bool = True,
+    on_disk: bool = False,
 ) -> Dataset:
     """A data set by its name: one of ``OFFLINE``, or any classification set and some dense sets of TFDS.
 
@@ -90,10 +91,11 @@ def load(
       image_size: rows and columns of the images of such a set; None is its default.
       data_dir: where TFDS keeps prepared sets; None is its default.
       download: whether TFDS may download and prepare a set that is not there yet.
+      on_disk: keep the inputs of the pool on disk, as a :class:`bal.Source`; for classification sets of TFDS.
 
     Raises:
-      ValueError: unknown name, with the nearest known ones in the message; a task that the set does not have; or an
-        ``image_size`` for a set whose images cannot be drawn, cut or resized.
+      ValueError: unknown name, with the nearest known ones in the message; a task that the set does not have; an
+        ``image_size`` for a set whose images cannot be drawn, cut or resized; or ``on_disk`` for another set.
       ImportError: a package is missing; the message says what to install.
       FileNotFoundError: the set is not prepared, and ``download`` is False.
 
@@ -110,8 +112,15 @@ def load(
     elif tasks:
         task = tasks[0]
     factory = _factory(name, task)
-    available: dict[str, Any] = {"task": task, "image_size": image_size, "data_dir": data_dir, "download": download}
+    available: dict[str, Any] = {
+        "task": task, "image_size": image_size, "data_dir": data_dir, "download": download, "on_disk": on_disk,
+    }  # fmt: skip
     parameters = inspect.signature(factory).parameters
+    if on_disk and "on_disk" not in parameters:
+        raise ValueError(
+            f"expected a classification set of TFDS to keep on disk, got {name!r}: a function that returns a Dataset "
+            "with a bal.Source keeps any other there"
+        )
     if image_size is None:
         del available["image_size"]
     elif "image_size" not in parameters:

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from bal.datasets._points import num_points
+from bal.datasets._points import check_in_memory, num_points
 from bal.regions import Regions, divided
 from bal.types import Dataset
 
@@ -22,7 +22,7 @@ def by_region(dataset: Dataset, *, grid: tuple[int, ...]) -> Dataset:
 
     Raises:
       ValueError: a grid that does not divide the images or the labels, boxes instead of labels at positions, or inputs
-        that are regions already.
+        that are regions already, or on disk.
 
     Example:
       >>> import bal
@@ -32,6 +32,7 @@ def by_region(dataset: Dataset, *, grid: tuple[int, ...]) -> Dataset:
       >>> bal.streaming.num_points(regions.pool_inputs), regions.pool_labels.shape
       (8, (8, 4, 4))
     """
+    check_in_memory("by_region (--grid)", dataset)
     if isinstance(dataset.pool_inputs, Regions):
         raise ValueError("expected a pool of whole images for by_region, got one of regions")
     if isinstance(dataset.pool_labels, dict) and "boxes" in dataset.pool_labels:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bal.datasets._points import named_leaves, num_points
+from bal.sources import Source
 from bal.types import Dataset, PyTree
 from bal.validation import check_nonnegative
 
@@ -30,10 +31,14 @@ def check_dataset(dataset: Dataset, *, num_classes: int | None = None, void: int
       ValueError: expected one label for each of the 3 points of pool_inputs, got 2 in pool_labels
     """
     num_classes = dataset.about.num_classes if num_classes is None else num_classes
-    _check_points("pool_inputs", dataset.pool_inputs)
+    pool = dataset.pool_inputs
+    # Rows on disk are checked when they are read.
+    like = pool.shapes(pool.size) if isinstance(pool, Source) else pool
+    if not isinstance(pool, Source):
+        _check_points("pool_inputs", pool)
     inputs = {"test_inputs": dataset.test_inputs, "target_inputs": dataset.target_inputs}
     labels = {
-        "pool_labels": (dataset.pool_labels, "pool_inputs", dataset.pool_inputs),
+        "pool_labels": (dataset.pool_labels, "pool_inputs", pool),
         "test_labels": (dataset.test_labels, "test_inputs", dataset.test_inputs),
     }
     for name, batch in (("validation", dataset.validation), ("calibration", dataset.calibration)):
@@ -43,7 +48,7 @@ def check_dataset(dataset: Dataset, *, num_classes: int | None = None, void: int
     for name, tree in inputs.items():
         if tree is not None:
             _check_points(name, tree)
-            _check_alike(name, tree, "pool_inputs", dataset.pool_inputs)
+            _check_alike(name, tree, "pool_inputs", like)
     for name, (tree, inputs_name, points) in labels.items():
         if tree is not None:
             _check_labels(name, tree, inputs_name, points, num_classes, void)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bal.datasets._points import map_inputs, named_leaves
+from bal.datasets._points import check_in_memory, map_inputs, named_leaves
 from bal.types import Dataset, PyTree
 
 
@@ -31,13 +31,14 @@ def normalised(dataset: Dataset) -> Dataset:
       A new data set with the same dtypes.
 
     Raises:
-      ValueError: integer images, or no floating leaf.
+      ValueError: integer images, no floating leaf, or a pool on disk.
 
     Example:
       >>> from bal.datasets import from_arrays
       >>> normalised(from_arrays(np.array([[1.0], [3.0]]), None)).pool_inputs.tolist()
       [[-1.0], [1.0]]
     """
+    check_in_memory("normalised (--normalise)", dataset)
     pool = named_leaves("pool_inputs", dataset.pool_inputs)
     for name, leaf in pool.items():
         # Three axes: [N, H, W] and more are images; [N] and [N, L] may be ids.

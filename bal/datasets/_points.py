@@ -1,4 +1,4 @@
-"""Pytrees of arrays whose first axis is the point: the names of their leaves, their length, their rows."""
+"""Points as pytrees of arrays whose first axis is the point, or on disk: names of leaves, their length, their rows."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from bal.sources import Source, read_rows
 from bal.types import Batch, Dataset, PyTree
 
 
@@ -21,18 +22,31 @@ def named_leaves(name: str, tree: PyTree) -> dict[str, Any]:
 
 def num_points(tree: PyTree) -> int:
     """Length of the first axis, which all leaves share."""
+    if isinstance(tree, Source):
+        return tree.size
     return len(jax.tree.leaves(tree)[0])
 
 
 def take_rows(tree: PyTree, indices: np.ndarray) -> PyTree:
-    """The points with these indices."""
+    """The points with these indices, in memory."""
+    if isinstance(tree, Source):
+        return jax.tree.unflatten(tree.structure, read_rows(tree, indices))
     return jax.tree.map(lambda leaf: leaf[indices], tree)
 
 
 def take_pool(dataset: Dataset, indices: np.ndarray) -> Dataset:
-    """The data set with only these points in its pool."""
-    inputs, labels = take_rows((dataset.pool_inputs, dataset.pool_labels), indices)
+    """The data set with only these points in its pool, which stays where it is."""
+    pool, labels = dataset.pool_inputs, take_rows(dataset.pool_labels, indices)
+    inputs = pool.part(indices) if isinstance(pool, Source) else take_rows(pool, indices)
     return dataset._replace(pool_inputs=inputs, pool_labels=labels)
+
+
+def check_in_memory(what: str, dataset: Dataset) -> None:
+    """Raise if a function of all inputs gets a pool on disk."""
+    if isinstance(dataset.pool_inputs, Source):
+        raise ValueError(
+            f"expected a pool in memory for {what}, got one on disk: change its rows in Source(transform=)"
+        )
 
 
 def map_inputs(dataset: Dataset, fn: Callable[[PyTree], PyTree]) -> Dataset:
@@ -48,6 +62,9 @@ def map_inputs(dataset: Dataset, fn: Callable[[PyTree], PyTree]) -> Dataset:
     Returns:
       A new data set.
 
+    Raises:
+      ValueError: a pool on disk.
+
     Example:
       >>> from bal.datasets import from_arrays
       >>> images = np.full((2, 8, 8, 1), 255, np.uint8)
@@ -55,6 +72,7 @@ def map_inputs(dataset: Dataset, fn: Callable[[PyTree], PyTree]) -> Dataset:
       >>> float(scaled.pool_inputs.max())
       1.0
     """
+    check_in_memory("map_inputs", dataset)
 
     def map_batch(batch: Batch | None) -> Batch | None:
         return None if batch is None else batch._replace(inputs=fn(batch.inputs))

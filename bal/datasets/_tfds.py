@@ -1,12 +1,14 @@
 """Sets of TensorFlow Datasets, read without TensorFlow."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bal.datasets._arrays import from_arrays
+from bal.sources import Source
 from bal.types import Dataset
 
 
@@ -19,7 +21,9 @@ def tfds_names() -> list[str]:
     return list(tfds.list_builders(with_community_datasets=False))
 
 
-def load_tfds(name: str, *, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
+def load_tfds(
+    name: str, *, data_dir: str | Path | None = None, download: bool = True, on_disk: bool = False
+) -> Dataset:
     """A TFDS classification set, whose training split is the pool; images are scaled to [0, 1].
 
     It is read with ``tfds.data_source`` from ``array_record`` files.
@@ -28,6 +32,7 @@ def load_tfds(name: str, *, data_dir: str | Path | None = None, download: bool =
       name: name in the TFDS catalogue, such as "fashion_mnist".
       data_dir: where prepared sets are kept; None is the default of TFDS.
       download: download and prepare a set that is not there yet.
+      on_disk: keep the inputs of the pool on disk, as a :class:`bal.Source`.
 
     Returns:
       The data set, with the names of its classes in ``about``.
@@ -42,9 +47,12 @@ def load_tfds(name: str, *, data_dir: str | Path | None = None, download: bool =
     keys = builder.info.supervised_keys
     if keys is None or not isinstance(builder.info.features[keys[1]], tfds.features.ClassLabel):
         raise ValueError(f"expected a classification set with one label an input, got {name!r}")
-    pool, test = (_read(source, *keys) for source in pool_and_test(builder))
+    pool, test = pool_and_test(builder)
+    inputs, labels = (
+        (Source(pool, partial(_inputs, keys[0])), _labels(builder, *keys)) if on_disk else _read(pool, *keys)
+    )
     classes = builder.info.features[keys[1]]
-    dataset = from_arrays(*pool, *test, num_classes=classes.num_classes)
+    dataset = from_arrays(inputs, labels, *_read(test, *keys), num_classes=classes.num_classes)
     return dataset._replace(about=dataclasses.replace(dataset.about, label_names=tuple(classes.names)))
 
 
@@ -85,5 +93,20 @@ def pool_and_test(builder: Any) -> tuple[Any, Any]:
 def _read(source, input_key: str, label_key: str) -> tuple[np.ndarray, np.ndarray]:
     rows = source.__getitems__(range(len(source)))
     inputs = np.stack([row[input_key] for row in rows])
-    scale = 255 if inputs.dtype == np.uint8 else 1
-    return inputs.astype(np.float32) / scale, np.asarray([row[label_key] for row in rows], np.int32)
+    return _scaled(inputs), np.asarray([row[label_key] for row in rows], np.int32)
+
+
+def _scaled(inputs: np.ndarray) -> np.ndarray:
+    return inputs.astype(np.float32) / (255 if inputs.dtype == np.uint8 else 1)
+
+
+def _inputs(input_key: str, row: Any) -> np.ndarray:
+    return _scaled(row[input_key])
+
+
+def _labels(builder: Any, input_key: str, label_key: str) -> np.ndarray:
+    """Those of the training split; its images are not decoded."""
+    import tensorflow_datasets as tfds
+
+    rows = builder.as_data_source(split="train", decoders={input_key: tfds.decode.SkipDecoding()})
+    return np.asarray([row[label_key] for row in rows.__getitems__(range(len(rows)))], np.int32)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bal.datasets._points import num_points, take_pool, take_rows
+from bal.datasets._points import check_in_memory, num_points, take_pool, take_rows
 from bal.types import Batch, Dataset, PyTree, RngKey
 from bal.validation import check_count, check_nonnegative, check_probability
 
@@ -21,7 +21,7 @@ def repeated(rng_key: RngKey, dataset: Dataset, *, copies: int, noise: float = 0
       noise: standard deviation, in the unit of the inputs. It is added to floating leaves.
 
     Raises:
-      ValueError: ``copies`` below 1, negative ``noise``, or noise on inputs that are all integers.
+      ValueError: ``copies`` below 1, negative ``noise``, noise on inputs that are all integers, or a pool on disk.
 
     Example:
       >>> dataset = Dataset(np.arange(6.0)[:, None], np.array([0, 0, 0, 1, 1, 1]))
@@ -31,6 +31,7 @@ def repeated(rng_key: RngKey, dataset: Dataset, *, copies: int, noise: float = 0
     References:
       Kirsch et al. 2019, BatchBALD, arXiv:1906.08158
     """
+    check_in_memory("repeated (--copies)", dataset)
     check_count("copies", copies)
     check_nonnegative(noise=noise)
     repeat = lambda tree: jax.tree.map(lambda leaf: jnp.concatenate([jnp.asarray(leaf)] * copies), tree)
@@ -165,7 +166,7 @@ def _hold_out(rng_key: RngKey, dataset: Dataset, count: int, name: str) -> tuple
         raise ValueError(f"expected {name} below the number of pool points {size}, got {count}")
     kept = _choose(rng_key, size, size - count, name)
     held_out = np.setdiff1d(np.arange(size), kept)
-    inputs, labels = take_rows((dataset.pool_inputs, dataset.pool_labels), held_out)
+    inputs, labels = take_rows(dataset.pool_inputs, held_out), take_rows(dataset.pool_labels, held_out)
     return Batch(inputs, jax.tree.map(jnp.asarray, labels), jnp.ones(count)), take_pool(dataset, kept)
 
 

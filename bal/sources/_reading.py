@@ -1,5 +1,6 @@
 """Read rows of a pool on disk and check them; read blocks ahead in a thread."""
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import numpy as np
 from bal.sources._source import Source, as_held, is_numeric, unreadable
 
 AHEAD = 2  # blocks that are read before they are needed
+DIGESTED = 1000  # rows, evenly spaced: all of a large pool would take as long as a round
 
 Request = TypeVar("Request")
 Block = TypeVar("Block")
@@ -37,6 +39,15 @@ def read_block(source: Source, start: int, stop: int, length: int) -> list[np.nd
     for leaf, block in zip(leaves, rows, strict=True):
         leaf[: stop - start] = block
     return leaves
+
+
+def digest_of(source: Source) -> str:
+    """A digest of a pool's length, shapes and dtypes, and of some of its rows; another pool has another one."""
+    digest = hashlib.sha256(f"{source.size} {source.structure} {source.leaves}".encode())
+    places = np.unique(np.linspace(0, source.size - 1, DIGESTED).astype(np.int64))
+    for leaf in _checked(source, places):
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
 
 
 def read_ahead(read: Callable[[Request], Block], requests: Iterable[Request]) -> Iterator[Block]:

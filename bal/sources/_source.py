@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Int
 
 from bal.types import PyTree
 
@@ -66,6 +67,10 @@ class Source:
         specs = [jax.ShapeDtypeStruct((count, *shape), dtype) for shape, dtype in self.leaves]
         return jax.tree.unflatten(self.structure, specs)
 
+    def part(self, indices: Int[np.ndarray, " n"]) -> "Source":
+        """A pool of some of the rows, which stay where they are."""
+        return Source(_Part(self.rows, indices), self.transform)
+
     def __eq__(self, other: object) -> bool:
         """Whether both read the same rows, so that a cell of a notebook may be run again without a new program."""
         return isinstance(other, Source) and self.rows is other.rows and self._rest() == other._rest()
@@ -78,6 +83,27 @@ class Source:
 
     def _rest(self) -> tuple:
         return self.transform, self.size, self.structure, self.leaves
+
+
+class _Part:
+    """Some rows of a pool on disk."""
+
+    def __init__(self, rows: Any, indices: Int[np.ndarray, " n"]):
+        self.rows, self.indices = rows, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.rows[int(self.indices[index])]
+
+    def __getitems__(self, indices: list[int]) -> Any:
+        chosen = self.indices[indices]
+        if isinstance(self.rows, np.ndarray):
+            return self.rows[chosen]
+        if hasattr(self.rows, "__getitems__"):
+            return self.rows.__getitems__(chosen.tolist())
+        return [self.rows[index] for index in chosen.tolist()]
 
 
 def unreadable(index: int, error: Exception) -> str:

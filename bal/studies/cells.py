@@ -17,6 +17,7 @@ import numpy as np
 
 import bal
 from bal.planning import check_fits
+from bal.sources import Source
 from bal.studies import checkpoints
 from bal.studies.learners import build_learners, load_dataset, seed_key
 from bal.studies.provenance import differences
@@ -33,7 +34,7 @@ class Unit(NamedTuple):
     strategy: str
     seeds: list[int]
     info: bal.StepInfo  # leaves [num_rounds, seeds, ...]
-    seconds: list[float]  # of each round, without compilation
+    seconds: list[float]  # of each round, without compilation where the pool is in memory
     state: Callable[[], bal.LoopState]  # reads that after the last round, leaves [seeds, ...]
 
 
@@ -82,7 +83,8 @@ class Work:
     def trace(self, strategy: str) -> None:
         """Tracing finds every static mistake and what does not fit in the memory; it is quick beside compiling."""
         learner, size = self.program(strategy).learners[0], self.settings.run.seeds_at_once
-        planned = bal.plan(learner, self.dataset, runs_at_once=size or 1)
+        at_once = 1 if isinstance(self.dataset.pool_inputs, Source) else size or 1
+        planned = bal.plan(learner, self.dataset, runs_at_once=at_once)
         kind, _, count = self.settings.executor.partition(":")
         if kind == "processes" and planned.memory is not None:
             planned = planned._replace(memory=planned.memory // int(count))
@@ -92,22 +94,42 @@ class Work:
 
 
 class _Program:
-    """The steps of a group of seeds, compiled when they are first needed and once."""
+    """The steps of a group of seeds, compiled when they are first needed and once.
+
+    A pool on disk is read for one seed after the other, by a learner that compiles the pieces between its reads.
+    """
 
     def __init__(self, learners: list[bal.ActiveLearner], dataset: bal.Dataset):
         self.learners = learners  # one a round
         self.dataset = dataset
-        self.init = jax.jit(jax.vmap(learners[0].init, in_axes=(0, None)))
+        self.on_disk = isinstance(dataset.pool_inputs, Source)
+        init = learners[0].init
+        self.init = _one_by_one(init) if self.on_disk else jax.jit(jax.vmap(init, in_axes=(0, None)))
         self.compiled: dict[bal.ActiveLearner, Any] = {}
 
     def run_step(self, keys, state, done: int):
         learner = self.learners[done]
         if learner not in self.compiled:
-            step = jax.jit(jax.vmap(learner.step, in_axes=(0, 0, None)))
-            self.compiled[learner] = step.lower(keys, state, self.dataset).compile()
+            if self.on_disk:
+                self.compiled[learner] = _one_by_one(learner.step)
+            else:
+                step = jax.jit(jax.vmap(learner.step, in_axes=(0, 0, None)))
+                self.compiled[learner] = step.lower(keys, state, self.dataset).compile()
         start = time.perf_counter()
         state, info = jax.block_until_ready(self.compiled[learner](keys, state, self.dataset))
         return state, jax.device_get(info), time.perf_counter() - start
+
+
+def _one_by_one(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The function under a ``vmap`` over all arguments but the last, in a loop."""
+
+    def run(*arguments: Any) -> Any:
+        *mapped, dataset = arguments
+        count = len(jax.tree.leaves(mapped)[0])
+        results = [fn(*jax.tree.map(lambda leaf, k=k: leaf[k], mapped), dataset) for k in range(count)]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *results)
+
+    return run
 
 
 def run_cell(settings: Settings, cell: Cell, work: Work, show: Callable[..., None]) -> Unit:

@@ -106,6 +106,11 @@ def _check_names(values: dict[str, Any]) -> None:
                 f"expected a table (.csv, .parquet or .npz) as --dataset with --{given[0].replace('_', '-')}, "
                 f"got {dataset!r}"
             )
+    if values["on_disk"] and (is_plugin(dataset) or is_table(dataset)):
+        raise ValueError(
+            f"expected a set of TFDS with --on-disk, got {dataset!r}: module:function may return a Dataset with a "
+            "bal.Source"
+        )
     if values["test_fraction"] is not None and values["test_column"] is not None:
         raise ValueError("expected --test-fraction or --test-column, got both")
     if is_table(dataset) and not Path(dataset).is_file():

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 import bal
+from bal.sources import Source
 from bal.studies import _progress, checkpoints
 from bal.studies.cells import Cell, Unit, Work, run_cell
 from bal.studies.checks import check_settings
@@ -46,6 +47,12 @@ def prepare_grid(
 ) -> Callable[[], list[Unit]]:
     """Check everything, without writing anything, and return a function that runs the grid; see :func:`run_grid`."""
     check_settings(settings)
+    elsewhere = executor is not None or settings.executor != "here"
+    if elsewhere and dataset is not None and isinstance(dataset.pool_inputs, Source):
+        raise ValueError(
+            "expected a pool on disk by the name of a function, --dataset module:function, which each process of an "
+            "executor calls, got the pool itself"
+        )
     check_no_writer(settings.output)
     records = checkpoints.read_records(settings.output)
     work = Work(settings, dataset)

@@ -213,6 +213,7 @@ def _load(settings: Settings) -> bal.Dataset:
         image_size=data.image_size,
         data_dir=data.data_dir,
         download=data.data_dir is None,
+        on_disk=data.on_disk,
     )
 
 

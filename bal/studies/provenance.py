@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 import bal
+from bal.sources import Source, digest_of
 from bal.studies.plugins import is_plugin, plugin_sources
 from bal.studies.settings import EXTENDS, NOT_RECORDED, Settings, flat_values
 
@@ -92,6 +93,9 @@ def _digest(paths: Iterable[Path]) -> str:
 
 
 def _digest_of_arrays(dataset: bal.Dataset) -> str:
+    pool = dataset.pool_inputs
+    if isinstance(pool, Source):
+        dataset = dataset._replace(pool_inputs=np.frombuffer(bytes.fromhex(digest_of(pool)), np.uint8))
     leaves, structure = jax.tree.flatten(dataset)
     digest = hashlib.sha256(str(structure).encode())
     for leaf in leaves:

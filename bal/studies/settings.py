@@ -30,6 +30,8 @@ class DataSettings:
     """Side of the images of a data set that draws or stretches them; its own by default."""
     data_dir: Path | None = None
     """Folder of prepared TFDS sets; nothing is downloaded if it is given."""
+    on_disk: bool = False
+    """Read the pool of a TFDS set from its files in each round, instead of holding it in memory."""
     target: str | None = None
     """Column of a table that holds the labels."""
     test_fraction: float | None = None

@@ -28,6 +28,12 @@ def dataset():
     return small_dataset(labels=np.arange(40) % 3)
 
 
+def on_disk():
+    """The pool of the data set as rows that are read one by one."""
+    given = dataset()
+    return given._replace(pool_inputs=bal.Source(list(given.pool_inputs)))
+
+
 def numbers():
     """A regression whose labels were divided by 10."""
     given = small_dataset(labels=np.linspace(-1, 1, 40).astype(np.float32))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 import bal
+from bal.streaming import num_points
 from bal.studies.learners import load_dataset
 from bal.studies.plugins import is_plugin
 from bal.studies.provenance import is_table
@@ -43,11 +44,11 @@ def what_was_asked_for(results: Results, data_dir: Path | None) -> Asked:
         dataset = _load(results.settings, data_dir)
     except (ValueError, ImportError, OSError) as error:
         return Asked(None, {}, f"The data set could not be read: {error}")
-    num_points = len(jax.tree.leaves(dataset.pool_inputs)[0])
+    size = num_points(dataset.pool_inputs)
     asked = results.acquisitions
-    if ((asked["index"] < 0) | (asked["index"] > num_points)).any():
-        return Asked(None, {}, f"The data set has changed since: it has {num_points} points, others were asked for.")
-    asked = asked[asked["index"] < num_points]  # N is the absent index
+    if ((asked["index"] < 0) | (asked["index"] > size)).any():
+        return Asked(None, {}, f"The data set has changed since: it has {size} points, others were asked for.")
+    asked = asked[asked["index"] < size]  # N is the absent index
     classes = dataset.pool_labels
     is_classes = isinstance(classes, jax.Array | np.ndarray) and classes.ndim == 1 and classes.dtype.kind in "iu"
     table = class_counts(asked, np.asarray(classes)) if is_classes else None

@@ -16,18 +16,17 @@ def in_pieces(fn: Callable[[PyTree], PyTree], images: PyTree) -> PyTree:
     """A function of images, on a CPU a few at a time.
 
     Args:
-      fn: leaves [n, H, W, ...] -> leaves [n, ...]; the result of an image must not depend on the others.
-      images: leaves [n, H, W, ...]; the first has the most positions.
+      fn: leaves [n, H, W, ...] -> leaves [n * k, ...], k points an image: its regions, or 1. The result of an image
+        must not depend on the others.
+      images: leaves [n, ...]; the first has the most positions.
     """
     first = jax.tree.leaves(images)[0]
     size = min(CPU_IMAGES, max(1, CPU_POSITIONS // math.prod(first.shape[1:3])))
     if jax.default_backend() != "cpu" or first.shape[0] <= size:
         return fn(images)
 
-    def one(image):
-        return jax.tree.map(lambda leaf: leaf[0], fn(jax.tree.map(lambda leaf: leaf[None], image)))
-
-    return jax.lax.map(one, images, batch_size=size)
+    by_image = jax.lax.map(lambda image: fn(jax.tree.map(lambda leaf: leaf[None], image)), images, batch_size=size)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), by_image)
 
 
 def are_maps(hidden: PyTree) -> bool:

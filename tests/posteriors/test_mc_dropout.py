@@ -10,6 +10,7 @@ from flax import nnx
 from bal import likelihoods, networks
 from bal.networks._pieces import CPU_IMAGES
 from bal.posteriors import mc_dropout
+from bal.regions import Regions
 from bal.types import Batch
 
 IMAGES = Batch(jnp.ones((2, 10, 10, 1)), jnp.zeros(2, jnp.int32), jnp.ones(2))
@@ -66,14 +67,18 @@ def test_a_network_with_noise_is_accepted(network):
     assert init(network).variables.params
 
 
-def test_maps_of_many_images_are_those_of_few():
+@pytest.mark.parametrize("grid", [None, (2, 2)], ids=["images", "regions"])
+def test_maps_of_many_images_are_those_of_few(grid):
     """A CPU predicts all draws of some images before the next ones."""
     images = np.random.default_rng(0).normal(size=(CPU_IMAGES + 1, 4, 4, 1)).astype(np.float32)
     network, likelihood = networks.unet(num_outputs=2, widths=(2, 3)), likelihoods.dense(likelihoods.categorical())
+    network = network if grid is None else networks.on_regions(network)
     posterior = mc_dropout(network, likelihood, optax.sgd(0.1), num_steps=1, minibatch_size=2)
     few = Batch(images[-2:], np.zeros((2, 4, 4), np.int32), np.ones(2, np.float32))
     state = jax.jit(posterior.init)(jax.random.key(0), few)
     draws, predict = posterior.sample(jax.random.key(1), state, 3), jax.jit(posterior.predict)
-    many = predict(state, draws, images)
-    assert many.shape == (3, CPU_IMAGES + 1, 4, 4, 2)
-    np.testing.assert_allclose(many[:, -2:], predict(state, draws, images[-2:]), rtol=1e-4, atol=1e-5)
+    inputs = [each if grid is None else Regions(each, None, grid) for each in (images, images[-2:])]
+    many, last = (np.asarray(predict(state, draws, each)) for each in inputs)
+    points, side = (1, 4) if grid is None else (4, 2)
+    assert many.shape == (3, points * len(images), side, side, 2)
+    np.testing.assert_allclose(many[:, -2 * points :], last, rtol=1e-4, atol=1e-5)

@@ -117,22 +117,36 @@ def chosen_of_whole(case, kind):
     return chosen(STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE), view_of(kind))
 
 
+@functools.cache
+def programs_of_a_round(kind):
+    """Two seeds look at a pool and are given the labels that they ask for: the same programs for every strategy."""
+    dataset, model = problem(kind), fitted(kind)
+
+    def show(rng_key, pool, inputs):
+        shown = dataset._replace(pool_inputs=inputs)
+        return look(rng_key, kind, model, shown, pool, pool_subset_size=16, chunk_size=7)
+
+    def label(pool, view, indices):
+        asked = in_pool(view, indices, NUM_POINTS)
+        return pools.add_labels(pool, asked, take_points(dataset.pool_labels, asked)), asked
+
+    start = jax.jit(jax.vmap(lambda _: first_pool(kind, 43)))(np.arange(2))
+    return start, jax.jit(jax.vmap(show, in_axes=(0, 0, None))), jax.jit(jax.vmap(label))
+
+
 @cases
 def test_rounds_on_pool_subsets_keep_the_invariants_under_vmap(case, kind):
-    strategy, dataset, model = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE), problem(kind), fitted(kind)
+    dataset, (start, show, label) = problem(kind), programs_of_a_round(kind)
+    select = jax.jit(jax.vmap(STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE).select))
 
-    def choose(rng_key, pool, inputs):
+    def choose(rng_keys, pool, inputs):
         """A round of the loop with the same model in each."""
-        key_view, key_select = jax.random.split(rng_key)
-        shown = dataset._replace(pool_inputs=inputs)
-        view = look(key_view, kind, model, shown, pool, pool_subset_size=16, chunk_size=7)
-        selection = strategy.select(key_select, view)
-        asked = in_pool(view, selection.indices, NUM_POINTS)
-        return pools.add_labels(pool, asked, take_points(dataset.pool_labels, asked)), selection._replace(indices=asked)
+        view = show(rng_keys[0], pool, inputs)
+        selection = select(rng_keys[1], view)
+        pool, asked = label(pool, view, selection.indices)
+        return pool, selection._replace(indices=asked)
 
-    choose = jax.jit(jax.vmap(choose, in_axes=(0, 0, None)))
-    keys = jax.random.split(jax.random.key(1), (13, 2))
-    start = pool = jax.jit(jax.vmap(lambda _: first_pool(kind, 43)))(np.arange(2))
+    keys, pool = jax.random.split(jax.random.key(1), (13, 2, 2)), start
     for done, key in enumerate(keys, start=1):
         before = np.asarray(pool.available)
         # The last round has nothing left to ask for: 36 of 40 points are asked for in the twelve before.
@@ -172,28 +186,21 @@ def test_a_round_of_the_loop_is_a_program(case, kind):
 
 
 @cases
-def test_chunks_on_several_devices_do_not_change_the_choice(case, kind):
-    strategy = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE)
+def test_neither_chunks_nor_devices_nor_a_pool_on_disk_change_the_choice(case, kind):
+    """Chunks of 7 points from the disk, and of 3 on each device: what depends on either differs between the two."""
+    strategy, dataset, pool = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE), problem(kind), first_pool(kind, 6)
     mesh = Mesh(np.array(jax.devices()), ("pool",))
     assert mesh.size == 8, "conftest.py forces eight host devices"
-    whole, divided = chosen_of_whole(case, kind), chosen(strategy, view_of(kind, 3, mesh))
-    assert divided.indices.tolist() == whole.indices.tolist()
-    np.testing.assert_allclose(divided.scores, whole.scores, rtol=1e-4, atol=1e-6)
-
-
-@cases
-def test_a_pool_on_disk_does_not_change_the_choice(case, kind):
-    strategy, dataset, pool = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE), problem(kind), first_pool(kind, 6)
 
     @in_pieces
     def choose(dataset):
         view = look(jax.random.key(3), kind, fitted(kind), dataset, pool, chunk_size=7)
         return strategy.select(jax.random.key(0), view)
 
-    whole = chosen_of_whole(case, kind)
+    divided = chosen(strategy, view_of(kind, 3, mesh))
     read = choose(dataset._replace(pool_inputs=bal.Source(np.asarray(dataset.pool_inputs))))
-    assert read.indices.tolist() == whole.indices.tolist()
-    np.testing.assert_allclose(read.scores, whole.scores, rtol=1e-4, atol=1e-6)
+    assert read.indices.tolist() == divided.indices.tolist()
+    np.testing.assert_allclose(read.scores, divided.scores, rtol=1e-4, atol=1e-6)
 
 
 def test_strategies_refuse_predictions_of_another_kind_before_anything_runs():

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from bal.acquisition import bald, epistemic_variance, max_entropy
-from bal.detection import detect
+from bal.detection import detect, iou
 from bal.labelling._history import Asked, History
 from bal.labelling._meaning import image_size
 from bal.loop import ActiveLearner, LoopState
@@ -19,6 +19,7 @@ from bal.view import mean_noise
 
 NUM_NEIGHBOURS = 3
 PROPOSED = 0.3  # boxes of a lower probability are not shown, as in the demonstration of the paper's code (CenterNet)
+SAME_OBJECT = 0.5  # nor one that overlaps a more probable one by more than this, intersection over union
 
 
 class Neighbour(NamedTuple):
@@ -159,7 +160,10 @@ def _proposed(maps: BoxMap, inputs: PyTree, like: PyTree) -> tuple[PyTree, Float
     size = image_size(inputs)
     if size is not None:
         boxes = jnp.clip(boxes, 0.0, jnp.array([[[*size, *size]]], boxes.dtype))
-    present = (scores >= PROPOSED) & (boxes[..., 2:] > boxes[..., :2]).all(axis=-1)
+    # An object has one class, and a cell may be a peak of several; more probable boxes come first.
+    earlier = jnp.tril(jnp.ones((room, room), bool), -1)
+    again = ((iou(boxes, boxes) > SAME_OBJECT) & earlier[None]).any(axis=-1)
+    present = (scores >= PROPOSED) & (boxes[..., 2:] > boxes[..., :2]).all(axis=-1) & ~again
     return {"boxes": boxes, "classes": classes, "present": present}, scores
 
 

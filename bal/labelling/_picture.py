@@ -34,13 +34,22 @@ def picture(values: np.ndarray) -> str:
             low, high = values.min(), values.max()
         # An image of one value has no range; it is shown black.
         values = np.rint((values - low) / (high - low if high > low else 1.0) * 255).astype(np.uint8)
-    return "data:image/png;base64," + base64.b64encode(_png(values)).decode()
+    return _address(values)
+
+
+def layer(mask: np.ndarray) -> str:
+    """The address of a picture that is opaque where a mask [H, W] is True, and transparent elsewhere."""
+    return _address(np.stack([np.zeros_like(mask, np.uint8), 255 * mask.astype(np.uint8)], axis=-1))
+
+
+def _address(pixels: np.ndarray) -> str:
+    return "data:image/png;base64," + base64.b64encode(_png(pixels)).decode()
 
 
 def _png(pixels: np.ndarray) -> bytes:
-    """The file of bytes [H, W, 1 or 3], as the PNG specification (third edition) has it."""
+    """The file of bytes [H, W, channels]: grey, grey with opacity, or colours. PNG specification, third edition."""
     height, width, channels = pixels.shape
-    colour = {1: 0, 3: 2}[channels]
+    colour = {1: 0, 2: 4, 3: 2}[channels]
     # Each row starts with the number of its filter: 0, none.
     rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], axis=1)
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)

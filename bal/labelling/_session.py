@@ -95,7 +95,7 @@ class Session:
             ``IPython.display.HTML(...)``, whose HTML is used as it is; None: images [H, W, 1 or 3], or a table.
 
         Raises:
-          ValueError: labels that are neither classes of a known number nor real numbers.
+          ValueError: classes of an unknown number, or labels that are no classes, real numbers, boxes or masks.
         """
         from bal.labelling._widget import LabellingWidget
 

@@ -1,6 +1,7 @@
 """A card as plain numbers and texts, which a page can show."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,8 +9,9 @@ import jax
 import numpy as np
 
 from bal.labelling._card import Card
+from bal.labelling._meaning import BOXES, CLASS, LABELS, NUMBER, Meaning
 from bal.labelling._picture import is_picture, picture
-from bal.types import Description, PyTree
+from bal.types import PyTree
 
 MAX_ROWS = 16  # of the table of a point
 MAX_GUESSES = 3
@@ -36,39 +38,47 @@ def content(card: Card, names: Sequence[str], render: Callable[[Card], Any] | No
         return {"problem": sentence(error)}
 
 
-def belief(card: Card, names: Sequence[str], about: Description) -> dict[str, Any]:
+def belief(card: Card, means: Meaning) -> dict[str, Any]:
     """What the model says of a point, and why it was asked for; units of the data set's labels undone.
 
     Args:
       card: of the point.
-      names: of the classes; () for real labels.
-      about: of the data set.
+      means: of the labels.
 
     Returns:
       "guesses" (name and probability, most probable first), "score", "epistemic", "aleatoric", "unit", "near".
     """
     guesses: list[dict[str, Any]] = []
-    scale = 1.0 if names else about.label_scale**2
-    if card.probabilities is not None:
-        order = np.argsort(-card.probabilities, kind="stable")[:MAX_GUESSES].tolist()
-        guesses = [{"name": names[k], "probability": number(card.probabilities[k])} for k in order]
-    elif card.guess is not None:
-        guesses = [{"name": label_text(card.guess, names, about), "probability": None}]
+    scale = means.about.label_scale**2 if means.kind == NUMBER else 1.0
+    if card.probabilities is not None and means.kind in (CLASS, LABELS):
+        sure = card.probabilities if means.kind == CLASS else card.probabilities[:, 1]
+        order = np.argsort(-sure, kind="stable")[:MAX_GUESSES].tolist()
+        guesses = [{"name": means.names[k], "probability": number(sure[k])} for k in order]
+    elif card.guess is not None and means.kind == NUMBER:
+        guesses = [{"name": label_text(card.guess, means), "probability": None}]
     return {
         "guesses": guesses,
         "score": number(card.score),
         "epistemic": number(card.epistemic, scale),
         "aleatoric": number(card.aleatoric, scale),
-        "unit": "nats" if names else "variance",
-        "near": [label_text(near.label, names, about) for near in card.neighbours],
+        "unit": "variance" if means.kind == NUMBER else "nats",
+        "near": [label_text(near.label, means) for near in card.neighbours],
     }
 
 
-def label_text(label: Any, names: Sequence[str], about: Description) -> str:
-    """A label as a person reads it: the name of a class, or a number in its unit."""
-    if names:
-        return names[int(label)]
-    return f"{float(label) * about.label_scale + about.label_shift:.4g}"
+def label_text(label: PyTree, means: Meaning) -> str:
+    """A label as a person reads it: names of classes, or a number in its unit."""
+    if means.kind == NUMBER:
+        return f"{float(label) * means.about.label_scale + means.about.label_shift:.4g}"
+    if means.kind == CLASS:
+        return means.names[int(label)]
+    if means.kind == LABELS:
+        return " + ".join(means.names[k] for k in np.flatnonzero(label)) or "none"
+    if means.kind == BOXES:
+        counts = Counter(means.names[k] for k in label["classes"][label["present"]].tolist())
+        return " + ".join(f"{count} × {name}" if count > 1 else name for name, count in counts.items()) or "no object"
+    held = [k for k in np.unique(label).tolist() if 0 <= k < len(means.names)]  # not void
+    return " + ".join(means.names[k] for k in held) or "void"
 
 
 def number(value: Any, scale: float = 1.0) -> float | None:

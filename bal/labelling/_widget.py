@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
+import jax
 import traitlets
 
 from bal.labelling._card import Card
 from bal.labelling._history import LABEL, LATER, NEVER, UNDO
+from bal.labelling._labels import from_journal
+from bal.labelling._meaning import meaning
+from bal.labelling._parts import label_said, parts
 from bal.labelling._records import Progress
 from bal.labelling._shown import belief, content, label_text, sentence
 
@@ -24,20 +28,24 @@ class LabellingWidget(anywidget.AnyWidget):
     """The cards of a batch. Its traits follow from the session; messages of the page are calls of the session.
 
     A message is ``{"id", "kind", "point", "label"}``, where kind is "label" (also to correct), "skip", "cannot tell",
-    "undo" or "look". Each is answered by a new ``status``, whose ``last`` is its id. While a fit runs the page looks
-    again and again, so that only the kernel's own thread uses the session.
+    "undo" or "look", and label as :func:`bal.labelling._parts.label_said` takes it. Each is answered by a new
+    ``status``, whose ``last`` is its id. While a fit runs the page looks again and again, so that only the kernel's own
+    thread uses the session.
     """
 
-    _esm = (HERE / "card.js").read_text("utf-8") + (HERE / "widget.js").read_text("utf-8")
+    _esm = "".join((HERE / name).read_text("utf-8") for name in ("card.js", "parts.js", "widget.js"))
     _css = HERE / "widget.css"
+    kind = traitlets.Unicode().tag(sync=True)  # of labels, see bal.labelling._meaning
     classes: traitlets.List[Any] = traitlets.List().tag(sync=True)  # name and key of each; [] for real labels
     cards: traitlets.List[Any] = traitlets.List().tag(sync=True)  # of the batch, in the order of use
     status = traitlets.Dict().tag(sync=True)  # what was answered, progress, whether a fit runs, the last error
 
     def __init__(self, session: "Session", render: Callable[[Card], Any] | None):
-        names = _class_names(session)
-        super().__init__(classes=[{"name": name, "key": key} for name, key in zip(names, _keys(names), strict=True)])
-        self._session, self._render, self._names = session, render, names
+        means = meaning(session.learner, session.dataset, session.labels()[1])
+        named = zip(means.names, _keys(means.names), strict=True)
+        super().__init__(kind=means.kind, classes=[{"name": name, "key": key} for name, key in named])
+        self._session, self._render, self._means = session, render, means
+        self._guesses: dict[Any, Any] = {}  # point -> guess that its card shows
         self._shown: tuple[Any, ...] | None = None
         self.on_msg(lambda _, message, buffers: self._receive(message))
         self._receive({"kind": LOOK, "id": ""})
@@ -58,7 +66,8 @@ class LabellingWidget(anywidget.AnyWidget):
     def _act(self, message: dict[str, Any]) -> None:
         session, kind, point = self._session, message.get("kind"), message.get("point")
         if kind == LABEL:
-            session.answer(self._label(message.get("label")), point=point)
+            label = label_said(self._means, message.get("label"), self._guesses.get(point))
+            session.answer(label, point=point)
         elif kind == LATER:
             session.skip(point=point)
         elif kind == NEVER:
@@ -68,34 +77,29 @@ class LabellingWidget(anywidget.AnyWidget):
         elif kind != LOOK:
             raise ValueError(f"expected a message of the labelling page, got {kind!r}: show the widget again")
 
-    def _label(self, label: Any) -> Any:
-        if self._names:
-            return label
-        about = self._session.dataset.about
-        try:
-            return (float(label) - about.label_shift) / about.label_scale
-        except (TypeError, ValueError):
-            raise ValueError(f"expected a number, got {label!r}") from None
-
     def _show(self, last: str, error: str, fitting: bool) -> None:
-        session, about = self._session, self._session.dataset.about
+        session, means = self._session, self._means
         points, progress = session.batch(), session.progress()
         shown = (progress.round, *points)
         cards = self.cards
         # A round that asks for the same points with another model comes after an undo, which shows the round before.
         if shown != self._shown:
+            held = [session.card(point) for point in points]
+            self._guesses = {card.point: card.guess for card in held}
             cards = [
                 {
                     "point": card.point,
-                    "content": content(card, about.input_names, self._render),
-                    **belief(card, self._names, about),
+                    "content": content(card, means.about.input_names, self._render),
+                    "size": means.size,
+                    "parts": parts(means, card),
+                    **belief(card, means),
                 }
-                for card in map(session.card, points)
+                for card in held
             ]
         given: dict[str, dict[str, Any]] = {}
         for answer in sorted(session.answers(), key=lambda answer: answer.who != session.who):  # this person's first
             if answer.point in points:
-                text = label_text(answer.label, self._names, about) if answer.kind == LABEL else answer.kind
+                text = self._text(answer.label) if answer.kind == LABEL else answer.kind
                 who = "" if answer.who == session.who else answer.who
                 given.setdefault(str(answer.point), {"kind": answer.kind, "text": text, "who": who})
         with self.hold_sync():
@@ -112,6 +116,11 @@ class LabellingWidget(anywidget.AnyWidget):
             }
         self._shown = shown
 
+    def _text(self, held: Any) -> str:
+        """A label of the journal in words."""
+        label = jax.tree.map(lambda leaf: leaf[0], from_journal(self._means.like, [held]))
+        return label_text(label, self._means)
+
 
 def progress_line(progress: Progress) -> str:
     """How far a session is, in words."""
@@ -124,30 +133,6 @@ def progress_line(progress: Progress) -> str:
         name = "accuracy" if "accuracy" in progress.metrics else next(iter(progress.metrics))
         parts.append(f"held-out {name} {progress.metrics[name]:.3f}")
     return " · ".join(parts)
-
-
-def _class_names(session: "Session") -> tuple[str, ...]:
-    """Names of the classes; () for real labels.
-
-    Raises:
-      ValueError: labels that the page cannot take.
-    """
-    kind, about = session.learner.likelihood.predicts, session.dataset.about
-    if kind == "gaussian":
-        return ()
-    if kind != "categorical":
-        raise ValueError(
-            f"expected a learner of classes or real numbers for the widget, got one of {kind} predictions: use "
-            "session.answer, or bal.labelling.to_label_studio"
-        )
-    if about.label_names:
-        return about.label_names
-    if about.num_classes is None:
-        raise ValueError(
-            "expected label_names or num_classes in the data set, which say what to choose from, got neither: make it "
-            "by bal.datasets.from_arrays"
-        )
-    return tuple(map(str, range(about.num_classes)))
 
 
 def _keys(names: tuple[str, ...]) -> list[str]:

@@ -1,4 +1,4 @@
-// What a card shows of a point, and why it was asked for. `widget.js` follows in the same module.
+// What a card shows of a point, and why it was asked for. `parts.js` and `widget.js` follow in the same module.
 
 function make(tag, className, text, attributes = {}) {
   const node = document.createElement(tag);
@@ -10,8 +10,15 @@ function make(tag, className, text, attributes = {}) {
 
 const fixed = (value) => (value === null ? "–" : Math.abs(value) >= 1000 ? value.toPrecision(4) : value.toFixed(3));
 
-function picture({ images = [], rows = [], text, html, problem }, point) {
+function picture(card) {
+  const { point } = card;
+  const { rows = [], text, html, problem } = card.content;
+  let { images = [] } = card.content;
   const node = make("div", "bal-content");
+  if (card.size && images.length) {
+    node.append(overlay(images[0], card));
+    images = images.slice(1);
+  }
   for (const src of images) node.append(make("img", "", undefined, { src, alt: `point ${point}` }));
   if (rows.length) {
     const table = make("table");
@@ -66,5 +73,18 @@ function reasons(card) {
   if (card.score !== null) node.append(make("div", "bal-score", `asked for by score ${fixed(card.score)}`));
   if (card.near.length) node.append(make("div", "bal-score", `nearest labels: ${card.near.join(", ")}`));
   return node;
+}
+
+// Keys and what they do, for each kind of labels.
+function legend(kind, range) {
+  const others = [["s", "skip"], ["c", "cannot tell"], ["u", "undo"], ["← →", "another card"]];
+  const own = {
+    class: [[range, "class"]],
+    labels: [[range, "on or off"], ["Enter", "answer"]],
+    boxes: [["Enter", "accept"], ["n", "next box"], [range, "its class"], ["x", "no object"], ["drag", "new box"]],
+    mask: [["Enter", "accept"], ["n", "next class"], [range, "replace it"]],
+  };
+  if (kind === "number") return [["Enter", "answer"], ["Esc, then s c u", "skip, cannot tell, undo"]];
+  return [...own[kind], ...others];
 }
 

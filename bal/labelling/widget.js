@@ -1,9 +1,13 @@
 // The labelling page of a notebook: it shows what the session says and sends what a person does. It keeps no answers.
 
 const WAIT = 200; // ms between two looks at a fit that runs
+const CHANGES = { n: { step: 1 }, x: { gone: true } }; // keys of a label that is put together
 const PATIENCE = 10000; // ms without an answer, after which the kernel is said to be silent
 
 function render({ model, el }) {
+  const [kind, classes] = [model.get("kind"), model.get("classes")];
+  const isPut = ["labels", "boxes", "mask"].includes(kind); // a label is put together before it is sent
+  const drafts = new Map(); // point -> label that is being put together
   const view = Math.random().toString(36).slice(2);
   const sent = new Map(); // id -> point, or what else was sent: messages without an answer
   let later = []; // what waits for a fit: undone answers and corrections
@@ -15,7 +19,7 @@ function render({ model, el }) {
   let drawn; // the cards that are shown
 
   // Lumino, which reads the keys of JupyterLab, leaves those below this mark alone.
-  const root = make("div", "bal-label", undefined, { "data-lm-suppress-shortcuts": "true", tabindex: "-1" });
+  const root = make("div", `bal-label bal-of-${kind}`, undefined, { "data-lm-suppress-shortcuts": "true", tabindex: "-1" });
   const progress = make("div", "bal-progress");
   const words = make("span", "bal-words");
   const meter = make("progress", "", undefined, { "aria-label": "labels of the budget" });
@@ -25,12 +29,10 @@ function render({ model, el }) {
   const state = make("div", "bal-state", undefined, { role: "status" });
   const fault = make("div", "bal-fault", undefined, { role: "alert" });
   const grid = make("div", "bal-grid");
-  const classes = model.get("classes");
   const keys = classes.map(({ key }) => key).filter((key) => key);
   const range = keys.length > 2 ? `${keys[0]}–${keys[keys.length - 1]}` : keys.join(", ");
   const help = make("div", "bal-help");
-  const legend = [[range, "class"], ["s", "skip"], ["c", "cannot tell"], ["u", "undo"], ["← →", "another card"]];
-  for (const [key, meaning] of keys.length ? legend : [["Enter", "answer"], ["Esc, then s c u", "skip, cannot tell, undo"]]) {
+  for (const [key, meaning] of legend(kind, range)) {
     const one = make("span");
     one.append(make("kbd", "", key), ` ${meaning}`);
     help.append(one);
@@ -80,16 +82,19 @@ function render({ model, el }) {
     focusNext(point);
   }
 
+  const submit = (point) => isPut && say("label", point, drafts.get(point).label());
+
   function buttons(point) {
     const node = make("div", "bal-buttons");
     const add = (key, text, act, className = "") => {
       const button = make("button", className, undefined, { type: "button", tabindex: key ? "-1" : "0", title: text });
       if (key && key !== text) button.append(make("kbd", "", key), " ");
-      button.append(text);
+      button.append(make("span", "", text));
       button.addEventListener("click", act);
       node.append(button);
+      return button;
     };
-    if (!classes.length) {
+    if (kind === "number") {
       const form = make("form", "bal-form");
       const input = make("input", "", undefined, { inputmode: "decimal", "aria-label": `label of point ${point}` });
       form.append(input, make("button", "", "answer"));
@@ -99,7 +104,13 @@ function render({ model, el }) {
       });
       node.append(form);
     }
-    classes.forEach(({ name, key }, label) => add(key, name, () => say("label", point, label)));
+    const choose = (step) => drafts.get(point).change(step, true);
+    if (isPut) add("Enter", "answer", () => submit(point), "bal-submit");
+    classes.forEach(({ name, key }, label) => {
+      const button = add(key, name, () => (isPut ? choose({ number: label }) : say("label", point, label)));
+      if (isPut) button.dataset.number = label;
+    });
+    if (kind === "boxes") add("x", "no object", () => choose({ gone: true }));
     add("s", "skip", () => say("skip", point), "bal-plain");
     add("c", "cannot tell", () => say("cannot tell", point), "bal-plain");
     return node;
@@ -115,11 +126,12 @@ function render({ model, el }) {
       node.dataset.point = card.point;
       const head = make("div", "bal-head");
       head.append(make("span", "bal-point", `point ${card.point}`), make("span", "bal-given"));
-      node.append(head, picture(card.content, card.point), reasons(card), buttons(card.point));
+      node.append(head, picture(card), ...(card.size ? [make("div", "bal-parts")] : []), reasons(card), buttons(card.point));
       node.addEventListener("click", (event) => {
         if (!event.target.closest("button, input, a")) focusOn(node);
       });
       nodes.set(card.point, node);
+      if (isPut) drafts.set(card.point, makeDraft({ kind, classes, card, node, refocus: () => node.focus() }));
     }
     grid.replaceChildren(...nodes.values());
     update();
@@ -198,17 +210,20 @@ function render({ model, el }) {
       if (event.key === "Escape") event.target.closest(".bal-card").focus();
       return;
     }
-    if (event.key === "Enter" || event.key === " ") return; // of the button that has the focus
+    if (["Enter", " "].includes(event.key) && event.target.tagName === "BUTTON") return; // it is pressed
     const columns = Math.max([...nodes.values()].findIndex((node, k, all) => node.offsetTop > all[0].offsetTop), 1);
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns };
     const node = selected();
     const point = node ? Number(node.dataset.point) : points().find(isOpen);
     const label = classes.findIndex(({ key }) => key && key === event.key);
     const pressed = event.key.toLowerCase();
+    const draft = drafts.get(point);
     if (event.key in steps) move(steps[event.key]);
     else if (event.repeat) return; // a key held down is one answer
     else if (pressed === "u") send("undo");
-    else if (label >= 0) say("label", point, label);
+    else if (event.key === "Enter") submit(point);
+    else if (label >= 0 && !isPut) say("label", point, label);
+    else if (draft && (label >= 0 || pressed in CHANGES)) draft.change(label >= 0 ? { number: label } : CHANGES[pressed]);
     else if (pressed === "s") say("skip", point);
     else if (pressed === "c") say("cannot tell", point);
     else return;

@@ -22,7 +22,7 @@ MODEL = """async ({ esm, traits }) => {
 
 
 def traits(widget):
-    return {name: getattr(widget, name) for name in ("classes", "cards", "status")}
+    return {name: getattr(widget, name) for name in ("kind", "classes", "cards", "status")}
 
 
 def open_page(browser, widget, **settings):

@@ -1,9 +1,12 @@
 """Keys and clicks in a browser are answers of the session; skipped without Chromium and playwright."""
 
+import numpy as np
+
 import bal
 from tests.labelling.page import open_page
 from tests.labelling.test_sessions import KEY, LEARNER, TRUTH
 from tests.labelling.test_widget import NAMED, NAMES
+from tests.labelling.test_widget_of_tasks import begun
 
 FINE = "() => document.querySelectorAll('.bal-sent').length === 0 && !document.querySelector('.bal-fitting')"
 
@@ -58,4 +61,82 @@ def test_keys_and_clicks_are_answers(browser, tmp_path):
         assert page.evaluate("document.documentElement.scrollWidth") == 400
         assert page.locator(".bal-card b").count() == 0  # names of classes are no HTML
         assert errors == []
+        page.close()
+
+
+def begin(page):
+    page.locator(".bal-card").first.focus()
+    return page.locator(".bal-card:focus")
+
+
+def held(session, point):
+    return {answer.point: answer.label for answer in session.answers()}.get(point)
+
+
+def test_several_labels_are_switched_by_keys_and_sent_by_enter(browser, tmp_path):
+    with begun("labels", tmp_path) as session:
+        page, errors = open_page(browser, session.widget(), viewport={"width": 400, "height": 700})
+        card = begin(page)
+        first, second = session.batch()[:2]
+        for key in ("1", "2", "2", "3"):
+            page.keyboard.press(key)
+        assert card.locator("[aria-pressed='true']").all_text_contents() == ["1 red, or so", "3 <c>"]
+        assert answer(page, "Enter") == first
+        assert held(session, first) == [1, 0, 1]
+        # A click leaves the keys with the card, so that Enter sends and does not press the button again.
+        page.locator(f"[data-point='{second}'] button", has_text="b").first.click()
+        assert answer(page, "Enter") == second
+        assert held(session, second) == [0, 1, 0]
+        page.keyboard.press("u")
+        page.wait_for_function(FINE)
+        assert held(session, second) is None
+        assert (errors, page.evaluate("document.documentElement.scrollWidth")) == ([], 400)
+        page.close()
+
+
+def test_boxes_are_accepted_corrected_and_drawn_and_the_mask_too(browser, tmp_path):
+    with begun("boxes", tmp_path / "b") as session:
+        page, errors = open_page(browser, session.widget(), viewport={"width": 400, "height": 900})
+        card = begin(page)
+        cards = session.cards()
+        point, guess = cards[0].point, cards[0].guess
+        assert card.locator(".bal-box").count() == guess["present"].sum() == 2
+        assert answer(page, "Enter") == point
+        boxes, classes, present = held(session, point)
+        assert (boxes[:2], classes[:2]) == (guess["boxes"][:2].tolist(), guess["classes"][:2].tolist())
+        page.locator(f"[data-point='{point}'] .bal-head").click()
+        for key in ("n", "x", "n", str(2 - guess["classes"][0])):  # the second is none, the first of the other class
+            page.keyboard.press(key)
+        answer(page, "Enter")
+        boxes, classes, present = held(session, point)
+        assert (boxes[0], classes[0]) == (guess["boxes"][0].tolist(), 1 - guess["classes"][0])
+        assert present == [True, False, False, False]
+        point = cards[1].point
+        stack = page.locator(f"[data-point='{point}'] .bal-stack")
+        stack.scroll_into_view_if_needed()
+        place = stack.bounding_box()
+        page.mouse.move(place["x"] + place["width"] / 4, place["y"] + place["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"], steps=3)
+        page.mouse.up()
+        page.keyboard.press("1")
+        answer(page, "Enter")
+        boxes, classes, present = held(session, point)
+        last = sum(present) - 1
+        assert sum(present) == cards[1].guess["present"].sum() + 1
+        assert classes[last] == 0
+        np.testing.assert_allclose(boxes[last], [4, 2, 8, 4], atol=0.05)
+        assert (errors, page.evaluate("document.documentElement.scrollWidth")) == ([], 400)
+        page.close()
+    with begun("mask", tmp_path / "m") as session:
+        page, errors = open_page(browser, session.widget(), viewport={"width": 400, "height": 900})
+        begin(page)
+        cards = session.cards()
+        assert answer(page, "Enter") == cards[0].point
+        assert held(session, cards[0].point) == cards[0].guess.tolist()
+        page.keyboard.press("n")
+        page.keyboard.press("3")  # the second class is replaced by the third
+        assert answer(page, "Enter") == cards[1].point
+        assert held(session, cards[1].point) == np.where(cards[1].guess == 1, 2, cards[1].guess).tolist()
+        assert (errors, page.evaluate("document.documentElement.scrollWidth")) == ([], 400)
         page.close()

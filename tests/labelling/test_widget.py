@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import re
+import threading
 
 import jax
 import numpy as np
@@ -113,12 +114,16 @@ def test_a_fit_that_fails_loses_no_answer_and_is_tried_again(tmp_path, monkeypat
     with bal.labelling.session(LEARNER, NAMED, tmp_path, rng_key=KEY, background=True) as session:
         widget = session.widget()
 
+        answered = threading.Event()
+
         def fail(state):
+            answered.wait()
             raise MemoryError("no room\nat all")
 
         with monkeypatch.context() as broken:
             broken.setattr(session._fitting.rounds, "ask", fail)
             label_all(widget, 4)
+            answered.set()
             while widget.status["fitting"]:
                 press(widget, "look")
             assert widget.status["error"] == "MemoryError: no room"

@@ -20,6 +20,7 @@ from bal.loop._learner import ActiveLearner, LoopState, Point, StepInfo
 from bal.memory import chunk_bytes
 from bal.oracle import Oracle, begin_asking, check_oracle, consult, of_oracle, places_again
 from bal.posteriors import Posterior, check_num_samples
+from bal.processes import in_agreement
 from bal.sources import in_pieces
 from bal.strategies import Strategy
 from bal.streaming import num_points, stream, take_points
@@ -76,7 +77,7 @@ def build(
         and prices. None answers with the pool's labels.
       chunk_size: points predicted at a time; None follows from a memory budget.
       runs_at_once: runs under one ``vmap``, such as seeds, which share that budget.
-      mesh: devices over which the pool and the test set are divided when predicted.
+      mesh: devices over which the pool and the test set are divided when predicted; of one process, or of all.
 
     Returns:
       The learner: pure functions that close over these settings.
@@ -240,8 +241,10 @@ def build(
         # The draws that the strategy saw, regenerated from their keys: they may be far larger than the state.
         return draw(keys_of_round(rng_key, jnp.asarray(state.round) - 1), posterior, state.posterior)
 
-    # A pool on disk is read between compiled pieces; with arrays these two are what they are.
-    functions = (init, in_pieces(ask), tell, skip, in_pieces(step), extend, view, predictor)
+    # A pool on disk is read between compiled pieces, and several processes compare what they have; otherwise these
+    # functions are what they are.
+    alike = partial(in_agreement, mesh=mesh)
+    functions = (alike(init), alike(in_pieces(ask)), tell, skip, alike(in_pieces(step)), extend, view, predictor)
     for function, contract in zip(functions, ActiveLearner.__annotations__.values(), strict=False):
         function.__doc__ = contract.__call__.__doc__  # so that help(learner.tell) says what the contract says
     return ActiveLearner(*functions, num_rounds, num_initial, strategy.batch_size, posterior.likelihood)

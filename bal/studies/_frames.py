@@ -177,14 +177,16 @@ def stopping_frame(settings: Settings, units: list[Unit]) -> pd.DataFrame:
 def seconds_frame(units: list[Unit]) -> pd.DataFrame:
     """One row for each round of a group of seeds: strategy, first_seed, num_seeds, round, seconds without compilation.
 
-    These are measured, so no two runs have the same.
+    These are measured, so no two runs have the same. ``memory``, in bytes, is that of the group's compiled round with
+    its data, and missing where the pool is on disk.
 
     Example:
       >>> seconds_frame([Unit("bald", [0, 1], None, [0.5, 0.25], lambda: None)])["seconds"].tolist()
       [0.5, 0.25]
     """
-    rows = [(u.strategy, u.seeds[0], len(u.seeds), r, s) for u in units for r, s in enumerate(u.seconds)]
-    return pd.DataFrame(rows, columns=["strategy", "first_seed", "num_seeds", "round", "seconds"])
+    rows = [(u.strategy, u.seeds[0], len(u.seeds), r, s, u.memory) for u in units for r, s in enumerate(u.seconds)]
+    columns = ["strategy", "first_seed", "num_seeds", "round", "seconds", "memory"]
+    return pd.DataFrame(rows, columns=columns).astype({"memory": "Int64"})
 
 
 def describe_runs(frame: pd.DataFrame) -> str:

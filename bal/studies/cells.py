@@ -36,6 +36,7 @@ class Unit(NamedTuple):
     info: bal.StepInfo  # leaves [num_rounds, seeds, ...]
     seconds: list[float]  # of each round, without compilation where the pool is in memory
     state: Callable[[], bal.LoopState]  # reads that after the last round, leaves [seeds, ...]
+    memory: int | None = None  # bytes of a compiled round of the group with its data; None if the pool is on disk
 
 
 class Cell(NamedTuple):
@@ -106,6 +107,7 @@ class _Program:
         init = learners[0].init
         self.init = _one_by_one(init) if self.on_disk else jax.jit(jax.vmap(init, in_axes=(0, None)))
         self.compiled: dict[bal.ActiveLearner, Any] = {}
+        self.memory: int | None = None  # bytes of the largest step that was compiled
 
     def run_step(self, keys, state, done: int):
         learner = self.learners[done]
@@ -115,9 +117,19 @@ class _Program:
             else:
                 step = jax.jit(jax.vmap(learner.step, in_axes=(0, 0, None)))
                 self.compiled[learner] = step.lower(keys, state, self.dataset).compile()
+                self.memory = max(self.memory or 0, _bytes(self.compiled[learner]))
         start = time.perf_counter()
         state, info = jax.block_until_ready(self.compiled[learner](keys, state, self.dataset))
         return state, jax.device_get(info), time.perf_counter() - start
+
+
+def _bytes(compiled: jax.stages.Compiled) -> int:
+    """What a program holds at once: its arguments, its results where they are not arguments, and what is between."""
+    used = compiled.memory_analysis()
+    if used is None:  # a platform that does not tell
+        return 0
+    own = used.output_size_in_bytes - used.alias_size_in_bytes
+    return used.argument_size_in_bytes + own + used.temp_size_in_bytes
 
 
 def _one_by_one(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,6 +162,7 @@ def run_cell(settings: Settings, cell: Cell, work: Work, show: Callable[..., Non
         seconds = cell.found.seconds
         infos = [jax.tree.map(lambda leaf, r=r: leaf[r], cell.found.info) for r in range(len(seconds))]
         record["earlier"] = _earlier(cell.found.record, record, len(seconds))
+        record["memory"] = cell.found.record.get("memory")
     if cell.num_missing(settings):
         program, keys = work.program(cell.strategy), _keys(settings, cell)
         state = program.init(keys, program.dataset)
@@ -161,6 +174,7 @@ def run_cell(settings: Settings, cell: Cell, work: Work, show: Callable[..., Non
             _check_round(info, cell.strategy, done, cell.seeds)
             infos.append(info)
             seconds.append(elapsed)
+            record["memory"] = max(filter(None, (record.get("memory"), program.memory)), default=None)
             checkpoints.write_checkpoint(cell.path, record, _stack(infos), seconds, state)
             show(cell.strategy, cell.shown(settings), info)
 
@@ -173,7 +187,8 @@ def run_cell(settings: Settings, cell: Cell, work: Work, show: Callable[..., Non
         like = jax.eval_shape(program.init, _keys(settings, cell), program.dataset)
         return _unflatten(like, checkpoints.read_state(cell.path))
 
-    return Unit(cell.strategy, cell.seeds, _stack(infos[:num_rounds]), seconds[:num_rounds], last_state)
+    info = _stack(infos[:num_rounds])
+    return Unit(cell.strategy, cell.seeds, info, seconds[:num_rounds], last_state, record.get("memory"))
 
 
 def _keys(settings: Settings, cell: Cell) -> jax.Array:

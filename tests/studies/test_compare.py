@@ -55,6 +55,10 @@ def test_tables_are_tidy_and_complete(finished):
     assert list(asked.columns) == ["strategy", "seed", "round", "rank", "index", "score"]
     assert (asked.groupby(["strategy", "seed"])["index"].nunique() == 6).all()
     assert (finished / "learning_curves.png").stat().st_size > 10_000
+    seconds = pd.read_parquet(finished / "seconds.parquet")
+    # 60 points and 40 test points of 64 pixels, and what is computed of them.
+    assert (seconds["memory"] > 100 * 64 * 4).all()
+    assert (seconds.groupby("strategy")["memory"].nunique() == 1).all()
 
 
 def test_strategies_are_paired_by_their_initial_sets(finished):

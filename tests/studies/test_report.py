@@ -43,8 +43,8 @@ def make_folder(folder, seed=0, dataset="wine"):
     rows = [(name, seed, 0, rank, (rank + seed) % 9, 0.0) for name in NAMES for seed in range(4) for rank in range(5)]
     asked = pd.DataFrame(rows, columns=["strategy", "seed", "round", "rank", "index", "score"])
     asked.to_parquet(folder / "acquisitions.parquet")
-    seconds = [(name, 0, 4, done, 0.5 + done) for name in NAMES for done in range(3)]
-    columns = ["strategy", "first_seed", "num_seeds", "round", "seconds"]
+    seconds = [(name, 0, 4, done, 0.5 + done, 7 * 2**20) for name in NAMES for done in range(3)]
+    columns = ["strategy", "first_seed", "num_seeds", "round", "seconds", "memory"]
     pd.DataFrame(seconds, columns=columns).to_parquet(folder / "seconds.parquet")
     held = {name: value for name, value in flat_values(SETTINGS).items() if name not in (*EXTENDS, *NOT_RECORDED)}
     (folder / "settings.json").write_text(json.dumps(held))
@@ -68,6 +68,7 @@ def test_the_page_needs_nothing_but_itself(reported):
     assert "<b>mine" not in own
     assert "&lt;b&gt;mine" in own
     assert page.count('Plotly.newPlot("curve') == 4
+    assert page.count('Plotly.newPlot("profiles"') == 1
     assert page.index("plotly.js") < page.index('Plotly.newPlot("curve')
 
 
@@ -75,7 +76,8 @@ def test_the_page_has_every_table_and_the_command(reported):
     page = (reported[1] / "report.html").read_text()
     for title in (
         "Area under the curve of test accuracy", "Paired differences to random", "Every strategy against every other",
-        "Penalty matrix", "Labels saved against random", "Labels to a target", "Seconds",
+        "Penalty matrix", "Labels saved against random", "Labels to a target", "Seconds and memory", "7 MiB",
+        "Performance profiles",
         "Classes of the points asked for", "Mean areas and ranks over data sets", "All data sets together",
         "Pairs over data sets", "How to run it again", "All settings",
     ):  # fmt: skip

@@ -27,6 +27,7 @@ class OverDataSets(NamedTuple):
 
     ranks: RankSummary
     tables: list[ReportTable]
+    scores: dict[str, np.ndarray]  # areas [data sets, seeds] by strategy; empty where numbers of seeds differ
 
 
 def compare_data_sets(
@@ -48,12 +49,14 @@ def compare_data_sets(
     per_run = [areas(each) for each in kept]
     means = pd.DataFrame([each.mean() for each in per_run], index=list(names))
     ranks = compare_ranks(means, higher_is_better=better)
-    tables = [_ranks(means, ranks, better)]
+    tables, by_strategy = [_ranks(means, ranks, better)], {}
     if len({len(each) for each in per_run}) == 1 and len(per_run[0]) > 1:
-        tables.append(_aggregates(np.stack([each.to_numpy() for each in per_run]), common, baseline, better))
+        scores = np.stack([each.to_numpy() for each in per_run])
+        by_strategy = {name: scores[:, :, place] for place, name in enumerate(common)}
+        tables.append(_aggregates(scores, common, baseline, better))
         tables.append(penalties_table(penalty_matrix(kept, higher_is_better=better), len(kept)))
     tables.append(_pairs(means, better))
-    return OverDataSets(ranks, tables)
+    return OverDataSets(ranks, tables, by_strategy)
 
 
 def _ranks(means: pd.DataFrame, ranks: RankSummary, better: bool) -> ReportTable:

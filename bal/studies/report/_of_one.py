@@ -229,5 +229,11 @@ def _seconds(seconds: pd.DataFrame) -> ReportTable:
         },
         index=list(map(str, numbers.index)),
     )
-    note = "Without compilation; the median over rounds. Memory is not recorded."
-    return ReportTable("seconds", "Seconds", note, numbers, shown)
+    note = "Without compilation; the median over rounds."
+    if "memory" in seconds and seconds["memory"].notna().any():
+        numbers["memory"] = of_strategy["memory"].max()
+        shown["memory of such a round"] = [
+            "-" if pd.isna(value) else f"{value / 2**20:.0f} MiB" for value in numbers["memory"]
+        ]
+        note += " Memory: arguments, results and intermediate arrays of the compiled round, with the data set."
+    return ReportTable("seconds", "Seconds and memory", note, numbers, shown)

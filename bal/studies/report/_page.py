@@ -31,6 +31,7 @@ def render(
     over: Sequence[ReportTable],
     diagram: str,
     ranks: str,
+    profiles: str,
     command: str,
 ) -> str:
     """One HTML page that holds all that it shows, so that it opens without a network."""
@@ -46,6 +47,7 @@ def render(
         over=over,
         diagram=diagram,
         ranks=ranks,
+        profiles=_in_script(profiles),
         command=command,
         plotly_js=get_plotlyjs(),
     )

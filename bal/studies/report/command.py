@@ -24,7 +24,7 @@ from bal.studies._pictures import MAX_LINES, plot_curves
 from bal.studies._tables import show
 from bal.studies.report._again import command_of
 from bal.studies.report._asked import what_was_asked_for
-from bal.studies.report._curves import interactive_curves
+from bal.studies.report._curves import interactive_curves, interactive_profiles
 from bal.studies.report._files import write_picture, write_tables, write_text
 from bal.studies.report._of_many import OverDataSets, compare_data_sets
 from bal.studies.report._of_one import Curves, tables_of_one
@@ -155,12 +155,13 @@ def _page(report: Report, parts: list[Part], over: OverDataSets | None, metric: 
     given += [] if report.targets is None else ["--targets", *map(str, report.targets)]
     given += [] if report.output is None else ["--output", str(report.output)]
     better = f"{metric.replace('_', ' ')} ({direction(metric)})"
-    diagram, ranks = "", ""
+    diagram, ranks, profiles = "", "", ""
     if over is not None:
         buffer = io.BytesIO()
         rank_diagram(over.ranks).savefig(buffer, format="png", dpi=150, metadata={"Software": None})
         diagram = base64.b64encode(buffer.getvalue()).decode()
         ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in over.ranks.mean_ranks.items())
+        profiles = interactive_profiles(over.scores, metric, baseline) if over.scores else ""
     return render(
         title=f"Active learning: {', '.join(part.name for part in parts)}",
         summary=f"Strategies are compared by {better}; the baseline is {baseline}.",
@@ -168,5 +169,6 @@ def _page(report: Report, parts: list[Part], over: OverDataSets | None, metric: 
         over=[] if over is None else over.tables,
         diagram=diagram,
         ranks=ranks,
+        profiles=profiles,
         command=shlex.join(["bal", "report", *map(str, report.folders), *given]),
     )

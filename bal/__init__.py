@@ -29,7 +29,7 @@ from bal.pool import PoolState
 from bal.precision import full_precision
 from bal.refit import shrink_and_perturb, warm_start
 from bal.selection import Selection
-from bal.sources import Source
+from bal.sources import Source, resuming
 from bal.strategies import Strategy
 from bal.streaming import stream
 from bal.types import Batch, Dataset, Gaussian, Keys, split_keys
@@ -77,6 +77,7 @@ __all__ = [
     "networks",
     "plan",
     "posteriors",
+    "resuming",
     "run",
     "save",
     "selection",

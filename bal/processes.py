@@ -5,9 +5,7 @@ run. So they compare digests before anything compiles.
 """
 
 import functools
-import hashlib
 import inspect
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -16,7 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from bal.validation import is_concrete
+from bal.digests import digest_of_program, digest_of_values
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -65,18 +63,13 @@ def in_agreement(fn: Function, mesh: Mesh | None) -> Function:
         key = structure, tuple((spec.shape, spec.dtype) for spec in specs)
         if key not in programs:
             jaxpr = jax.make_jaxpr(lambda *leaves: fn(*jax.tree.unflatten(structure, leaves)))(*specs)
-            programs[key] = program_text(jaxpr)
-        digests = {"settings": _digest([programs[key]])}
-        digests |= {name: _digest(_values(value)) for name, value in bound.arguments.items()}
+            programs[key] = digest_of_program(jaxpr)
+        digests = {"settings": programs[key]}
+        digests |= {name: digest_of_values(value) for name, value in bound.arguments.items()}
         _compare(digests)
         return fn(*args)
 
     return run  # type: ignore[return-value]
-
-
-def program_text(jaxpr: Any) -> str:
-    """A traced function as text that is the same in all processes: without the addresses of functions in it."""
-    return re.sub(r"0x[0-9a-f]+", "", str(jaxpr))
 
 
 def _compare(digests: dict[str, bytes]) -> None:
@@ -93,30 +86,6 @@ def _compare(digests: dict[str, bytes]) -> None:
                 f"expected the same {' and '.join(other)} in all {len(held)} processes, got others in process {number} "
                 "than in process 0: start all of them by the same command"
             )
-
-
-def _values(tree: Any) -> list[Any]:
-    """The arrays of a tree that can be read here; of the others, their shapes."""
-    leaves = jax.tree.leaves(tree)
-    return [_readable(leaf) if is_concrete(leaf) else f"{leaf.dtype} {leaf.shape}" for leaf in leaves]
-
-
-def _readable(leaf: Any) -> Any:
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        leaf = jax.random.key_data(leaf)
-    if isinstance(leaf, jax.Array) and not (leaf.is_fully_addressable or leaf.is_fully_replicated):
-        return f"{leaf.dtype} {leaf.shape}"
-    return np.ascontiguousarray(leaf)
-
-
-def _digest(parts: list[Any]) -> bytes:
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            digest.update(f"{part.dtype} {part.shape}".encode() + part.tobytes())
-        else:
-            digest.update(part.encode())
-    return digest.digest()
 
 
 def _check_axes(tree: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import bal
-from bal.processes import in_agreement, num_processes, program_text
+from bal.processes import in_agreement, num_processes
 from tests.one_of_several import learner
 from tests.test_strategies import problem
 
@@ -73,16 +73,6 @@ def test_one_process_compares_nothing():
 
     assert num_processes(None) == 1
     assert in_agreement(fn, jax.sharding.Mesh(np.array(jax.devices()), ("pool",))) is fn
-
-
-def test_the_text_of_a_program_is_that_of_another_process():
-    # A function with a rule of its own is printed with its address.
-    def text_of(scale):
-        return program_text(jax.make_jaxpr(lambda x: jax.nn.relu(scale * x))(1.0))
-
-    text = text_of(2.0)
-    assert text == text_of(2.0) != text_of(3.0)
-    assert "0x" not in text
 
 
 @pytest.mark.parametrize("name", ["init", "ask", "step"])

@@ -4,6 +4,18 @@ from bal.sources._passes import BLOCK_BYTES
 from bal.sources._pieces import CALLS, in_pieces
 from bal.sources._primitives import map_source, take_rows
 from bal.sources._reading import AHEAD, digest_of, read_rows
+from bal.sources._resuming import resuming
 from bal.sources._source import Source
 
-__all__ = ["AHEAD", "BLOCK_BYTES", "CALLS", "Source", "digest_of", "in_pieces", "map_source", "read_rows", "take_rows"]
+__all__ = [
+    "AHEAD",
+    "BLOCK_BYTES",
+    "CALLS",
+    "Source",
+    "digest_of",
+    "in_pieces",
+    "map_source",
+    "read_rows",
+    "resuming",
+    "take_rows",
+]

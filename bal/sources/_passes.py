@@ -12,7 +12,9 @@ import numpy as np
 from jax.extend.core import Jaxpr
 from jaxtyping import Array, Int
 
-from bal.sources._reading import read_ahead, read_block
+from bal.digests import digest_of_program, digest_of_values
+from bal.sources._reading import digest_of, read_ahead, read_block
+from bal.sources._resuming import begin_pass
 from bal.sources._source import Source
 
 BLOCK_BYTES = 2**24  # that are read at a time: fewer cost calls, more cost memory
@@ -42,10 +44,14 @@ def compiled_pass(source: Source, jaxpr: Jaxpr, chunk_size: int) -> Callable[...
         first, last = int(starts[block[0]]), int(starts[block[1] - 1])
         return block, read_block(source, first, last + chunk_size, length)
 
+    def digest(constants: Sequence[Any]) -> str:
+        parts = [digest_of_program(jaxpr), digest_of_values(constants)]
+        return "-".join([digest_of(source), str(chunk_size), str(per_block), *(part.hex() for part in parts)])
+
     def run(*constants: Any) -> list[np.ndarray]:
-        whole = [np.empty(leaf.shape, leaf.dtype) for leaf in results_of(jaxpr, size)]
-        report, waiting = _report(size), None
-        for (a, b), rows in read_ahead(read, blocks):
+        kept = begin_pass(results_of(jaxpr, size), lambda: digest(constants))
+        whole, report, waiting = kept.leaves, _report(size), None
+        for (a, b), rows in read_ahead(read, blocks[kept.done :]):
             offsets = np.zeros(per_block, np.int32)
             offsets[: b - a] = starts[a:b] - starts[a]
             computed = (a, b, program(constants, rows, offsets, np.int32(b - a)))
@@ -53,10 +59,12 @@ def compiled_pass(source: Source, jaxpr: Jaxpr, chunk_size: int) -> Callable[...
             if waiting is not None:
                 _store(whole, waiting, starts, chunk_size)
                 report(int(starts[a]))
+                kept.note(kept.done + 1)
             waiting = computed
-        assert waiting is not None  # a pool has rows
-        _store(whole, waiting, starts, chunk_size)
-        return whole
+        if waiting is not None:
+            _store(whole, waiting, starts, chunk_size)
+            kept.note(len(blocks), last=True)
+        return kept.results()
 
     return run
 

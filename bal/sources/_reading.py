@@ -12,7 +12,7 @@ import numpy as np
 from bal.sources._source import Source, as_held, is_numeric, unreadable
 
 AHEAD = 2  # blocks that are read before they are needed
-DIGESTED = 1000  # rows, evenly spaced: all of a large pool would take as long as a round
+DIGESTED = 100  # rows, evenly spaced: all of a large pool would take as long as a round
 
 Request = TypeVar("Request")
 Block = TypeVar("Block")

@@ -17,7 +17,7 @@ import numpy as np
 
 import bal
 from bal.planning import check_fits
-from bal.sources import Source
+from bal.sources import Source, resuming
 from bal.studies import checkpoints
 from bal.studies.learners import build_learners, load_dataset, seed_key
 from bal.studies.provenance import differences
@@ -170,7 +170,9 @@ def run_cell(settings: Settings, cell: Cell, work: Work, show: Callable[..., Non
             batch_size = settings.run.batch_size
             state = _resume(program.learners[0], batch_size, state, checkpoints.read_state(cell.path))
         for done in range(len(infos), num_rounds):
-            state, info, elapsed = program.run_step(keys, state, done)
+            # In a hidden folder, which is not taken for a checkpoint.
+            with resuming(cell.path.with_name(f".{cell.path.stem}")):
+                state, info, elapsed = program.run_step(keys, state, done)
             _check_round(info, cell.strategy, done, cell.seeds)
             infos.append(info)
             seconds.append(elapsed)

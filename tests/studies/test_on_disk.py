@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 import bal
+from bal.sources import _passes, _resuming
 from bal.studies import cells, compare, grid, learners, provenance
 from tests.studies import plugin
 from tests.studies.small import SMALL
@@ -63,9 +64,32 @@ def test_seeds_of_a_cell_run_one_after_the_other(tmp_path):
     assert unit.state().pool.indices.tolist() == expected.state().pool.indices.tolist()
 
 
+def test_a_pass_that_was_interrupted_continues(tmp_path, monkeypatch):
+    settings = ON_DISK.with_values(strategies=("bald",), num_seeds=1, seeds_at_once=1)
+    whole, broken = (settings.with_values(output=tmp_path / name) for name in ("whole", "broken"))
+    (expected,) = grid.run_grid(whole)
+
+    def interrupt(kept):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_resuming.Kept, "results", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        grid.run_grid(broken)
+    monkeypatch.undo()
+    passes = broken.output / "checkpoints" / "bald" / ".00000"
+    assert (passes / "0" / "pass.json").exists()
+    reads = []
+    read = _passes.read_block
+    monkeypatch.setattr(_passes, "read_block", lambda *args: reads.append(args[1:]) or read(*args))
+    (unit,) = grid.run_grid(broken)
+    assert unit.info.selection.indices.tolist() == expected.info.selection.indices.tolist()
+    assert len(reads) == settings.run.num_rounds - 1  # the pass of the first round was there
+    assert not passes.exists()
+
+
 def test_another_pool_is_another_data_set():
-    values = np.random.default_rng(0).normal(size=(3000, 2)).astype(np.float32)
-    labels = np.zeros(3000, np.int32)
+    values = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    labels = np.zeros(300, np.int32)
 
     def data(values):
         record = provenance.provenance(SMALL, bal.Dataset(bal.Source(values), labels))

@@ -1,6 +1,7 @@
 """Functions of points, streamed in chunks and divided over devices."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Int
 
 from bal.memory import points_a_chunk
+from bal.processes import num_processes
 from bal.regions import Regions
 from bal.sources import Source, map_source, take_rows
 from bal.types import PyTree
@@ -36,8 +38,8 @@ def stream(
       Pytree with leaves [N, ...]. Chunking changes results by rounding only.
 
     Raises:
-      ValueError: ``chunk_size`` or ``memory_budget`` below 1, leaves of different lengths, or a mesh and a pool on
-        disk.
+      ValueError: ``chunk_size`` or ``memory_budget`` below 1, leaves of different lengths, or a mesh over several
+        processes and a pool on disk.
 
     Example:
       >>> stream(lambda x: 2 * x, jnp.arange(5), chunk_size=2)
@@ -48,10 +50,17 @@ def stream(
             check_count(name, value)
     count = num_points(inputs)
     if isinstance(inputs, Source):
-        if mesh is not None:
-            raise ValueError("expected mesh=None with a pool on disk, got a mesh: one device scores its blocks")
         size = points_a_chunk(fn, inputs.shapes(count), chunk_size=chunk_size, memory_budget=memory_budget)
-        return map_source(fn, inputs, _even(count, size)[1])
+        if mesh is None:
+            return map_source(fn, inputs, _even(count, size)[1])
+        if num_processes(mesh) > 1:
+            raise ValueError(
+                "expected the devices of one process with a pool on disk, got a mesh over several: give each process "
+                "its rows by jax.make_array_from_process_local_data"
+            )
+        # A chunk that is read is divided over the devices.
+        divided = partial(stream, fn, chunk_size=size, mesh=mesh)
+        return map_source(divided, inputs, _even(count, size * mesh.size)[1])
 
     images = num_rows(inputs)
 

@@ -30,7 +30,7 @@ ALLOWED = {
     "sources": {"types", "digests"},
     "memory": {"types"},
     "processes": {"digests"},
-    "streaming": {"types", "memory", "regions", "sources"},
+    "streaming": {"types", "memory", "processes", "regions", "sources"},
     "pool": {"types", "streaming"},
     "initial": {"types", "streaming", "pool"},
     "refit": {"types"},

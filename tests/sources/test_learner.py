@@ -96,15 +96,25 @@ def test_rows_that_a_strategy_does_not_use_are_not_read():
     assert sorted(rows.read) == sorted(np.asarray(state.pool.indices[:4]))
 
 
-def test_compiled_code_seeds_and_devices_are_refused():
+def test_blocks_are_divided_over_devices():
+    dataset, mesh = problem("classes"), jax.sharding.Mesh(np.array(jax.devices()), ("pool",))
+    _, expected = learner().ask(KEY, first_state(), on_disk(dataset))
+    _, info = learner(mesh=mesh, chunk_size=3).ask(KEY, first_state(), on_disk(dataset))  # 24 points, and 16
+    assert info.selection.indices.tolist() == expected.selection.indices.tolist()
+    np.testing.assert_allclose(info.selection.scores, expected.selection.scores, rtol=1e-5)
+    source = on_disk(dataset).pool_inputs
+    counts = []
+    squares = bal.stream(lambda x: counts.append(len(x)) or x**2, source, chunk_size=3, mesh=mesh)
+    np.testing.assert_allclose(squares, np.square(dataset.pool_inputs), rtol=1e-6)
+    assert 3 in counts  # points of a device
+
+
+def test_compiled_code_and_seeds_are_refused():
     active, dataset = learner(), on_disk(problem("classes"))
     with pytest.raises(ValueError, match="called by itself, got it inside compiled code: leave jax.jit out"):
         jax.jit(active.ask)(KEY, first_state(), dataset)
     with pytest.raises(ValueError, match="expected one run at a time on a pool on disk, got jax.vmap"):
         jax.vmap(lambda key: bal.run(key, active, dataset))(jax.random.split(KEY, 2))
-    mesh = jax.sharding.Mesh(np.array(jax.devices()), ("pool",))
-    with pytest.raises(ValueError, match="expected mesh=None with a pool on disk"):
-        learner(mesh=mesh).ask(KEY, first_state(), dataset)
     with pytest.raises(ValueError, match="expected test_inputs in memory, got a pool on disk"):
         active.init(KEY, dataset._replace(test_inputs=dataset.pool_inputs, test_labels=dataset.pool_labels))
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -90,12 +90,8 @@ def digit_scenes_dataset(task: str = "segmentation", image_size: int = 64) -> Da
       image_size: rows and columns of an image.
     """
     check_choice("task", task, ("segmentation", "foreground", "detection", "depth"))
-    source = digits_dataset()
-    parts = ((NUM_POOL, source.pool_inputs, source.pool_labels), (NUM_TEST, source.test_inputs, source.test_labels))
     arrays: list[PyTree] = []
-    for index, (num, *digits) in enumerate(parts):
-        key = jax.random.fold_in(jax.random.key(0), index)
-        scenes = jax.tree.map(np.asarray, digit_scenes(key, num, image_size=image_size, digits=tuple(digits)))
+    for scenes in _scenes_of_dataset(image_size):
         detection = {"boxes": scenes.boxes, "classes": scenes.classes, "present": scenes.present}
         labels = {
             "segmentation": scenes.segmentation,
@@ -113,6 +109,22 @@ def digit_scenes_dataset(task: str = "segmentation", image_size: int = 64) -> Da
     }[task]
     dataset = from_arrays(*arrays, num_classes=len(names))
     return dataset._replace(about=dataclasses.replace(dataset.about, label_names=names))
+
+
+@lru_cache(maxsize=1)
+def _scenes_of_dataset(image_size: int) -> list[Scenes]:
+    """Of the pool and of the test set. They take seconds to draw, and who loads one task often loads another."""
+    source = digits_dataset()
+    parts = ((NUM_POOL, source.pool_inputs, source.pool_labels), (NUM_TEST, source.test_inputs, source.test_labels))
+    return [
+        jax.tree.map(
+            np.asarray,
+            digit_scenes(
+                jax.random.fold_in(jax.random.key(0), index), num, image_size=image_size, digits=tuple(digits)
+            ),
+        )
+        for index, (num, *digits) in enumerate(parts)
+    ]
 
 
 def _glyphs(images: PyTree, classes: PyTree, class_weights: Sequence[float] | None) -> Glyphs:

@@ -69,7 +69,7 @@ def main(study: Study) -> None:
     if study.tiny:
         settings = settings.with_values(
             num_pool=16, num_test=8, hidden_sizes=(4, 8), strategies=study.strategies[:2], num_seeds=2,
-            num_initial=4, num_rounds=2, batch_size=2, num_steps=20, num_members=2,
+            num_initial=4, num_rounds=2, batch_size=2, num_steps=4, num_members=2,
             num_samples=None if is_ensemble else 3,
         )  # fmt: skip
     metrics = run_dense(settings, draw_page, {"learning_curves.png": "rmse", "sparsification.png": "ause"})

@@ -1,6 +1,7 @@
 """Scenes in which a small detector learns something within a thousand steps: of two digits that look different."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ NUM_POOL, NUM_TEST = 1000, 200
 NUM_DIGITS = 286  # zeros and sevens in the pool of digits
 
 
+@functools.cache  # a study loads them for the grid and for the page
 def zeros_and_sevens() -> bal.Dataset:
     """Scenes of 48 x 48 pixels with the digits 0 and 7, which are classes 0 and 1. No digit is in both parts."""
     source = bal.datasets.load("digits")

@@ -203,9 +203,17 @@ def test_settings_that_draw_no_scene_are_refused(settings, message, rng_key):
         inspect.unwrap(digit_scenes)(rng_key, **{"num": 2, **settings})
 
 
-def test_the_data_set_has_the_labels_of_each_task(monkeypatch):
-    monkeypatch.setattr(_digit_scenes, "NUM_POOL", NUM)
-    monkeypatch.setattr(_digit_scenes, "NUM_TEST", 4)
+@pytest.fixture
+def other_scenes(monkeypatch):
+    """What is kept for the next task is forgotten, before and after others are drawn in its place."""
+    _digit_scenes._scenes_of_dataset.cache_clear()
+    yield monkeypatch
+    _digit_scenes._scenes_of_dataset.cache_clear()
+
+
+def test_the_data_set_has_the_labels_of_each_task(other_scenes):
+    other_scenes.setattr(_digit_scenes, "NUM_POOL", NUM)
+    other_scenes.setattr(_digit_scenes, "NUM_TEST", 4)
     by_task = {task: load("digit_scenes", task=task) for task in datasets.TASKS["digit_scenes"]}
     for dataset in by_task.values():
         assert dataset.pool_inputs.shape == (NUM, SIZE, SIZE, 1)
@@ -233,15 +241,16 @@ def test_the_data_set_has_the_labels_of_each_task(monkeypatch):
     assert 1 < np.nanmin(metres) < np.nanmax(metres) < 8
 
 
-def test_pool_and_test_scenes_show_different_digits_in_the_numbers_that_are_stated(monkeypatch):
+def test_pool_and_test_scenes_show_different_digits_in_the_numbers_that_are_stated(other_scenes):
     given = []
 
     def record(key, num, *, image_size, digits):
         given.append((num, image_size, digits[0]))
         return drawn()
 
-    monkeypatch.setattr(_digit_scenes, "digit_scenes", record)
+    other_scenes.setattr(_digit_scenes, "digit_scenes", record)
     load("digit_scenes", image_size=48)
+    load("digit_scenes", task="detection", image_size=48)  # of the same scenes, which are not drawn again
     source = load("digits")
     (num_pool, *sizes, pool), (num_test, _, test) = given
     np.testing.assert_array_equal(pool, source.pool_inputs)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from bal.sources import Source, take_rows
 from bal.types import PyTree
 from bal.validation import check_count
 
@@ -22,7 +23,7 @@ from bal.validation import check_count
 class Regions:
     """Inputs that are regions of images: all of every image, or one of each."""
 
-    images: PyTree  # leaves [I, *space, ...]
+    images: PyTree  # leaves [I, *space, ...], or a pool on disk
     numbers: PyTree  # integers [I], which region of each image; None: all of them
     grid: tuple[int, ...] = dataclasses.field(metadata={"static": True})  # regions along each space axis
 
@@ -38,7 +39,10 @@ class Regions:
             images, numbers = jnp.divmod(indices, self.num_regions)
         else:
             numbers = self.numbers.at[indices].get(mode="fill", fill_value=0)
-        rows = jax.tree.map(lambda leaf: jnp.asarray(leaf).at[images].get(mode="fill", fill_value=0), self.images)
+        if isinstance(self.images, Source):
+            rows = take_rows(self.images, images)
+        else:
+            rows = jax.tree.map(lambda leaf: jnp.asarray(leaf).at[images].get(mode="fill", fill_value=0), self.images)
         return Regions(rows, numbers.astype(jnp.int32), self.grid)
 
     def crop(self, maps: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -62,6 +63,8 @@ def stream(
         divided = partial(stream, fn, chunk_size=size, mesh=mesh)
         return map_source(divided, inputs, _even(count, size * mesh.size)[1])
 
+    if isinstance(inputs, Regions) and isinstance(inputs.images, Source):
+        return _stream_regions(fn, inputs, chunk_size=chunk_size, memory_budget=memory_budget, mesh=mesh)
     images = num_rows(inputs)
 
     def stream_here(block: PyTree) -> PyTree:
@@ -81,6 +84,17 @@ def stream(
     return jax.tree.map(lambda leaf: leaf[:count], sharded(padded if surplus else inputs))
 
 
+def _stream_regions(fn: Callable[[PyTree], PyTree], inputs: Regions, **settings: Any) -> PyTree:
+    """A pass over images on disk, in whose results each image is a row of its regions."""
+
+    def by_image(images: PyTree) -> PyTree:
+        values = fn(Regions(images, None, inputs.grid))
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, inputs.num_regions, *leaf.shape[1:]), values)
+
+    whole = stream(by_image, inputs.images, **settings)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), whole)
+
+
 def num_points(points: PyTree) -> int:
     """The number of points N of a pytree with leaves [N, ...], of the regions of images, or of a pool on disk.
 
@@ -89,7 +103,7 @@ def num_points(points: PyTree) -> int:
     """
     if isinstance(points, Source):
         return points.size
-    return num_rows(points) * (points.num_regions if isinstance(points, Regions) else 1)
+    return num_points(points.images) * points.num_regions if isinstance(points, Regions) else num_rows(points)
 
 
 def num_rows(points: PyTree, axis: int = 0) -> int:

@@ -15,7 +15,7 @@ ALLOWED = {
     "validation": set(),
     "precision": set(),
     "digests": set(),
-    "regions": {"types"},
+    "regions": {"types", "sources"},
     "augmentation": {"types"},
     "information": {"types", "precision", "streaming"},
     "detection": {"types", "information"},

@@ -96,6 +96,27 @@ def test_images_are_streamed_once_for_all_of_their_regions(chunk_size, devices):
         assert max(seen) <= chunk_size
 
 
+@pytest.mark.parametrize("devices", [1, 8])
+def test_images_on_disk_are_streamed_once_for_all_of_their_regions(devices):
+    mesh = Mesh(np.array(jax.devices()[:devices]), ("points",)) if devices > 1 else None
+    regions = Regions(bal.Source(IMAGES), None, GRID)
+    assert num_points(regions) == NUM_IMAGES * 6
+    cells = bal.stream(lambda chunk: chunk.crop(chunk.images), regions, chunk_size=2, mesh=mesh)
+    np.testing.assert_array_equal(cells, by_hand(IMAGES))
+    some, expected = (take_points(each, jnp.array([7, 29, 30])) for each in (regions, REGIONS))
+    jax.tree.map(np.testing.assert_array_equal, some, expected)
+
+
+def test_a_run_over_regions_of_images_on_disk_is_the_run_in_memory():
+    whole = dataset(False)
+    on_disk = bal.datasets.by_region(whole._replace(pool_inputs=bal.Source(IMAGES)), grid=GRID)
+    _, info = bal.run(jax.random.key(0), learner(True, chunk_size=2), on_disk)
+    _, expected = jax.jit(lambda key, data: bal.run(key, learner(True, chunk_size=2), data))(
+        jax.random.key(0), dataset(True)
+    )
+    assert info.selection.indices.tolist() == expected.selection.indices.tolist()
+
+
 def test_a_run_over_regions_labels_regions_and_is_scored_on_whole_images():
     data, run = dataset(True), jax.jit(lambda key, data: bal.run(key, learner(True), data))
     state, info = run(jax.random.key(0), data)

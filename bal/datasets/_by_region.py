@@ -3,8 +3,9 @@
 import jax
 import numpy as np
 
-from bal.datasets._points import check_in_memory, num_points
+from bal.datasets._points import num_points
 from bal.regions import Regions, divided
+from bal.sources import Source
 from bal.types import Dataset
 
 
@@ -22,7 +23,7 @@ def by_region(dataset: Dataset, *, grid: tuple[int, ...]) -> Dataset:
 
     Raises:
       ValueError: a grid that does not divide the images or the labels, boxes instead of labels at positions, or inputs
-        that are regions already, or on disk.
+        that are regions already.
 
     Example:
       >>> import bal
@@ -32,12 +33,12 @@ def by_region(dataset: Dataset, *, grid: tuple[int, ...]) -> Dataset:
       >>> bal.streaming.num_points(regions.pool_inputs), regions.pool_labels.shape
       (8, (8, 4, 4))
     """
-    check_in_memory("by_region (--grid)", dataset)
     if isinstance(dataset.pool_inputs, Regions):
         raise ValueError("expected a pool of whole images for by_region, got one of regions")
     if isinstance(dataset.pool_labels, dict) and "boxes" in dataset.pool_labels:
         raise ValueError("expected a label at each position for by_region, got boxes: ask for whole images of objects")
-    for leaf in jax.tree.leaves(dataset.pool_inputs):
+    pool = dataset.pool_inputs
+    for leaf in jax.tree.leaves(pool.shapes(1) if isinstance(pool, Source) else pool):
         divided(np.empty((0, *leaf.shape[1:])), grid)
     size = num_points(dataset.pool_inputs)
     labels = dataset.pool_labels

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from bal.loop._learner import ActiveLearner, LoopState, StepInfo
-from bal.sources import Source
+from bal.sources import holds_source
 from bal.types import Dataset, Keys, RngKey
 
 
@@ -36,7 +36,7 @@ def run(rng_key: RngKey | Keys, learner: ActiveLearner, dataset: Dataset) -> tup
     def body(state: LoopState, _):
         return learner.step(rng_key, state, dataset)
 
-    if isinstance(dataset.pool_inputs, Source):
+    if holds_source(dataset.pool_inputs):
         state, infos = learner.init(rng_key, dataset), []
         for _ in range(learner.num_rounds):
             state, info = learner.step(rng_key, state, dataset)

@@ -1,7 +1,7 @@
 """Pools on disk: rows that are read when they are needed, around the compiled pieces of a round."""
 
 from bal.sources._passes import BLOCK_BYTES
-from bal.sources._pieces import CALLS, in_pieces
+from bal.sources._pieces import CALLS, holds_source, in_pieces
 from bal.sources._primitives import map_source, take_rows
 from bal.sources._reading import AHEAD, digest_of, read_rows
 from bal.sources._resuming import resuming
@@ -13,6 +13,7 @@ __all__ = [
     "CALLS",
     "Source",
     "digest_of",
+    "holds_source",
     "in_pieces",
     "map_source",
     "read_rows",

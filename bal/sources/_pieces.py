@@ -42,7 +42,7 @@ def in_pieces(fn: Function) -> Function:
     @functools.wraps(fn)
     def run(*args):
         leaves, structure = jax.tree.flatten(args)
-        if not (_holds_source(args) and is_concrete(*leaves)):
+        if not (holds_source(args) and is_concrete(*leaves)):
             return fn(*args)
         # Of a definite dtype, so that a state from outside and one from the round before run the same programs.
         leaves = [jax.numpy.asarray(leaf, jax.numpy.asarray(leaf).dtype) for leaf in leaves]
@@ -91,8 +91,9 @@ def plan(jaxpr: Jaxpr) -> Callable[[Values], list]:
     return evaluate
 
 
-def _holds_source(args: Any) -> bool:
-    return any(isinstance(leaf, Source) for leaf in jax.tree.leaves(args, is_leaf=lambda x: isinstance(x, Source)))
+def holds_source(tree: Any) -> bool:
+    """Whether a pool on disk is in a tree, such as points or a data set."""
+    return any(isinstance(leaf, Source) for leaf in jax.tree.leaves(tree, is_leaf=lambda x: isinstance(x, Source)))
 
 
 def _used(jaxpr: Jaxpr) -> list[JaxprEqn]:

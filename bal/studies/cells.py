@@ -17,7 +17,7 @@ import numpy as np
 
 import bal
 from bal.planning import check_fits
-from bal.sources import Source, resuming
+from bal.sources import holds_source, resuming
 from bal.studies import checkpoints
 from bal.studies.learners import build_learners, load_dataset, seed_key
 from bal.studies.provenance import differences
@@ -84,7 +84,7 @@ class Work:
     def trace(self, strategy: str) -> None:
         """Tracing finds every static mistake and what does not fit in the memory; it is quick beside compiling."""
         learner, size = self.program(strategy).learners[0], self.settings.run.seeds_at_once
-        at_once = 1 if isinstance(self.dataset.pool_inputs, Source) else size or 1
+        at_once = 1 if holds_source(self.dataset.pool_inputs) else size or 1
         planned = bal.plan(learner, self.dataset, runs_at_once=at_once)
         kind, _, count = self.settings.executor.partition(":")
         if kind == "processes" and planned.memory is not None:
@@ -103,7 +103,7 @@ class _Program:
     def __init__(self, learners: list[bal.ActiveLearner], dataset: bal.Dataset):
         self.learners = learners  # one a round
         self.dataset = dataset
-        self.on_disk = isinstance(dataset.pool_inputs, Source)
+        self.on_disk = holds_source(dataset.pool_inputs)
         init = learners[0].init
         self.init = _one_by_one(init) if self.on_disk else jax.jit(jax.vmap(init, in_axes=(0, None)))
         self.compiled: dict[bal.ActiveLearner, Any] = {}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 import bal
-from bal.sources import Source
+from bal.sources import holds_source
 from bal.studies import _progress, checkpoints
 from bal.studies.cells import Cell, Unit, Work, run_cell
 from bal.studies.checks import check_settings
@@ -48,7 +48,7 @@ def prepare_grid(
     """Check everything, without writing anything, and return a function that runs the grid; see :func:`run_grid`."""
     check_settings(settings)
     elsewhere = executor is not None or settings.executor != "here"
-    if elsewhere and dataset is not None and isinstance(dataset.pool_inputs, Source):
+    if elsewhere and dataset is not None and holds_source(dataset.pool_inputs):
         raise ValueError(
             "expected a pool on disk by the name of a function, --dataset module:function, which each process of an "
             "executor calls, got the pool itself"

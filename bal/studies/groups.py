@@ -4,7 +4,7 @@ import jax
 
 import bal
 from bal.memory import accelerator_memory
-from bal.sources import Source
+from bal.sources import holds_source
 from bal.studies.learners import build_learner, build_posterior
 from bal.studies.settings import Settings
 from bal.studies.tasks import task_of
@@ -18,7 +18,7 @@ def group_size(settings: Settings, dataset: bal.Dataset) -> int:
     Under one ``vmap`` convolutions are slower on a CPU than one after the other, and a pool on disk is read for one run
     at a time, so one seed runs at a time; otherwise 10, or on an accelerator as many of them as its memory holds.
     """
-    if isinstance(dataset.pool_inputs, Source):
+    if holds_source(dataset.pool_inputs):
         return 1
     task = task_of(dataset)
     if jax.default_backend() == "cpu" and build_posterior(settings, settings.model.posterior, task).convolutional:

@@ -93,12 +93,9 @@ def _digest(paths: Iterable[Path]) -> str:
 
 
 def _digest_of_arrays(dataset: bal.Dataset) -> str:
-    pool = dataset.pool_inputs
-    if isinstance(pool, Source):
-        dataset = dataset._replace(pool_inputs=np.frombuffer(bytes.fromhex(digest_of(pool)), np.uint8))
-    leaves, structure = jax.tree.flatten(dataset)
+    leaves, structure = jax.tree.flatten(dataset, is_leaf=lambda part: isinstance(part, Source))
     digest = hashlib.sha256(str(structure).encode())
     for leaf in leaves:
-        array = np.asarray(leaf)
+        array = np.frombuffer(digest_of(leaf).encode(), np.uint8) if isinstance(leaf, Source) else np.asarray(leaf)
         digest.update(f"{array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -246,7 +246,7 @@ VALUES = np.random.default_rng(0).uniform(size=200).astype(np.float32)
 
 
 def level(values, size):
-    return Level(lambda chunk: jnp.asarray(values)[chunk], size)
+    return Level(lambda chunk, _: jnp.asarray(values)[chunk], size)
 
 
 def test_lazy_argmax_evaluates_few_candidates_and_finds_the_best():

@@ -7,7 +7,15 @@ import pytest
 from scipy.special import log_softmax
 
 from bal.acquisition import epig
+from bal.information import mean_pair_entropy
 from bal.selection import batch_bald, batch_epig
+from bal.selection.information._configurations import add_point, label_entropy, no_labels
+from bal.selection.information._outcomes import (
+    all_outcomes,
+    outcome_bounds,
+    outcome_information,
+    under_configurations,
+)
 
 
 def log(probs):
@@ -76,6 +84,63 @@ def test_candidates_whose_bound_cannot_win_are_left_aside_and_the_choice_is_the_
     selection = batch_epig(rng_key, log_probs, targets, jnp.ones(400, bool), batch_size=2, num_configurations=3)
     assert selection.indices.tolist() == batch
     np.testing.assert_allclose(selection.scores, gains, atol=5e-6)
+
+
+def from_joint_entropies(rng_key, log_probs, targets, weights, batch_size, num_configurations):
+    """The batch of the formula of joint entropies, all candidates of which are evaluated."""
+    probs, target_probs = jnp.exp(log_probs), jnp.exp(targets)
+
+    @jax.jit
+    def gains(configurations):
+        def joint_entropies(posterior):
+            return mean_pair_entropy(posterior[:, None, None] * probs, target_probs, weights)
+
+        joint = configurations.weights @ jax.lax.map(joint_entropies, configurations.posterior)
+        return label_entropy(configurations, probs) + label_entropy(configurations, target_probs) @ weights - joint
+
+    keys = jax.random.split(jax.random.split(rng_key)[1], batch_size)
+    configurations, batch, scores = no_labels(num_configurations, len(probs), probs.dtype), [], []
+    for key in keys:
+        values = np.array(gains(configurations))
+        values[batch] = -np.inf
+        batch.append(int(values.argmax()))
+        scores.append(values.max())
+        configurations = add_point(key, configurations, probs[:, batch[-1]], num_configurations=num_configurations)
+    return batch, scores
+
+
+def test_the_batch_is_that_of_joint_entropies_of_all_candidates(rng_key):
+    """Also where configurations are sampled, and where some levels of the search are partly filled."""
+    log_probs = random_log_probs(0, 50, num_draws=16, num_classes=5, scale=3.0)
+    targets, weights = random_log_probs(1, 7, num_draws=16, num_classes=5, scale=3.0), jnp.full(7, 1 / 7)
+    batch, scores = from_joint_entropies(rng_key, log_probs, targets, weights, 4, 60)
+    selection = batch_epig(rng_key, log_probs, targets, jnp.ones(50, bool), batch_size=4, num_configurations=60)
+    assert selection.indices.tolist() == batch
+    np.testing.assert_allclose(selection.scores, scores, atol=5e-6)
+
+
+@pytest.mark.parametrize("scale", [0.01, 2.0, 30.0])
+def test_no_outcome_says_more_than_its_bound(scale, rng_key):
+    log_probs, targets = (random_log_probs(seed, 6, num_draws=12, scale=scale) for seed in (0, 1))
+    probs = jnp.exp(log_probs)
+
+    @jax.jit
+    def both(probs, target_probs):
+        configurations = no_labels(9, 12, probs.dtype)
+        for point in range(2):
+            configurations = add_point(rng_key, configurations, probs[:, point], num_configurations=9)
+        given = under_configurations(configurations, target_probs, jnp.full(6, 1 / 6))
+        rows = jnp.repeat(jnp.arange(9), 18)
+        said = outcome_information(configurations, given, rows, jnp.tile(probs.reshape(12, 18), 9))
+        return said, outcome_bounds(configurations, given, probs), all_outcomes(configurations, given, probs)
+
+    said, bounds, gains = map(np.asarray, both(probs, jnp.exp(targets)))
+    said = said.reshape(9, 6, 3).transpose(1, 0, 2).reshape(6, 27)
+    assert (said >= 0).all()
+    assert (said <= bounds + 1e-18).all()  # the squares of less probable outcomes vanish
+    np.testing.assert_allclose(said.sum(axis=1), gains, atol=1e-6)
+    if scale == 2.0:
+        assert bounds.sum() < 3 * said.sum()
 
 
 def test_one_point_has_its_epig(rng_key):

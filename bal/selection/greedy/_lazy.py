@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, Int
 class Level(NamedTuple):
     """One way to evaluate candidates: by upper bounds of their values, or exactly."""
 
-    look: Callable[[Int[Array, " n"]], Float[Array, " n"]]
+    # From candidates and their present bounds to tighter bounds, or values.
+    look: Callable[[Int[Array, " n"], Float[Array, " n"]], Float[Array, " n"]]
     size: int  # how many are evaluated together
 
 
@@ -51,7 +52,7 @@ def lazy_argmax(
             # Only candidates that have reached this level: cheaper bounds rule out most of the others.
             chunk = jax.lax.top_k(jnp.where(seen == number, values, -jnp.inf), min(level.size, num_candidates))[1]
             live = seen[chunk] == number
-            found = level.look(order[chunk])
+            found = level.look(order[chunk], values[chunk])
             # The tighter of the two bounds.
             found = found if number + 1 == evaluated else jnp.minimum(values[chunk], found)
             values = values.at[chunk].set(jnp.where(live, found, values[chunk]))

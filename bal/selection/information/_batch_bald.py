@@ -90,7 +90,7 @@ def _batch_bald(rng_key, log_probs, available, *, batch_size, num_configurations
     def find(state, left):
         bounds, configurations = state
 
-        def gains(configurations, points):
+        def gains(configurations, points, _):
             probs = jnp.exp(finite_log(log_probs[:, points]))
             return jnp.minimum(information_gain(configurations, probs, draw_entropies[points]), bald[points])
 

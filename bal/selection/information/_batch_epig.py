@@ -1,31 +1,41 @@
 """Batch EPIG: the batch whose labels are together most informative about the labels at the targets, chosen greedily."""
 
 import functools
+from itertools import accumulate, pairwise
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from bal.acquisition._targets import check_targets, normalise_weights
-from bal.information import finite_log, map_points, mean_pair_entropy
+from bal.information import finite_log
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_request
 from bal.selection._selection import Selection
 from bal.selection.greedy._greedy import greedy
 from bal.selection.greedy._lazy import Level, lazy_argmax
 from bal.selection.information._configurations import (
-    Configurations,
     add_point,
     check_num_configurations,
     entropies_under_draws,
     information_gain,
-    label_entropy,
     no_labels,
 )
+from bal.selection.information._outcomes import (
+    all_outcomes,
+    outcome_bounds,
+    outcome_information,
+    under_configurations,
+)
+from bal.streaming import map_chunks
 from bal.types import RngKey
 
-# Probabilities (candidates times classes) that are joined with the targets at once.
+# Outcomes (rows of a product with all targets) that are evaluated at once, and how many of a candidate's best outcomes
+# each level of the search adds.
 CHUNK = 320
+LEVELS = (32, 32, 64, 64, 128)
+BOUNDS = 2**18  # bounds of outcomes that are computed at once
+NUM_EXACT = 2  # candidates of which all outcomes are evaluated together
 
 
 @full_precision
@@ -82,11 +92,15 @@ def batch_epig(
     check_num_configurations(num_configurations, log_probs.shape[2])
     check_targets(log_probs, target_log_probs)
     weights = normalise_weights(target_weights, target_log_probs.shape[1], log_probs.dtype)
-    return _select(rng_key, log_probs, target_log_probs, available, weights, batch_size, num_configurations)
+    select = functools.partial(_select, batch_size=batch_size, num_configurations=num_configurations)
+    if jax.default_backend() == "cpu":
+        # Under vmap every search would take as many steps as all of them together, and leave the cache.
+        select = jax.custom_batching.sequential_vmap(select)
+    return select(rng_key, log_probs, target_log_probs, available, weights)
 
 
-@functools.partial(jax.jit, static_argnums=(5, 6))
-def _select(rng_key, log_probs, target_log_probs, available, target_weights, batch_size, num_configurations):
+@functools.partial(jax.jit, static_argnames=("batch_size", "num_configurations"))
+def _select(rng_key, log_probs, target_log_probs, available, target_weights, *, batch_size, num_configurations):
     num_draws, num_points, num_classes = log_probs.shape
     target_probs = jnp.exp(finite_log(target_log_probs))
     key_order, key_configurations = jax.random.split(rng_key)
@@ -94,23 +108,45 @@ def _select(rng_key, log_probs, target_log_probs, available, target_weights, bat
     order = jax.random.permutation(key_order, num_points)
     keys = jax.random.split(key_configurations, batch_size)
     invalid = jnp.isnan(log_probs).any(axis=(0, 2))
-    target_draw_entropies = entropies_under_draws(target_log_probs)
 
     def find(configurations, left):
-        target_information = information_gain(configurations, target_probs, target_draw_entropies) @ target_weights
-        target_entropy = label_entropy(configurations, target_probs) @ target_weights
-        about_parameters = map_points(
-            lambda chunk: information_gain(configurations, jnp.exp(finite_log(chunk)), entropies_under_draws(chunk)),
-            log_probs,
+        targets = under_configurations(configurations, target_probs, target_weights)
+
+        def bounds_of(chunk):  # the candidate's gain, and its best outcomes with their parts of this bound
+            probs = jnp.exp(finite_log(chunk))
+            about_parameters = information_gain(configurations, probs, entropies_under_draws(chunk))
+            outcomes = outcome_bounds(configurations, targets, probs)
+            parts, best = jax.lax.top_k(outcomes, min(sum(LEVELS), outcomes.shape[1]))
+            return about_parameters, outcomes.sum(axis=1), parts, best
+
+        num_outcomes = configurations.weights.shape[0] * num_classes
+        bounds_at_once = max(1, BOUNDS // num_outcomes)
+        about_parameters, bounds, parts, best = map_chunks(bounds_of, log_probs, bounds_at_once, axis=1)
+
+        def more_outcomes(first, last, points, values):
+            """Values with the bounds of some outcomes replaced by what these say."""
+            rows, labels = jnp.divmod(best[points, first:last], num_classes)
+            probs = jnp.exp(finite_log(log_probs[:, points[:, None], labels]))
+            found = outcome_information(configurations, targets, rows.reshape(-1), probs.reshape(num_draws, -1))
+            return values - parts[points, first:last].sum(axis=1) + found.reshape(rows.shape).sum(axis=1)
+
+        def gains(points, values):
+            gains = all_outcomes(configurations, targets, jnp.exp(finite_log(log_probs[:, points])))
+            return jnp.minimum(gains, about_parameters[points])
+
+        ends = [min(end, best.shape[1]) for end in accumulate(LEVELS, initial=0)]
+        levels = [
+            Level(functools.partial(more_outcomes, first, last), max(1, CHUNK // (last - first)))
+            for first, last in pairwise(ends)
+            if first < last
+        ]
+        # What says nothing about the parameters says nothing about a target: such candidates tie.
+        bounds = jnp.where(about_parameters > 0, bounds, 0.0)
+        index, gain, _ = lazy_argmax(
+            order,
+            jnp.where(left, bounds, -jnp.inf),
+            [*levels, Level(gains, NUM_EXACT)],
         )
-        bounds = jnp.where(left, jnp.minimum(about_parameters, target_information), -jnp.inf)
-
-        def evaluate(points):
-            probs = jnp.exp(finite_log(log_probs[:, points]))
-            joint_entropy = _joint_entropy(configurations, probs, target_probs, target_weights)
-            return jnp.clip(label_entropy(configurations, probs) + target_entropy - joint_entropy, 0, bounds[points])
-
-        index, gain, _ = lazy_argmax(order, bounds, [Level(evaluate, max(1, CHUNK // num_classes))])
         return configurations, index, gain
 
     def update(configurations, step, index):
@@ -120,19 +156,3 @@ def _select(rng_key, log_probs, target_log_probs, available, target_weights, bat
     start = no_labels(num_configurations, num_draws, log_probs.dtype)
     indices, scores, _ = greedy(available & ~invalid, start, find=find, update=update, batch_size=batch_size)
     return Selection(indices, scores, (available & invalid).sum())
-
-
-def _joint_entropy(
-    configurations: Configurations,
-    probs: Float[Array, "S n C"],
-    target_probs: Float[Array, "S M C"],
-    target_weights: Float[Array, " M"],
-) -> Float[Array, " n"]:
-    """Mean over configurations and targets of the joint entropy of a candidate's label and the target's."""
-
-    def add_configuration(row, total):
-        weighted = configurations.posterior[row][:, None, None] * probs
-        return total + configurations.weights[row] * mean_pair_entropy(weighted, target_probs, target_weights)
-
-    initial = jnp.zeros(probs.shape[1], probs.dtype)
-    return jax.lax.fori_loop(0, configurations.num_used, add_configuration, initial)

@@ -15,6 +15,7 @@ from bal.automatic import Automatic, add_automatic, assess_along, label_automati
 from bal.evaluation import evaluate, predictive_loss
 from bal.initial import initial_labels
 from bal.loop import _checks
+from bal.loop._extended import extended
 from bal.loop._keys import keys_of_round, keys_of_run
 from bal.loop._learner import ActiveLearner, LoopState, Point, StepInfo
 from bal.memory import chunk_bytes
@@ -84,6 +85,13 @@ def build(
 
     Raises:
       ValueError: invalid settings, or a posterior without what the strategy needs.
+
+    Example:
+      >>> import bal
+      >>> posterior = bal.posteriors.bayesian_linear(noise=0.1)
+      >>> learner = build(posterior, bal.strategies.random(batch_size=2), num_initial=4, num_rounds=3)
+      >>> learner.init(jax.random.key(0), bal.datasets.load("wave")).pool.indices.shape  # the label budget, 4 + 3 * 2
+      (10,)
     """
     _checks.check_settings(
         posterior,
@@ -102,8 +110,7 @@ def build(
         num_samples = DEFAULT_NUM_SAMPLES
     check_num_samples(num_samples, posterior.max_samples)
     budget = num_initial + num_rounds * strategy.batch_size
-    memory_budget = chunk_bytes() // runs_at_once
-    streaming: dict[str, Any] = {"chunk_size": chunk_size, "memory_budget": memory_budget, "mesh": mesh}
+    chunked: dict[str, Any] = {"chunk_size": chunk_size, "memory_budget": chunk_bytes() // runs_at_once, "mesh": mesh}
     posteriors = [posterior] if evaluation_posterior is None else [posterior, evaluation_posterior]
 
     # Users may pass anything here, so these functions accept anything and raise clear errors.
@@ -159,7 +166,7 @@ def build(
             noise=Partial(mean_noise) if likelihood.predicts == "gaussian" else None,
             features={name: Partial(feature, belief) for name, feature in posterior.features.items()},
             covariance=None if posterior.covariance is None else Partial(posterior.covariance, belief),
-            stream=partial(stream, **streaming),
+            stream=partial(stream, **chunked),
             pool_subset_size=pool_subset_size,
             num_targets=num_targets,
             privileged_loss=Partial(partial(predictive_loss, likelihood), predict) if strategy.privileged else None,
@@ -179,7 +186,7 @@ def build(
             evaluation, evaluation_info = fit(keys, evaluated, state, state.evaluation, known, dataset.validation)
             evaluated_predict = draw(keys, evaluated, evaluation)
         evaluated_state = belief if evaluation_posterior is None else evaluation
-        metrics = evaluate(evaluated, evaluated_state, evaluated_predict, dataset, **streaming)
+        metrics = evaluate(evaluated, evaluated_state, evaluated_predict, dataset, **chunked)
 
         view, assessed = assess_along(view_of(keys, state, belief, predict, dataset), automatic)
         selection = strategy.select(keys.selection, view)
@@ -221,14 +228,7 @@ def build(
     def extend(state: LoopState, num_rounds: Any) -> LoopState:
         check_count("num_rounds", num_rounds)
         state = jax.tree.map(jnp.asarray, state)
-        more = state.pool.indices.shape[0] + num_rounds * strategy.batch_size
-        held = [state.posterior, state.evaluation][: len(posteriors)]
-        grown = [
-            one if believed.extend is None else believed.extend(one, more)
-            for one, believed in zip(held, posteriors, strict=True)
-        ]
-        pool = pools.extend_budget(state.pool, more)
-        return state._replace(pool=pool, posterior=grown[0], evaluation=grown[1] if len(grown) == 2 else ())
+        return extended(state, posteriors, state.pool.indices.shape[0] + num_rounds * strategy.batch_size)
 
     def view(rng_key: Any, state: LoopState, dataset: Dataset) -> PoolView:
         state, dataset = jax.tree.map(jnp.asarray, (state, dataset))

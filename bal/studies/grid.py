@@ -38,6 +38,18 @@ def run_grid(settings: Settings, dataset: bal.Dataset | None = None, *, executor
         holds another configuration; before anything is written.
       FloatingPointError: a score or a loss is NaN; names strategy, round and seed.
       ChildProcessError: a process of the executor died; names its cell.
+
+    Example:
+      >>> import contextlib, os, tempfile
+      >>> from pathlib import Path
+      >>> settings = Settings(output=Path(tempfile.mkdtemp())).with_values(
+      ...     dataset="wave", posterior="bayesian_linear", strategies=("random",), num_seeds=2, seeds_at_once=2,
+      ...     num_rounds=1
+      ... )
+      >>> with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # the line of progress
+      ...     (unit,) = run_grid(settings)
+      >>> unit.strategy, unit.seeds, unit.info.num_labelled.tolist()
+      ('random', [0, 1], [[20, 20]])
     """
     return prepare_grid(settings, dataset, executor=executor)()
 
@@ -45,7 +57,19 @@ def run_grid(settings: Settings, dataset: bal.Dataset | None = None, *, executor
 def prepare_grid(
     settings: Settings, dataset: bal.Dataset | None = None, *, executor: Submits | None = None
 ) -> Callable[[], list[Unit]]:
-    """Check everything, without writing anything, and return a function that runs the grid; see :func:`run_grid`."""
+    """Check everything, without writing anything, and return a function that runs the grid; see :func:`run_grid`.
+
+    Example:
+      >>> import tempfile
+      >>> from pathlib import Path
+      >>> settings = Settings(output=Path(tempfile.mkdtemp()) / "new").with_values(
+      ...     dataset="wave", posterior="bayesian_linear", strategies=("random",), num_seeds=2, seeds_at_once=2,
+      ...     num_rounds=1
+      ... )
+      >>> run = prepare_grid(settings)  # run() returns the units
+      >>> settings.output.exists()
+      False
+    """
     check_settings(settings)
     elsewhere = executor is not None or settings.executor != "here"
     if elsewhere and dataset is not None and holds_source(dataset.pool_inputs):

@@ -71,6 +71,7 @@ state, _ = first_round(bal.strategies.random(batch_size=8))
 samples = posterior.sample(jax.random.key(1), state.posterior, 100)
 
 
+@jax.jit
 def predict(inputs):
     """Log-probabilities [100 samples, points, 2 classes] at places in the plane."""
     return posterior.predict(state.posterior, samples, waves(inputs))
@@ -78,7 +79,7 @@ def predict(inputs):
 
 x, y = np.meshgrid(np.linspace(-1.6, 2.6, 100), np.linspace(-1.2, 1.7, 80))
 plane = jnp.stack([x.ravel(), y.ravel()], axis=-1)
-log_probs = jax.jit(predict)(plane)
+log_probs = predict(plane)
 
 
 COLOURS = bal.studies.COLOURS  # can be told apart with any colour vision
@@ -140,9 +141,16 @@ figure.colorbar(picture, ax=panels, label="nats", format="%.1f")
 
 # %%
 targets = pool[pool[:, 0] > 1.2][:30]
-maps = {name: score(log_probs) for name, score in bal.acquisition.SCORES.items()}
-for name in ("epig", "expected_error_reduction"):
-    maps[name] = getattr(bal.acquisition, name)(log_probs, predict(targets))
+of_targets = "epig", "expected_error_reduction"
+
+
+@jax.jit
+def every_score(log_probs, at_targets):
+    plain = [score(log_probs) for score in bal.acquisition.SCORES.values()]
+    return plain + [getattr(bal.acquisition, name)(log_probs, at_targets) for name in of_targets]
+
+
+maps = dict(zip((*bal.acquisition.SCORES, *of_targets), every_score(log_probs, predict(targets)), strict=True))
 figure, panels = plt.subplots(2, 5, figsize=(17, 5.2), layout="constrained")
 for axes, (name, values) in zip(panels.flat, maps.items(), strict=True):
     draw(axes, values, name)
@@ -221,7 +229,8 @@ def ascend(place, _):
 
 places = jnp.array([[-0.6, -0.2], [0.4, 0.1], [0.9, 0.25], [1.9, 0.1], [1.6, 0.9]])
 ends, paths = jax.jit(jax.vmap(lambda place: jax.lax.scan(ascend, place, None, length=40)))(places)
-print("BALD before:", np.round(jax.vmap(score)(places), 2), " after:", np.round(jax.vmap(score)(ends), 2))
+before, after = (np.round(bal.acquisition.bald(predict(each)), 2) for each in (places, ends))
+print("BALD before:", before, " after:", after)
 
 figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
 picture = draw(axes, epistemic, "queries designed by gradient ascent on BALD")

@@ -129,14 +129,14 @@ ax.legend(loc="lower right")
 
 # %%
 def scenes(task):
-    """Scenes of 48 x 48 pixels with mean 0 and variance 1."""
-    return bal.datasets.normalised(bal.datasets.load("digit_scenes", task=task, image_size=48))
+    """Scenes of 32 x 32 pixels with mean 0 and variance 1."""
+    return bal.datasets.normalised(bal.datasets.load("digit_scenes", task=task, image_size=32))
 
 
 foreground = scenes("foreground")
 network = networks.unet(num_outputs=2, widths=(8, 16), dropout_rate=0.2)
 likelihood = likelihoods.dense(likelihoods.categorical())
-predict = learn(dropout(network, likelihood, num_steps=300, learning_rate=3e-3), foreground, num_labels=60)
+predict = learn(dropout(network, likelihood, num_steps=200, learning_rate=3e-3), foreground, num_labels=60)
 image = foreground.test_inputs[3:4]
 log_probs = predict(image)  # [samples, images, height, width, classes]
 epistemic, total = acquisition.bald(log_probs)[0], acquisition.max_entropy(log_probs)[0]
@@ -159,7 +159,7 @@ depth = scenes("depth")
 unit, shift = depth.about.label_scale, depth.about.label_shift  # metres; labels are standardised
 network = networks.unet(num_outputs=2, widths=(8, 16), dropout_rate=0.1)
 likelihood = likelihoods.depth(unit=unit, shift=shift)
-predict = learn(dropout(network, likelihood, num_steps=400, learning_rate=3e-3), depth, num_labels=100)
+predict = learn(dropout(network, likelihood, num_steps=250, learning_rate=3e-3), depth, num_labels=100)
 image = depth.test_inputs[3:4]
 predicted = predict(image)  # mean and variance, [samples, images, height, width]
 panels = {
@@ -181,7 +181,7 @@ axes = show(panels, "depth, 100 labelled images (standard deviations)")
 all_boxes = scenes("detection")
 network = networks.center_net(num_classes=10, widths=(16, 32), dropout_rate=0.2)
 likelihood = likelihoods.boxes(stride=4)
-predict = learn(dropout(network, likelihood, num_steps=500, learning_rate=5e-3), all_boxes, num_labels=200)
+predict = learn(dropout(network, likelihood, num_steps=300, learning_rate=5e-3), all_boxes, num_labels=200)
 image, label = jax.tree.map(lambda leaf: leaf[3:4], (all_boxes.test_inputs, all_boxes.test_labels))
 maps = predict(image)
 epistemic = acquisition.class_information(maps)

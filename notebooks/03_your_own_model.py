@@ -20,6 +20,7 @@
 
 # %%
 import warnings
+from functools import partial
 
 # numpyro asks for a progress bar of the notebook that nothing here needs.
 warnings.filterwarnings("ignore", message="IProgress not found")
@@ -98,7 +99,7 @@ def bumps(inputs, labels=None):
 
 
 sampled = bal.posteriors.numpyro_mcmc(
-    bumps, bal.likelihoods.categorical(), num_warmup=200, num_draws=100, num_chains=4, max_tree_depth=6
+    bumps, bal.likelihoods.categorical(), num_warmup=150, num_draws=50, num_chains=4, max_tree_depth=5
 )
 
 # %% [markdown]
@@ -164,12 +165,19 @@ CLASSES = ((COLOURS["blue"], "o"), (COLOURS["vermillion"], "s"))  # colour and s
 corners = np.linspace(-1.6, 2.6, 85), np.linspace(-1.2, 1.6, 57)
 plane = jnp.asarray(np.stack(np.meshgrid(*corners), axis=-1).reshape(-1, 2), jnp.float32)
 
+
+def look(posterior, state):
+    """BALD and the probability of a square, at each place."""
+    log_probs = posterior.predict(
+        state, posterior.sample(jax.random.key(1), state, None), plane
+    )  # [S, points, classes]
+    maps = bal.acquisition.bald(log_probs), jnp.exp(log_probs[..., 1]).mean(axis=0)
+    return [each.reshape(57, 85) for each in maps]
+
+
 figure, grid = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained", sharey=True)
 for axes, (name, (state, _, history)), posterior in zip(grid, results.items(), (ensemble, sampled), strict=True):
-    draws = posterior.sample(jax.random.key(1), state.posterior, None)
-    log_probs = posterior.predict(state.posterior, draws, plane)  # [S, points, classes]
-    unknown = bal.acquisition.bald(log_probs).reshape(57, 85)
-    squares = jnp.exp(log_probs[..., 1]).mean(axis=0).reshape(57, 85)
+    unknown, squares = jax.device_get(jax.jit(partial(look, posterior))(state.posterior))
     picture = axes.pcolormesh(*corners, unknown, vmin=0, vmax=0.5, shading="auto", rasterized=True)
     axes.contour(*corners, squares, levels=[0.5], colors="white", linewidths=1)
     axes.scatter(*moons.pool_inputs.T, color="0.7", s=3, alpha=0.5)

@@ -6,6 +6,7 @@ vice versa; strategies that use embeddings alone take both.
 
 from collections.abc import Callable
 
+from bal.strategies._anchors import among_anchors
 from bal.strategies._candidates import among_neighbours, two_stages
 from bal.strategies._cluster_margin import cluster_margin
 from bal.strategies._coverage import (
@@ -90,6 +91,7 @@ __all__ = [
     "Strategy",
     "acs_fw",
     "active_search",
+    "among_anchors",
     "among_neighbours",
     "badge",
     "bait",

@@ -41,7 +41,7 @@ def two_stages(first: Strategy, second: Strategy) -> Strategy:
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         key_first, key_second = jax.random.split(rng_key)
         candidates = first.select(key_first, view)
-        chosen = _among(key_second, view, candidates.indices, second)
+        chosen = choose_among(key_second, view, candidates.indices, second)
         return chosen._replace(num_invalid=candidates.num_invalid + chosen.num_invalid)
 
     needs = tuple(dict.fromkeys((*first.needs, *second.needs)))
@@ -89,7 +89,7 @@ def among_neighbours(
         scores = jnp.where(invalid, jnp.nan, -ranks)
         count = min(num_candidates, view.size)
         candidates = selection.top_k(key_ties, scores, view.available, batch_size=count)
-        chosen = _among(key_strategy, view, candidates.indices, strategy)
+        chosen = choose_among(key_strategy, view, candidates.indices, strategy)
         return chosen._replace(num_invalid=candidates.num_invalid + chosen.num_invalid)
 
     needs = tuple(dict.fromkeys((features, *strategy.needs)))
@@ -117,7 +117,7 @@ def _ranks(
     return jax.lax.scan(nearer, jnp.full(points.shape[0], count, points.dtype), (labelled, is_labelled))[0]
 
 
-def _among(rng_key: RngKey, view: PoolView, places: Int[Array, " M"], strategy: Strategy) -> Selection:
+def choose_among(rng_key: RngKey, view: PoolView, places: Int[Array, " M"], strategy: Strategy) -> Selection:
     """The choice of a strategy among candidates, as places of the whole view."""
     chosen = strategy.select(rng_key, among(view, places))
     num_candidates = (places < view.size).sum()

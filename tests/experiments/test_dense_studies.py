@@ -9,11 +9,13 @@ import pytest
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 import bal
+from bal.datasets import _digit_scenes
 from bal.studies import checks
 from bal.studies._maps import Boxes, Maps, plot_maps
 from bal.studies.settings import Settings
 from bal.studies.tasks import Task, task_of
 from experiments.depth import study as depth
+from experiments.detection import data as detected
 from experiments.detection import pictures as of_detection
 from experiments.detection import rules
 from experiments.detection import study as detection
@@ -21,6 +23,20 @@ from experiments.segmentation import pictures
 from experiments.segmentation import study as segmentation
 
 FILES = ("metrics.parquet", "learning_curves.png", "maps.png")
+DRAWN_ONCE = (_digit_scenes._scenes_of_dataset, detected.zeros_and_sevens)
+
+
+@pytest.fixture
+def few_scenes(monkeypatch):
+    """Data sets of as many scenes as a tiny study may need: to draw thousands takes seconds."""
+    for kept in DRAWN_ONCE:
+        kept.cache_clear()
+    for module in (_digit_scenes, detected):
+        monkeypatch.setattr(module, "NUM_POOL", 24)
+        monkeypatch.setattr(module, "NUM_TEST", 12)
+    yield
+    for kept in DRAWN_ONCE:
+        kept.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -32,7 +48,7 @@ FILES = ("metrics.parquet", "learning_curves.png", "maps.png")
     ],
     ids=["segmentation", "depth", "detection"],
 )
-def test_a_tiny_study_writes_everything(study, metrics, tmp_path, capsys):
+def test_a_tiny_study_writes_everything(study, metrics, few_scenes, tmp_path, capsys):
     study.main(replace(study.Study(tiny=True), strategies=study.STRATEGIES[-1:], output=tmp_path))
     for name in FILES:
         assert (tmp_path / name).stat().st_size > 1000

@@ -18,6 +18,7 @@ CPU_CHUNK_BYTES = 2**24
 ACCELERATOR_CHUNK_BYTES = 2**28  # where its memory is not known
 # The share of an accelerator's memory that this array takes.
 CHUNK_SHARE = 1 / 32
+FEW, MANY = 64, 128  # numbers of points at which a function is traced to see what grows with them
 
 
 class Pass(NamedTuple):
@@ -85,10 +86,14 @@ def points_a_chunk(
     passes = _noted.get()
     if chunk_size is not None and passes is None:
         return chunk_size
-    grown = bytes_a_point(fn, inputs)
-    size = chunk_size or max(1, (memory_budget or chunk_bytes()) // grown)
+    count, budget = jax.tree.leaves(inputs)[0].shape[0], memory_budget or chunk_bytes()
+    few = _sizes_at(FEW, fn, inputs)
+    # With a point no array grows by more than its share of these few: where all points fit, one trace tells.
+    if passes is None and max(FEW, *few, 0) * count <= budget * FEW:
+        return count
+    grown = _growth(few, _sizes_at(MANY, fn, inputs))
+    size = chunk_size or max(1, budget // grown)
     if passes is not None:
-        count = jax.tree.leaves(inputs)[0].shape[0]
         passes.append(Pass(count, min(size, count), grown))
     return size
 
@@ -98,14 +103,17 @@ def bytes_a_point(fn: Callable[[PyTree], PyTree], inputs: PyTree) -> int:
 
     Two traces differ only in the arrays that grow with the points; arrays of the size of the parameters cancel.
     """
-    few, many = 64, 128
+    return _growth(_sizes_at(FEW, fn, inputs), _sizes_at(MANY, fn, inputs))
 
-    def array_sizes(count: int) -> list[int]:
-        chunk = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype), inputs)
-        return list(_array_sizes(jax.make_jaxpr(fn)(chunk).jaxpr))
 
-    growth = [b - a for a, b in zip(array_sizes(few), array_sizes(many), strict=True)]
-    return max(1, max(growth, default=0) // (many - few))
+def _sizes_at(count: int, fn: Callable[[PyTree], PyTree], inputs: PyTree) -> list[int]:
+    chunk = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype), inputs)
+    return list(_array_sizes(jax.make_jaxpr(fn)(chunk).jaxpr))
+
+
+def _growth(few: list[int], many: list[int]) -> int:
+    growth = [b - a for a, b in zip(few, many, strict=True)]
+    return max(1, max(growth, default=0) // (MANY - FEW))
 
 
 def bytes_of(tree: PyTree) -> int:

@@ -47,5 +47,17 @@ def test_passes_are_noted_while_they_are_traced():
     assert passes == [(10, 4, 12), (10, 10, 12)]
 
 
+@pytest.mark.parametrize(("budget", "size", "counts"), [(120, 10, [64]), (119, 9, [64, 128])])
+def test_where_all_points_fit_one_trace_tells(budget, size, counts):
+    traced = []
+
+    def twice(x):
+        traced.append(len(x))
+        return 2 * x
+
+    assert points_a_chunk(twice, jnp.zeros((10, 3)), chunk_size=None, memory_budget=budget) == size
+    assert traced == counts
+
+
 def test_bytes_are_those_of_the_arrays():
     assert bytes_of({"a": jnp.zeros((3, 2)), "b": jax.ShapeDtypeStruct((5,), jnp.int8), "c": None}) == 29

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from jax.extend.core import Jaxpr, Literal, jaxprs_in_params
 
 from bal.memory import bytes_of_array
-from bal.sources import AHEAD, BLOCK_BYTES, CALLS
+from bal.sources import AHEAD, BLOCK_BYTES, CALLS, body_of, count_sliced
 
 # A compiler computes these within the loop over the elements of what uses them, so that they need not exist as arrays.
 ELEMENTWISE = frozenset(
@@ -135,12 +135,13 @@ def _within(operation: _Operation, avals: dict[int, Any]) -> tuple[int, frozense
     if operation.name == "dot_general" and operation.params["dimension_numbers"][1][0]:
         # Of a batch of products, a copy of an operand in the layout of a matrix.
         return max(bytes_of_array(avals[number]) for number in operation.operands), frozenset()
-    num_sliced = blocks = 0
+    sliced = blocks = 0
     if operation.name == "scan":
-        num_sliced = len(operation.operands) - operation.params["num_consts"] - operation.params["num_carry"]
+        within = body_of(operation.params["jaxpr"])
+        sliced = count_sliced([avals[number] for number in operation.operands], within.invars)
     elif operation.name == "map_source":
         blocks = (AHEAD + 1) * BLOCK_BYTES
-    moments = [worst_moment(inner, num_sliced) for inner in jaxprs_in_params(operation.params)]
+    moments = [worst_moment(inner, sliced) for inner in jaxprs_in_params(operation.params)]
     held = max((each.bytes for each in moments), default=0)
     return blocks + held, frozenset().union(*(each.arrays for each in moments))
 

@@ -5,6 +5,7 @@ from bal.sources._pieces import CALLS, holds_source, in_pieces
 from bal.sources._primitives import map_source, take_rows
 from bal.sources._reading import AHEAD, digest_of, read_rows
 from bal.sources._resuming import resuming
+from bal.sources._scans import body_of, count_sliced
 from bal.sources._source import Source
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "BLOCK_BYTES",
     "CALLS",
     "Source",
+    "body_of",
+    "count_sliced",
     "digest_of",
     "holds_source",
     "in_pieces",

@@ -15,6 +15,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxprs_in_params
 
 from bal.sources._primitives import PRIMITIVES, host_operation
+from bal.sources._scans import body_of, count_sliced
 from bal.sources._source import Source
 from bal.validation import is_concrete
 
@@ -140,7 +141,7 @@ def _on_host(equation: JaxprEqn) -> Callable[[Values], Values]:
     if name in CALLS:
         return _call(params[CALLS[name]])
     if name in LOOPS:
-        return LOOPS[name](params)
+        return LOOPS[name](equation)
     raise ValueError(
         f"expected a strategy that reads a pool on disk outside {name}, got one inside: "
         "call view.map and view.take before it"
@@ -154,8 +155,11 @@ def _call(inner: ClosedJaxpr | Jaxpr) -> Callable[[Values], list]:
     return lambda values: evaluate([*constants, *values])
 
 
-def _scan(params: dict[str, Any]) -> Callable[[Values], list]:
-    body, num_consts, num_carry = _call(params["jaxpr"]), params["num_consts"], params["num_carry"]
+def _scan(equation: JaxprEqn) -> Callable[[Values], list]:
+    params, within = equation.params, body_of(equation.params["jaxpr"])
+    body = _call(params["jaxpr"])
+    num_carry = len(within.outvars) - count_sliced([atom.aval for atom in equation.outvars], within.outvars)
+    num_consts = len(within.invars) - num_carry - count_sliced([atom.aval for atom in equation.invars], within.invars)
     order = range(params["length"])[:: -1 if params["reverse"] else 1]
 
     def run(values: Values) -> list:
@@ -181,7 +185,8 @@ def _slices(sequences: Values, number: Any) -> list:
     return [jax.lax.dynamic_index_in_dim(leaf, number, keepdims=False) for leaf in sequences]
 
 
-def _while(params: dict[str, Any]) -> Callable[[Values], list]:
+def _while(equation: JaxprEqn) -> Callable[[Values], list]:
+    params = equation.params
     condition, body = _call(params["cond_jaxpr"]), _call(params["body_jaxpr"])
     num_cond, num_body = params["cond_nconsts"], params["body_nconsts"]
 
@@ -195,8 +200,8 @@ def _while(params: dict[str, Any]) -> Callable[[Values], list]:
     return run
 
 
-def _cond(params: dict[str, Any]) -> Callable[[Values], list]:
-    branches = [_call(branch) for branch in params["branches"]]
+def _cond(equation: JaxprEqn) -> Callable[[Values], list]:
+    branches = [_call(branch) for branch in equation.params["branches"]]
     return lambda values: branches[int(values[0])](values[1:])
 
 

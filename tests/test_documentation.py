@@ -33,13 +33,25 @@ def test_links_between_pages_lead_to_pages():
                 assert at.with_suffix(".md").exists() or at.with_suffix(".ipynb").exists(), (page.name, target)
 
 
-@pytest.fixture(scope="module")
-def reference():
-    """The generator of the pages of the reference."""
-    spec = importlib.util.spec_from_file_location("reference", DOCS / "building" / "reference.py")
+def building(name):
+    """A step before the build."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / "building" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_figures_of_the_second_notebook_are_where_the_site_looks(tmp_path):
+    copies = building("copies")
+    copies.write(ROOT, tmp_path)
+    for name in copies.DRAWN:
+        assert (tmp_path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """The generator of the pages of the reference."""
+    return building("reference")
 
 
 def test_every_room_has_a_page_that_the_reference_lists(reference):

@@ -8,7 +8,7 @@ from pathlib import Path
 # Figures that the explanation shows: a line of the cell that draws them, and a name.
 DRAWN = {
     "two_kinds": 'shades = {"levels": np.linspace(0, np.log(2), 15)}',
-    "scores": "maps = {name: score(log_probs)",
+    "scores": "maps = dict(zip((*bal.acquisition.SCORES",
     "picks": "names = sorted(name for name",
 }
 

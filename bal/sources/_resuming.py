@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -48,26 +48,45 @@ class _Folder:
         self.path, self.count = path, 0
 
     def begin(self, shapes: Sequence[jax.ShapeDtypeStruct], digest: str) -> Kept:
-        folder, self.count = self.path / str(self.count), self.count + 1
+        folder, self.count = self.path / f"pass_{self.count}", self.count + 1
         files, done = [folder / f"{number}.npy" for number in range(len(shapes))], 0
         if (folder / RECORD).exists():
-            record = json.loads((folder / RECORD).read_text())
-            if record["digest"] != digest:
-                raise ValueError(
-                    f"expected passes of this round in {self.path}, got those of another model, pool, strategy or key: "
-                    "delete the folder to begin them anew"
-                )
-            done = record["done"]
+            done = self._done(folder, digest)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             for file, leaf in zip(files, shapes, strict=True):
                 # NumPy's format does not have dtypes such as bfloat16: their bytes are stored.
                 np.lib.format.open_memmap(file, "w+", np.uint8, (*leaf.shape, leaf.dtype.itemsize)).flush()
+                if hasattr(os, "posix_fallocate"):  # a full disk is an error now, instead of the end of the process
+                    with open(file, "r+b") as begun:
+                        os.posix_fallocate(begun.fileno(), 0, file.stat().st_size)
         leaves = [
             np.lib.format.open_memmap(file, "r+").view(leaf.dtype).reshape(leaf.shape)
             for file, leaf in zip(files, shapes, strict=True)
         ]
         return Kept(leaves, folder, digest, done)
+
+    def remove(self) -> None:
+        """What passes have written; other files of the folder stay."""
+        for number in range(self.count):
+            shutil.rmtree(self.path / f"pass_{number}")
+        with suppress(OSError):  # it holds something else, or there was no pass
+            self.path.rmdir()
+
+    def _done(self, folder: Path, digest: str) -> int:
+        try:
+            record = json.loads((folder / RECORD).read_text())
+            other, done = record["digest"] != digest, int(record["done"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"expected passes of a round in {self.path}, got a damaged {RECORD}: delete the folder to begin anew"
+            ) from error
+        if other:
+            raise ValueError(
+                f"expected passes of this round in {self.path}, got those of another model, pool, strategy or key: "
+                "delete the folder to begin them anew"
+            )
+        return done
 
 
 _folder: ContextVar[_Folder | None] = ContextVar("folder", default=None)
@@ -79,13 +98,14 @@ def resuming(path: str | Path) -> Iterator[None]:
 
     Passes of this context write their results to files as they go. If the process ends before the context does, another
     one with the same calls in this context (``ask`` with the same key, state and data) reads no row again whose result
-    was written; the model is fitted again. The folder is removed when the context ends without an error.
+    was written; the model is fitted again. The files are removed when the context ends without an error.
 
     Args:
       path: a folder for one round of one run.
 
     Raises:
-      ValueError: (where the pool is read) the folder holds passes of another model, pool, strategy or key.
+      ValueError: (where the pool is read) passes of another model, pool, strategy or key, or damaged ones.
+      OSError: (there too) no room on the disk for the results.
 
     Example:
       >>> import tempfile
@@ -96,12 +116,13 @@ def resuming(path: str | Path) -> Iterator[None]:
       >>> doubled.tolist(), folder.exists()
       ([0.0, 2.0, 4.0, 6.0, 8.0, 10.0], False)
     """
-    token = _folder.set(_Folder(Path(path)))
+    folder = _Folder(Path(path))
+    token = _folder.set(folder)
     try:
         yield
     finally:
         _folder.reset(token)
-    shutil.rmtree(path, ignore_errors=True)
+    folder.remove()
 
 
 def begin_pass(shapes: Sequence[jax.ShapeDtypeStruct], digest: Callable[[], Any]) -> Kept:

@@ -45,6 +45,11 @@ def test_passes_continue_where_they_were_interrupted(tmp_path):
     # An error of the disk stops a pass before the blocks that were read ahead of it.
     assert begun[0] == 0 < begun[1] <= 20 < begun[2] <= 32
     assert not folder.exists()
+    # Other files of the folder are the person's.
+    (tmp_path / "notes").touch()
+    with bal.resuming(tmp_path):
+        two_passes(source)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
     # A context that has ended keeps nothing.
     two_passes(source)
     assert not folder.exists()
@@ -80,6 +85,9 @@ def test_passes_of_something_else_are_refused(tmp_path):
     for args in ((bal.Source(other),), (bal.Source(VALUES), 2.0), (bal.Source(VALUES), jnp.float32(1.0))):
         with pytest.raises(ValueError, match=r"expected passes of this round in .*round, got those of another model"):
             interrupted(*args)
+    (tmp_path / "round" / "pass_0" / "pass.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"expected passes of a round in .*round, got a damaged pass.json: delete"):
+        interrupted(bal.Source(VALUES))
 
 
 def test_a_round_of_a_learner_continues_with_the_same_choice(tmp_path):

@@ -77,7 +77,7 @@ def test_a_pass_that_was_interrupted_continues(tmp_path, monkeypatch):
         grid.run_grid(broken)
     monkeypatch.undo()
     passes = broken.output / "checkpoints" / "bald" / ".00000"
-    assert (passes / "0" / "pass.json").exists()
+    assert (passes / "pass_0" / "pass.json").exists()
     reads = []
     read = _passes.read_block
     monkeypatch.setattr(_passes, "read_block", lambda *args: reads.append(args[1:]) or read(*args))

@@ -18,7 +18,7 @@ def main() -> None:
             f"expected an environment with the core only, got one with {name}"
         )
 
-    for name in ("py.typed", "labelling/widget.js", "labelling/card.js", "labelling/widget.css"):
+    for name in ("py.typed", "labelling/widget.js", "labelling/parts.js", "labelling/card.js", "labelling/widget.css"):
         assert (Path(bal.__file__).parent / name).exists(), f"expected {name} in the wheel"
 
     dataset = bal.datasets.load("digits")

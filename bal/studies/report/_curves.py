@@ -58,7 +58,7 @@ def interactive_profiles(scores: Mapping[str, np.ndarray], metric: str, baseline
         profile = performance_profile(own, thresholds, higher_is_better=better)
         lines[name] = Line(thresholds, *(profile[part].to_numpy() for part in ("share", "low", "high")))
     order = sorted(lines, key=lambda name: -lines[name].middle.mean())
-    x_title = f"area under the curve of {title_of(metric)} ({direction(metric)})"
+    x_title = f"area under the curve ({direction(metric)})"
     return _figure(lines, order, baseline, x_title, "share of runs that are better")
 
 

@@ -67,7 +67,7 @@ def test_a_decision_from_streamed_points_is_the_one_from_all_predictions():
     rule = risk_controlled(0.3, confidence=0.6)
     order = jnp.arange(6)
     settings = {"available": EVERYTHING.at[0].set(False), "asked": jnp.array([3]), "max_automatic": 2}
-    settings["calibration"] = calibrate(rule, jnp.tile(LOG_PROBS, (1, 5, 1)), jnp.ones(30, int))
+    settings["calibration"] = calibrate(rule, jnp.tile(LOG_PROBS, (1, 50, 1)), jnp.ones(300, int))
     streamed = bal.stream(lambda chunk: assess(rule, LOG_PROBS[:, chunk]), order, chunk_size=4)
     decision = decide_assessed(jax.random.key(0), *streamed, rule, **settings)
     assert decision.kind.tolist() == [LEAVE, LEAVE, AUTOMATIC, ASK, AUTOMATIC, LEAVE]

@@ -1,5 +1,7 @@
 """Rules of automatic labelling: thresholds follow their definitions, and the promised error rate is kept."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,16 +24,22 @@ def uniform_calibration(rng_key, error_rate, num_points=300):
     return Calibration(uncertainty, wrong, jnp.ones(num_points))
 
 
-def thresholds(error_rate, rule=RULE, num_points=300):
-    """Those of many trials, each with its own pool and calibration points; everything is below 1."""
+@jax.jit
+def threshold(pool, candidates, calibration):
+    """That of the rule. Tests use the same sizes, so that few programs are compiled."""
+    return RULE.threshold(jnp.int32(0), pool, candidates, calibration)
 
-    def trial(rng_key):
-        key_pool, key_calibration = jax.random.split(rng_key)
-        pool = jax.random.uniform(key_pool, (400,))
-        calibration = uniform_calibration(key_calibration, error_rate, num_points)
-        return rule.threshold(jnp.int32(0), pool, jnp.ones(400, bool), calibration)
 
-    return np.asarray(jax.jit(jax.vmap(trial))(jax.random.split(jax.random.key(1), NUM_TRIALS)))
+@jax.jit
+@functools.partial(jax.vmap, in_axes=(0, None))
+def threshold_of_trial(rng_key, model):
+    """Each trial has its own pool and calibration points; everything is below 1."""
+    key_pool, key_calibration = jax.random.split(rng_key)
+    pool = jax.random.uniform(key_pool, (400,))
+    calibration = uniform_calibration(
+        key_calibration, lambda u: jax.lax.switch(model, [rate for rate, *_ in MODELS.values()], u)
+    )
+    return RULE.threshold(jnp.int32(0), pool, jnp.ones(400, bool), calibration)
 
 
 # name -> error rate at an uncertainty u, its mean below t, and the least mean coverage for which the rule is any use
@@ -49,8 +57,9 @@ MODELS = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_promised_error_rate_is_kept_as_often_as_promised(name):
-    error_rate, mean_below, least_coverage = MODELS[name]
-    found = thresholds(error_rate)
+    _, mean_below, least_coverage = MODELS[name]
+    keys = jax.random.split(jax.random.key(1), NUM_TRIALS)
+    found = np.asarray(threshold_of_trial(keys, list(MODELS).index(name)))
     coverage = np.clip(found, 0, 1)
     violations = (found > -np.inf) & (mean_below(np.maximum(coverage, 1e-6)) > 0.05)
     # Three standard errors of a frequency in so many trials.
@@ -74,7 +83,7 @@ def test_the_threshold_is_that_of_the_procedure_written_as_a_loop():
         passes = binom.cdf((below & wrong).sum(), below.sum(), 0.05) <= level
         best, carried = (max(best, t), level) if passes else (best, 0.0)
     assert best > -np.inf
-    assert float(RULE.threshold(0, pool, candidates, calibration)) == best
+    assert float(threshold(pool, candidates, calibration)) == best
 
 
 def test_levels_are_those_that_were_promised_and_start_where_no_error_would_pass():
@@ -98,8 +107,8 @@ def test_the_binomial_test_is_that_of_scipy():
 def test_points_that_are_equally_uncertain_are_labelled_all_or_none():
     # Half of the points tie at 0, as a very sure model's do, and all are right.
     pool = jnp.where(jnp.arange(100) < 50, 0.0, 1.0 + jnp.arange(100))
-    calibration = Calibration(jnp.tile(pool, 2), jnp.tile(pool > 0, 2), jnp.ones(200))
-    found = float(RULE.threshold(0, pool, jnp.ones(100, bool), calibration))
+    calibration = Calibration(jnp.tile(pool, 3), jnp.tile(pool > 0, 3), jnp.ones(300))
+    found = float(threshold(pool, jnp.ones(100, bool), calibration))
     assert int((pool < found).sum()) == 50
 
 
@@ -112,19 +121,19 @@ def test_padding_and_nan_among_the_calibration_points_count_for_nothing():
         jnp.concatenate([calibration.wrong, jnp.ones(50, bool)]),
         jnp.concatenate([calibration.weights, jnp.zeros(50)]),
     )
-    expected = float(RULE.threshold(0, pool, everything, calibration))
-    assert float(RULE.threshold(0, pool, everything, padded)) == expected
+    expected = float(threshold(pool, everything, calibration))
+    assert float(threshold(pool, everything, padded)) == expected
     all_nan = calibration._replace(uncertainty=jnp.full(300, jnp.nan))
-    assert float(RULE.threshold(0, pool, everything, all_nan)) == -jnp.inf
+    assert float(threshold(pool, everything, all_nan)) == -jnp.inf
 
 
 def test_too_few_calibration_points_satisfy_no_threshold():
     right = Calibration(jnp.linspace(0, 1, 300), jnp.zeros(300, bool), (jnp.arange(300) < 44).astype(float))
     pool, everything = jnp.linspace(0, 1, 100), jnp.ones(100, bool)
     assert RULE.num_calibration == 45
-    assert float(RULE.threshold(0, pool, everything, right)) == -jnp.inf
+    assert float(threshold(pool, everything, right)) == -jnp.inf
     enough = right._replace(weights=(jnp.arange(300) < 45).astype(float))
-    assert float(RULE.threshold(0, pool, everything, enough)) == jnp.inf
+    assert float(threshold(pool, everything, enough)) == jnp.inf
 
 
 def test_the_threshold_of_ceal_falls_by_the_rate_in_each_round_and_not_below_zero():
@@ -137,12 +146,12 @@ def test_a_sweep_over_promised_errors_is_one_vmap():
     calibration = uniform_calibration(jax.random.key(5), MODELS["easy"][0])
     pool, everything = jnp.linspace(0, 1, 100), jnp.ones(100, bool)
 
-    def threshold(max_error):
+    def threshold_at(max_error):
         return risk_controlled(max_error, confidence=0.9).threshold(0, pool, everything, calibration)
 
-    swept = jax.jit(jax.vmap(threshold))(jnp.array([0.02, 0.05, 0.2]))
+    swept = jax.jit(jax.vmap(threshold_at))(jnp.array([0.02, 0.05, 0.2]))
     assert (swept[1:] >= swept[:-1]).all()
-    assert float(swept[1]) == pytest.approx(float(RULE.threshold(0, pool, everything, calibration)))
+    assert float(swept[1]) == pytest.approx(float(threshold(pool, everything, calibration)))
 
 
 def test_rules_order_points_by_the_uncertainty_that_they_name(rng_key):

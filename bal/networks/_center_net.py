@@ -39,8 +39,8 @@ def center_net(*, num_classes: int, widths: tuple[int, ...] = (32, 64, 128), dro
     Example:
       >>> network = center_net(num_classes=3, widths=(4, 8))
       >>> images = jnp.zeros((1, 16, 24, 1))
-      >>> variables = network.init(jax.random.key(0), images)
-      >>> network.train(jax.random.key(1), variables, images).outputs.shape
+      >>> variables = jax.eval_shape(network.init, jax.random.key(0), images)
+      >>> jax.eval_shape(network.train, jax.random.key(1), variables, images).outputs.shape
       (1, 4, 6, 7)
 
     References:

@@ -30,7 +30,8 @@ def cnn(*, num_outputs: int, variant: str = "gal") -> Network:
 
     Example:
       >>> network = cnn(num_outputs=10, variant="gal")
-      >>> network.init(jax.random.key(0), jax.numpy.zeros((1, 28, 28, 1))).params["dense"]["linear"]["kernel"].shape
+      >>> variables = jax.eval_shape(network.init, jax.random.key(0), jax.numpy.zeros((1, 28, 28, 1)))
+      >>> variables.params["dense"]["linear"]["kernel"].shape
       (3872, 128)
 
     References:

@@ -28,9 +28,8 @@ def on_regions(network: Network) -> Network:
       >>> from bal.networks import unet
       >>> network = on_regions(unet(num_outputs=3, widths=(4, 8)))
       >>> regions = Regions(jnp.zeros((2, 8, 8, 1)), None, grid=(2, 2))
-      >>> variables = network.init(jax.random.key(0), regions)
-      >>> embeddings = network.head(variables, network.trunk(variables, regions), None)
-      >>> network.readout(variables, embeddings).shape
+      >>> variables = jax.eval_shape(network.init, jax.random.key(0), regions)
+      >>> jax.eval_shape(network.train, jax.random.key(1), variables, regions).outputs.shape
       (8, 4, 4, 3)
     """
 

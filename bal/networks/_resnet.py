@@ -34,7 +34,8 @@ def resnet18(*, num_outputs: int, width: int = 64) -> Network:
 
     Example:
       >>> network = resnet18(num_outputs=10, width=4)
-      >>> network.init(jax.random.key(0), jax.numpy.zeros((1, 32, 32, 3))).params["last"]["kernel"].shape
+      >>> variables = jax.eval_shape(network.init, jax.random.key(0), jax.numpy.zeros((1, 32, 32, 3)))
+      >>> variables.params["last"]["kernel"].shape
       (32, 10)
 
     References:

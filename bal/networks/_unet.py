@@ -36,8 +36,8 @@ def unet(*, num_outputs: int, widths: tuple[int, ...] = (16, 32, 64), dropout_ra
     Example:
       >>> network = unet(num_outputs=3, widths=(4, 8))
       >>> images = jnp.zeros((1, 8, 8, 1))
-      >>> variables = network.init(jax.random.key(0), images)
-      >>> network.train(jax.random.key(1), variables, images).outputs.shape
+      >>> variables = jax.eval_shape(network.init, jax.random.key(0), images)
+      >>> jax.eval_shape(network.train, jax.random.key(1), variables, images).outputs.shape
       (1, 8, 8, 3)
 
     References:

@@ -28,7 +28,7 @@ def variational_mlp(
 
     Example:
       >>> network = variational_mlp(num_outputs=3, hidden_sizes=(8,))
-      >>> sorted(network.init(jax.random.key(0), jax.numpy.zeros((1, 4))).params["last"])
+      >>> sorted(jax.eval_shape(network.init, jax.random.key(0), jax.numpy.zeros((1, 4))).params["last"])
       ['bias_log_deviation', 'bias_mean', 'kernel_log_deviation', 'kernel_mean']
 
     References:

@@ -309,9 +309,16 @@ def test_a_dataset_without_a_test_set_has_no_metrics():
 def test_warm_start_and_shrink_and_perturb_continue_from_the_round_before():
     def losses(start):
         learner = build(bal.strategies.random(batch_size=1), DROPOUT, start=start, num_rounds=6)
-        return jax.jit(lambda key: bal.run(key, learner, DATASET)[1])(jax.random.key(0)).metrics["nll"]
+        return bal.run(jax.random.key(0), learner, DATASET)[1].metrics["nll"]
 
-    restart, warm, mixed = losses(None), losses(bal.warm_start), losses(bal.shrink_and_perturb())
+    @jax.jit
+    def continued(is_warm):
+        """One program for both."""
+        starts = bal.warm_start, bal.shrink_and_perturb()
+        either = functools.partial(jax.tree.map, functools.partial(jnp.where, is_warm))
+        return losses(lambda previous, fresh: either(*[start(previous, fresh) for start in starts]))
+
+    restart, warm, mixed = jax.jit(lambda: losses(None))(), continued(True), continued(False)
     np.testing.assert_allclose(restart[0], [warm[0], mixed[0]], rtol=1e-5)
     assert warm[-1] < restart[-1] - 0.05
     assert not np.allclose(mixed[1:], restart[1:])
@@ -319,11 +326,12 @@ def test_warm_start_and_shrink_and_perturb_continue_from_the_round_before():
 
 def test_ask_and_tell_with_a_person_as_the_oracle():
     learner = build(num_rounds=3)
+    ask = jax.jit(learner.ask)
     unlabelled = DATASET._replace(pool_labels=None)
     first = jnp.arange(6)
     state = learner.init(jax.random.key(0), unlabelled, initial=(first, DATASET.pool_labels[first]))
     for answered in (6, 9, 11):
-        state, info = learner.ask(jax.random.key(0), state, unlabelled)
+        state, info = ask(jax.random.key(0), state, unlabelled)
         assert int(info.num_labelled) == answered
         asked = info.selection.indices
         # The person does not know the first one the second time.
@@ -404,13 +412,27 @@ def test_inputs_may_be_any_pytree_of_integers_and_floats():
         return {"image": image, "meta": inputs - 0.001 * image.astype(jnp.float32)}
 
     dataset = DATASET._replace(pool_inputs=split(DATASET.pool_inputs), test_inputs=split(DATASET.test_inputs))
+
+    def select(rng_key, view):
+        """Looks at points in each way that a view has: in chunks, by their places, and at others than the pool's."""
+
+        def describe(points):
+            return bal.acquisition.bald(view.predict(points)) + view.features["embedding"](points).sum(axis=1)
+
+        best = bal.selection.top_k(rng_key, view.map(describe), view.available, batch_size=10).indices
+        of_best = jnp.sin(describe(view.take(best)) - view.stream(describe, view.target_inputs).mean())
+        scores = jnp.full(view.size, -jnp.inf).at[best].set(of_best, mode="drop")
+        return bal.selection.top_k(rng_key, scores, view.available, batch_size=3)
+
     settings = {"pool_subset_size": 20, "chunk_size": 7, "num_rounds": 2}
+    trees, arrays = (
+        compiled_run(build(bal.Strategy(3, select), posterior, **settings))(KEY, data)[0].pool.indices.tolist()
+        for posterior, data in ((flat, dataset), (MEANS._replace(features=ONLY), DATASET))
+    )
+    assert trees == arrays
+    # What a strategy does with points itself shows in its trace.
     for strategy in (bal.strategies.badge(batch_size=3), bal.strategies.batch_bald(batch_size=3)):
-        trees, arrays = (
-            compiled_run(build(strategy, posterior, **settings))(jax.random.key(0), data)[0].pool.indices.tolist()
-            for posterior, data in ((flat, dataset), (MEANS._replace(features=ONLY), DATASET))
-        )
-        assert trees == arrays
+        jax.eval_shape(compiled_run(build(strategy, flat, **settings)), KEY, dataset)
 
 
 def test_seeds_under_one_vmap_share_the_memory_budget(monkeypatch):

@@ -54,14 +54,15 @@ def keep_promises(
     rows: list[tuple[Any, ...]] = []
     seen: dict[str, Seen] = {}
     rounds = np.unique(np.linspace(0, settings.run.num_rounds - 1, num_counts).round().astype(int)).tolist()
-    for strategy in settings.run.strategies:
-        own_units = [unit for unit in units if unit.strategy == strategy]
-        # Models of a group of seeds are fitted together, as they were in the run.
-        grouped = settings.with_values(seeds_at_once=len(own_units[0].seeds))
-        learner = build_learner(grouped, strategy, task_of(dataset))
-        decide_all = jax.jit(jax.vmap(partial(_decisions, learner, rules), in_axes=(0, 0, 0, None)))
-        look_all = jax.jit(jax.vmap(partial(_predictions, learner), in_axes=(0, 0, None)))
-        parts = []
+    # Models of a group of seeds are fitted together, as they were in the run.
+    grouped = settings.with_values(seeds_at_once=len(units[0].seeds))
+    learners = {name: build_learner(grouped, name, task_of(dataset)) for name in settings.run.strategies}
+    # Predictions do not depend on the strategy, so one program serves all.
+    learner = learners[settings.run.strategies[0]]
+    decide_all = jax.jit(jax.vmap(partial(_decisions, learner, rules), in_axes=(0, 0, 0, None)))
+    look_all = jax.jit(jax.vmap(partial(_predictions, learner), in_axes=(0, 0, None)))
+    for strategy, learner in learners.items():
+        own_units, parts = [unit for unit in units if unit.strategy == strategy], []
         for seeds, done, keys, state, asked in _models(settings, learner, own_units, dataset, rounds):
             kept = [position for position, seed in enumerate(seeds) if seed < settings.run.num_seeds]
             decisions = jax.device_get(decide_all(keys, state, asked, dataset))

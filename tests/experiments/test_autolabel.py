@@ -108,7 +108,7 @@ def test_a_grid_with_automatic_labels_can_be_extended_by_rounds(tmp_path):
         strategies=("bald",), num_seeds=1, automatic="confidence_above", automatic_level=0.2, max_automatic=20
     )
     compare.main(settings.with_values(output=tmp_path / "whole"))
-    compare.main(settings.with_values(output=tmp_path / "parts", num_rounds=2))
+    run_grid(settings.with_values(output=tmp_path / "parts", num_rounds=2))
     compare.main(settings.with_values(output=tmp_path / "parts"))
     for name in ("metrics.parquet", "automatic.parquet"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

@@ -109,9 +109,8 @@ def test_a_running_process_has_its_folder_alone_and_a_killed_one_continues_to_id
 
 def test_a_grid_extended_along_each_side_equals_the_whole_grid(finished, tmp_path):
     compare.main(SMALL.with_values(output=tmp_path, strategies=("random",), num_seeds=2, num_rounds=2))
-    # Tables are written again at the end.
-    grid.run_grid(SMALL.with_values(output=tmp_path, strategies=("random",), num_seeds=3, num_rounds=2))
-    grid.run_grid(SMALL.with_values(output=tmp_path, strategies=("bald",), num_seeds=1, num_rounds=3))
+    compare.main(SMALL.with_values(output=tmp_path, strategies=("random",), num_seeds=3, num_rounds=2))
+    compare.main(SMALL.with_values(output=tmp_path, strategies=("bald",), num_seeds=1, num_rounds=3))
     compare.main(SMALL.with_values(output=tmp_path))
     assert contents(tmp_path) == contents(finished)
 

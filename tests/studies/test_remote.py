@@ -1,6 +1,5 @@
 """Whoever runs the cells, the results are the same to the bit; a failed cell is named and stops no other."""
 
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +43,7 @@ def seen_rounds(monkeypatch):
 
     @contextmanager
     def spy(total):
-        assert total == 9
+        assert total == 12
         yield lambda strategy, seeds, info: seen.append((strategy, *seeds, int(info.num_labelled[0])))
 
     monkeypatch.setattr(grid._progress, "progress", spy)
@@ -52,19 +51,12 @@ def seen_rounds(monkeypatch):
 
 
 def test_processes_write_the_files_of_one_process_and_every_round_is_shown(finished, tmp_path, monkeypatch):
-    # Three cells are missing: one strategy runs in both processes, and one process runs both strategies.
-    folder, groups = tmp_path / "copy", [("random", 0, 1), ("random", 2), ("bald", 0, 1)]
-    shutil.copytree(finished, folder)
-    for strategy, first, *_ in groups:
-        checkpoint_path(folder, strategy, first).unlink()
-    tables = [folder / name for name in ("metrics.parquet", "acquisitions.parquet")]
-    for table in tables:
-        table.unlink()
     seen = seen_rounds(monkeypatch)
-    compare.main(SMALL.with_values(output=folder, executor="processes:2"))
-    assert_same_cells(folder, finished)
-    for table in tables:
-        assert table.read_bytes() == (finished / table.name).read_bytes()
+    compare.main(SMALL.with_values(output=tmp_path, executor="processes:2"))
+    assert_same_cells(tmp_path, finished)
+    for name in ("metrics.parquet", "acquisitions.parquet"):
+        assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
+    groups = [(name, *seeds) for name in ("random", "bald") for seeds in ((0, 1), (2,))]
     assert sorted(seen) == sorted((*group, labels) for group in groups for labels in (6, 8, 10))
 
 

@@ -45,7 +45,7 @@ TINY = {
 class Study:
     """Which paper to run again, and at what size."""
 
-    paper: str
+    paper: str = "gal_2017"
     """gal_2017, wang_2017 (CEAL), beluch_2018 (ensembles), stochastic_2021 (PowerBALD) or epig_2023."""
     variants: tuple[str, ...] = ()
     """What the paper compares beside strategies; by default everything."""

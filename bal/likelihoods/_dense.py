@@ -32,7 +32,8 @@ def dense(likelihood: Likelihood, *, void: int | float | None = None) -> Likelih
       A likelihood whose ``predicts`` is "dense " followed by that of a position.
 
     Raises:
-      ValueError: a likelihood that is already of images, or (from ``check``) a void that the labels' dtype cannot hold.
+      ValueError: a likelihood that is already of images, or (from ``check``) a void that the labels' dtype cannot hold,
+        or an image without a label.
 
     Example:
       >>> from bal.likelihoods import categorical
@@ -106,6 +107,12 @@ def dense(likelihood: Likelihood, *, void: int | float | None = None) -> Likelih
             values = np.asarray(labels)
             if void is not None:
                 labelled = is_labelled(values)
+                empty = np.flatnonzero(~labelled.any(axis=tuple(range(1, ndim))))
+                if empty.size:
+                    raise ValueError(
+                        f"expected a label at some position of every image, got only void ({void}) in image {empty[0]}"
+                        f"{f' and {empty.size - 1} others' if empty.size > 1 else ''}: leave them out, they say nothing"
+                    )
                 values = np.where(labelled.reshape(*labelled.shape, *[1] * label_ndim), values, values.dtype.type(0))
             points = values.reshape(points.shape)
         likelihood.check(points, jax.tree.map(as_points, outputs), jax.tree.map(as_points, predictive))

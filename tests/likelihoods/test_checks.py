@@ -36,6 +36,12 @@ REFUSED = [
     (dense(categorical(), void=255), np.full((1, 2, 2), 7), outputs(1, 2, 2, 5), "from 0 to 4.*got 7"),
     (dense(categorical(), void=NAN), jnp.zeros((1, 2, 2), jnp.int32), None, "void.*nan"),
     (dense(categorical(), void=255), jnp.zeros((1, 2, 2), jnp.int8), None, "void.*int8, got 255"),
+    (
+        dense(categorical(), void=255),
+        np.array([[[0, 255]], [[255, 255]]], np.uint8),
+        None,
+        "only void .255. in image 1:",
+    ),
     (dense(gaussian()), np.full((1, 2, 2), NAN), None, "finite labels.*got 4"),
 ]
 

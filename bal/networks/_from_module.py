@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array
 
+from bal.networks._map_images import are_maps, map_images
 from bal.networks._network import Network, Training, Variables
-from bal.networks._pieces import are_maps, in_pieces
 from bal.types import PyTree
 
 
@@ -52,13 +52,13 @@ def network_from_module(
         def of_images(images):
             return merge(variables).trunk(_as_floats(images))
 
-        return in_pieces(of_images, _one_array(inputs)) if convolutional else of_images(_one_array(inputs))
+        return map_images(of_images, _one_array(inputs)) if convolutional else of_images(_one_array(inputs))
 
     def head(variables, hidden, rng_key):
         def of_images(images):
             return merge(variables).head(images, rng_key)
 
-        return in_pieces(of_images, hidden) if convolutional and are_maps(hidden) else of_images(hidden)
+        return map_images(of_images, hidden) if convolutional and are_maps(hidden) else of_images(hidden)
 
     def features(variables, inputs):
         return merge(variables).features(_as_floats(inputs))

@@ -67,10 +67,8 @@ def among_anchors(
         anchors = _anchors(key_anchors, labelled, view.labelled, one.shape[-1], num_anchors)
         similarity = _similarity(points, labelled, anchors, view.available & ~invalid, num_neighbours)
         scores = jnp.where(invalid, jnp.nan, similarity)
-        count = min(num_candidates, view.size)
-        candidates = selection.top_k(key_ties, scores, view.available, batch_size=count)
-        chosen = choose_among(key_strategy, view, candidates.indices, strategy)
-        return chosen._replace(num_invalid=candidates.num_invalid + chosen.num_invalid)
+        best = selection.top_k(key_ties, scores, view.available, batch_size=min(num_candidates, view.size))
+        return choose_among(key_strategy, view, best, strategy)
 
     needs = tuple(dict.fromkeys((features, *strategy.needs)))
     return strategy._replace(select=select, takes=CATEGORICAL, needs=needs)

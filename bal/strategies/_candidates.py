@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from bal import selection
 from bal.precision import full_precision
@@ -40,9 +40,7 @@ def two_stages(first: Strategy, second: Strategy) -> Strategy:
 
     def select(rng_key: RngKey, view: PoolView) -> Selection:
         key_first, key_second = jax.random.split(rng_key)
-        candidates = first.select(key_first, view)
-        chosen = choose_among(key_second, view, candidates.indices, second)
-        return chosen._replace(num_invalid=candidates.num_invalid + chosen.num_invalid)
+        return choose_among(key_second, view, first.select(key_first, view), second)
 
     needs = tuple(dict.fromkeys((*first.needs, *second.needs)))
     return Strategy(second.batch_size, select, takes, needs, first.privileged or second.privileged)
@@ -87,10 +85,8 @@ def among_neighbours(
         invalid = ~jnp.isfinite(points).all(axis=1)
         ranks = _ranks(points, labelled, view.labelled.weights > 0, view.available & ~invalid, num_neighbours)
         scores = jnp.where(invalid, jnp.nan, -ranks)
-        count = min(num_candidates, view.size)
-        candidates = selection.top_k(key_ties, scores, view.available, batch_size=count)
-        chosen = choose_among(key_strategy, view, candidates.indices, strategy)
-        return chosen._replace(num_invalid=candidates.num_invalid + chosen.num_invalid)
+        best = selection.top_k(key_ties, scores, view.available, batch_size=min(num_candidates, view.size))
+        return choose_among(key_strategy, view, best, strategy)
 
     needs = tuple(dict.fromkeys((features, *strategy.needs)))
     return strategy._replace(select=select, needs=needs)
@@ -117,14 +113,16 @@ def _ranks(
     return jax.lax.scan(nearer, jnp.full(points.shape[0], count, points.dtype), (labelled, is_labelled))[0]
 
 
-def choose_among(rng_key: RngKey, view: PoolView, places: Int[Array, " M"], strategy: Strategy) -> Selection:
+def choose_among(rng_key: RngKey, view: PoolView, candidates: Selection, strategy: Strategy) -> Selection:
     """The choice of a strategy among candidates, as places of the whole view."""
+    places = candidates.indices
     chosen = strategy.select(rng_key, among(view, places))
     num_candidates = (places < view.size).sum()
     # Proven only where nothing was left out; a strategy that left out some itself says so.
     complete = num_candidates == view.available.sum()
     return chosen._replace(
         indices=places.at[chosen.indices].get(mode="fill", fill_value=view.size),
+        num_invalid=candidates.num_invalid + chosen.num_invalid,
         certified=complete if chosen.certified is None else complete & chosen.certified,
         num_candidates=num_candidates if chosen.num_candidates is None else chosen.num_candidates,
     )

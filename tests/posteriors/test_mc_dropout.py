@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 from bal import likelihoods, networks
-from bal.networks._pieces import CPU_IMAGES
+from bal.networks._map_images import CPU_IMAGES
 from bal.posteriors import mc_dropout
 from bal.regions import Regions
 from bal.types import Batch

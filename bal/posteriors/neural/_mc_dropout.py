@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from bal.likelihoods import Likelihood
 from bal.networks import Network
-from bal.networks._pieces import are_maps, in_pieces
+from bal.networks._map_images import are_maps, map_images
 from bal.posteriors._posterior import Posterior, check_num_samples
 from bal.posteriors.training._gradient_fit import fit_or_keep
 from bal.posteriors.training._gradient_steps import NetworkState, init_network
@@ -85,7 +85,7 @@ def mc_dropout(
         if not network.convolutional or not are_maps(jax.eval_shape(network.trunk, state.variables, inputs)):
             return of_points(inputs)
         # All draws of a few images, before the next images: the maps of the trunk are still in the cache.
-        by_point = in_pieces(lambda piece: jax.tree.map(_swapped, of_points(piece)), inputs)
+        by_point = map_images(lambda piece: jax.tree.map(_swapped, of_points(piece)), inputs)
         return jax.tree.map(_swapped, by_point)
 
     return Posterior(

@@ -12,7 +12,7 @@ CPU_IMAGES = 32
 CPU_POSITIONS = CPU_IMAGES * 28 * 28
 
 
-def in_pieces(fn: Callable[[PyTree], PyTree], images: PyTree) -> PyTree:
+def map_images(fn: Callable[[PyTree], PyTree], images: PyTree) -> PyTree:
     """A function of images, on a CPU a few at a time.
 
     Args:

@@ -59,7 +59,7 @@ def test_the_convolution_of_repeated_positions_is_that_of_the_repeated_image(tra
         np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-3)
 
 
-def test_images_map_images_are_those_of_one_piece():
+def test_images_in_pieces_are_those_of_one_piece():
     network, images = unet(num_outputs=3, widths=(4, 6, 8)), np.tile(IMAGES, (13, 1, 1, 1))
     draw = jax.jit(lambda v, images: network.head(v, network.trunk(v, images), jax.random.key(1)))
     assert len(images) > CPU_IMAGES
@@ -87,7 +87,7 @@ def test_a_position_sees_its_surroundings_and_images_do_not_see_each_other():
     np.testing.assert_array_equal(difference[1:], 0.0)
 
 
-def test_trunks_map_images_are_the_whole():
+def test_trunks_in_pieces_are_the_whole():
     """More images than a CPU takes at a time."""
     network = unet(num_outputs=1, widths=(2, 3))
     images = np.random.default_rng(1).normal(size=(33, 4, 4, 1)).astype(np.float32)

@@ -1,0 +1,7 @@
+"""Run the testbed: ``python -m experiments.testbed``."""
+
+from bal.studies.command import run_command
+from experiments.testbed import study
+
+if __name__ == "__main__":
+    run_command(study.main, study.Study, study.__doc__, after_interruption=study.CONTINUES)

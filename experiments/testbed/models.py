@@ -8,11 +8,11 @@ import optax
 from jaxtyping import Array, Float
 
 import bal
-from bal.posteriors import POSTERIORS, Posterior
-from bal.studies.models import arguments, recipe
+from bal.posteriors import Posterior
+from bal.studies.models import FACTORIES, arguments, recipe
 
 MINIBATCH = 100
-SIZES = {"num_outputs": 2, "hidden_sizes": (50, 50)}
+SIZES: dict[str, Any] = {"num_outputs": 2, "hidden_sizes": (50, 50)}
 
 
 def _plain() -> bal.networks.Network:
@@ -54,4 +54,4 @@ def build(name: str, temperature: Float[Array, ""], *, num_inputs: int, num_step
         **recipe(posterior, classes=True, thorough=True),
     }
     values["num_steps"] = min(values["num_steps"], 4 * num_steps)  # chains have four times as many
-    return POSTERIORS[posterior](**arguments(posterior, POSTERIORS[posterior], values))
+    return FACTORIES[posterior](**arguments(posterior, FACTORIES[posterior], values))

@@ -92,7 +92,7 @@ def ratios(frame: pd.DataFrame) -> pd.DataFrame:
     for kind in KINDS:
         by_seed = frame.pivot_table(index="seed", columns="model", values=kind, sort=False)
         for name in by_seed:
-            log_ratio = np.log(by_seed[name] / by_seed[BASELINE]).to_numpy()
+            log_ratio = np.log(by_seed[name].to_numpy() / by_seed[BASELINE].to_numpy())
             rows.append((name, kind, by_seed[name].mean(), *mean_and_interval(log_ratio)))
     return pd.DataFrame(rows, columns=["model", "kind", "nats", "log_ratio", "half"])
 
@@ -120,7 +120,7 @@ def sentences(frame: pd.DataFrame) -> list[str]:
     lines = []
     for name, part in ratios(frame).groupby("model", sort=False):
         if name != BASELINE:
-            said = {row.kind: _verdict(row.log_ratio, row.half) for row in part.itertuples()}
+            said = {kind: _verdict(*of_kind) for kind, *of_kind in part[["kind", "log_ratio", "half"]].to_numpy()}
             line = f"{name}: marginal predictions {said['marginal']}, joint ones {said['joint']}"
             supports = said["marginal"] == "better" and said["joint"] != "better"
             lines.append(f"{line}: as the paper claims of some" if supports else line)

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
+from bal.factorisation import cho_solve, cholesky, solve_triangular
 from bal.likelihoods import check_batch, gaussian
 from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._posterior import Posterior, check_num_samples
@@ -76,7 +76,7 @@ def bayesian_linear(
         if len(shape) != 2 or shape[0] != num_points:
             raise ValueError(f"expected feature_fn to return [n, D] for n = {num_points} points, got {list(shape)}")
         log_variance = jnp.asarray(2 * jnp.log(noise), jnp.float32)
-        factor = jnp.linalg.cholesky(jnp.eye(shape[1]) / prior_scale**2)
+        factor = cholesky(jnp.eye(shape[1]) / prior_scale**2)
         return LinearState(jnp.zeros(shape[1]), factor, {"log_variance": log_variance})
 
     @full_precision
@@ -88,8 +88,8 @@ def bayesian_linear(
         labels = jnp.where(labelled, batch.labels, 0.0)
         precisions = batch.weights * jnp.exp(-state.noise["log_variance"])
         identity = jnp.eye(design.shape[1])
-        factor = jnp.linalg.cholesky(identity / prior_scale**2 + design.T @ (precisions[:, None] * design))
-        mean = jax.scipy.linalg.cho_solve((factor, True), design.T @ (precisions * labels))
+        factor = cholesky(identity / prior_scale**2 + design.T @ (precisions[:, None] * design))
+        mean = cho_solve(factor, design.T @ (precisions * labels))
         return LinearState(mean, factor, state.noise), FitInfo()
 
     @full_precision

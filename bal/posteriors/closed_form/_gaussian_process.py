@@ -5,9 +5,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Float
 
+from bal.factorisation import cho_solve, cholesky, solve_triangular
 from bal.likelihoods import check_batch, gaussian
 from bal.posteriors._fit_info import FitInfo
 from bal.posteriors._posterior import Posterior, check_num_samples
@@ -112,8 +112,8 @@ def gaussian_process(
         # of the cases that the docstring has figures of, with a quarter in none; more than this costs accuracy.
         rounding = jnp.finfo(masked.dtype).eps * jnp.trace(masked)
         diagonal = jnp.where(labelled, jnp.maximum(noise_variances, rounding), 1.0)
-        factor = jnp.linalg.cholesky(masked + jnp.diag(diagonal))
-        return ProcessState(params, noise_params, inputs, labels, weights, factor, cho_solve((factor, True), labels))
+        factor = cholesky(masked + jnp.diag(diagonal))
+        return ProcessState(params, noise_params, inputs, labels, weights, factor, cho_solve(factor, labels))
 
     def init(rng_key: RngKey, batch: Batch) -> ProcessState:
         """The prior, with room for the labels of the batch."""
@@ -171,7 +171,7 @@ def gaussian_process(
         noise = scales[None] * jax.random.normal(key_noise, (labelled.shape[0], num_samples)).T
         values = jax.vmap(lambda one: functions.evaluate(one, state.inputs))(prior)
         residuals = jnp.where(labelled[None], state.labels[None] - values - noise, 0.0)
-        return ProcessDraws(prior, cho_solve((state.factor, True), residuals.T).T)
+        return ProcessDraws(prior, cho_solve(state.factor, residuals.T).T)
 
     @full_precision
     def predict(state: ProcessState, draws: ProcessDraws, inputs: PyTree) -> Gaussian:

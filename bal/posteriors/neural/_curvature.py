@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bal.factorisation import eigh
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables, deterministic_outputs
 from bal.posteriors.training._gradient_steps import NetworkState
@@ -193,7 +194,7 @@ def _features_and_curvatures(network: Network, likelihood: Likelihood, state: Ne
 
 
 def _eigh(matrix: Float[Array, "P P"]) -> tuple[Float[Array, " P"], Float[Array, "P P"]]:
-    eigenvalues, basis = jnp.linalg.eigh(matrix)
+    eigenvalues, basis = eigh(matrix)
     # The matrix is positive semidefinite, but rounding gives small negative eigenvalues.
     return jnp.maximum(eigenvalues, 0.0), basis
 

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
+from bal.factorisation import cholesky, solve_triangular
 from bal.precision import full_precision
 
 # The covariance of a class is that of its labels and of as many labels more with the mean variance of all features.
@@ -59,7 +59,7 @@ def fit_density(features: Float[Array, "n D"], members: Float[Array, "n C"]) -> 
         scatter = deviations.T @ (members_of_class[:, None] * deviations)
         # With very many labels v falls below the rounding of the scatter, which may make an eigenvalue negative.
         least = jnp.maximum(variance, jnp.finfo(scatter.dtype).eps * jnp.trace(scatter))
-        return jnp.linalg.cholesky((scatter + least * jnp.eye(scatter.shape[0])) / (count + PRIOR_LABELS))
+        return cholesky((scatter + least * jnp.eye(scatter.shape[0])) / (count + PRIOR_LABELS))
 
     return FeatureDensity(counts / total, means, jax.lax.map(factor_of, (members.T, means, counts)))
 

@@ -5,9 +5,9 @@ from typing import NamedTuple, Unpack
 import jax
 import jax.numpy as jnp
 import optax
-from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Float
 
+from bal.factorisation import cho_solve, cholesky, solve_triangular
 from bal.likelihoods import Likelihood
 from bal.networks import Network, Variables
 from bal.posteriors._posterior import Posterior, check_num_samples
@@ -139,13 +139,13 @@ def sngp(
             summed = features.T @ (curvature[:, None] * features)
             # Below its rounding the sum may have negative eigenvalues; with little noise that exceeds the prior.
             least = jnp.maximum(prior_precision, jnp.finfo(summed.dtype).eps * jnp.trace(summed))
-            return jnp.linalg.cholesky(summed + least * jnp.eye(num_features))
+            return cholesky(summed + least * jnp.eye(num_features))
 
         factor = jax.lax.map(factor_of, curvatures.T)
         if likelihood.predicts == "gaussian" and weights.shape[1] == 1:
             # The objective is quadratic, so one step of Newton's method from anywhere gives the exact mean.
             descent = features.T @ slopes + prior_precision * weights
-            weights = weights - cho_solve((factor[0], True), descent)
+            weights = weights - cho_solve(factor[0], descent)
         return weights, factor
 
     @full_precision

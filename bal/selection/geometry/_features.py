@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bal.factorisation import cholesky, solve_triangular
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_labelled
 from bal.selection.geometry._points import blank
@@ -53,8 +54,8 @@ def condition(
 def _condition(features, labelled_features, weights, noise):
     labelled = blank(labelled_features, weights > 0) * jnp.sqrt(weights)[:, None]
     precision = jnp.eye(features.shape[1], dtype=features.dtype) + labelled.T @ labelled / noise
-    factor = jnp.linalg.cholesky(precision)
-    return jax.scipy.linalg.solve_triangular(factor, features.T, lower=True).T
+    factor = cholesky(precision)
+    return solve_triangular(factor, features.T, lower=True).T
 
 
 def ensemble_features(predictions: Float[Array, "S N *C"]) -> Float[Array, "N D"]:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from bal.factorisation import solve_triangular, upper_factor
 from bal.precision import full_precision
 from bal.selection._checks import as_floats, check_labelled, check_request
 from bal.selection._selection import Selection
@@ -158,8 +159,8 @@ def _bait(rng_key, features, available, labelled_features, labelled_weights, rid
 def _root(rows: Float[Array, "n k"]) -> Float[Array, "k k"]:
     """W with W' W the inverse of I + X' X, from an orthogonal factorisation: X' X would square the condition number."""
     identity = jnp.eye(rows.shape[1], dtype=rows.dtype)
-    factor = jnp.linalg.qr(jnp.concatenate([rows, identity]), mode="r")
-    return jax.scipy.linalg.solve_triangular(factor, identity, trans="T")
+    factor = upper_factor(jnp.concatenate([rows, identity]))
+    return solve_triangular(factor, identity, lower=False, transposed=True)
 
 
 def _forms(objective: Float[Array, "D D"], whitened: Float[Array, "n D"]) -> _Forms:

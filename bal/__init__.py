@@ -23,6 +23,7 @@ from bal.automatic import Automatic, AutomaticInfo, AutomaticState
 from bal.information import check_log_probs
 from bal.loop import ActiveLearner, LoopState, StepInfo, build, load, run, save
 from bal.memory import Pass
+from bal.neighbours import Neighbours
 from bal.oracle import Oracle, OracleInfo, OracleState, even_errors
 from bal.planning import Plan, plan
 from bal.pool import PoolState
@@ -46,6 +47,7 @@ __all__ = [
     "Gaussian",
     "Keys",
     "LoopState",
+    "Neighbours",
     "Oracle",
     "OracleInfo",
     "OracleState",

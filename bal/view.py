@@ -60,6 +60,7 @@ class PoolView(NamedTuple):
     map: MapFn
     stream: StreamFn
     labelled: Batch
+    labelled_indices: Int[Array, " K"]  # of the pool
     target_inputs: PyTree  # leaves [M, ...]
     target_weights: Float[Array, " M"]
     predict: PredictionsFn
@@ -121,6 +122,7 @@ def pool_view(
         map=Partial(partial(_map_points, stream), inputs),
         stream=Partial(stream),
         labelled=labelled,
+        labelled_indices=pool.indices,
         target_inputs=target_inputs,
         target_weights=target_weights,
         predict=predict,

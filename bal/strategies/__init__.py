@@ -7,7 +7,7 @@ vice versa; strategies that use embeddings alone take both.
 from collections.abc import Callable
 
 from bal.strategies._anchors import among_anchors
-from bal.strategies._candidates import among_neighbours, two_stages
+from bal.strategies._candidates import among_known_neighbours, among_neighbours, two_stages
 from bal.strategies._cluster_margin import cluster_margin
 from bal.strategies._coverage import (
     k_center,
@@ -92,6 +92,7 @@ __all__ = [
     "acs_fw",
     "active_search",
     "among_anchors",
+    "among_known_neighbours",
     "among_neighbours",
     "badge",
     "bait",

@@ -1,13 +1,17 @@
 """Strategies around another one, which then looks at a few candidates instead of the whole pool."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from bal import selection
 from bal.precision import full_precision
 from bal.selection import Selection
+from bal.sources import Source
 from bal.strategies._strategy import Features, Strategy
+from bal.streaming import num_points, take_points
 from bal.types import RngKey
 from bal.validation import check_count
 from bal.view import PoolView, among
@@ -54,7 +58,7 @@ def among_neighbours(
     Candidates are the available points in the order of their rank among the neighbours of a labelled point, the best
     over all of these: first all nearest ones, then all second nearest. Where fewer points are neighbours than there are
     candidates, as without any labels, the others are random. The search is exact, and the features of the whole pool
-    are computed and held; the paper approximates the search, and keeps the features of a trained network.
+    are computed and held; :func:`among_known_neighbours` looks nothing up but the candidates.
 
     Args:
       strategy: chooses the batch.
@@ -90,6 +94,62 @@ def among_neighbours(
 
     needs = tuple(dict.fromkeys((features, *strategy.needs)))
     return strategy._replace(select=select, needs=needs)
+
+
+def among_known_neighbours(strategy: Strategy, neighbours: Any, *, num_candidates: int) -> Strategy:
+    """As :func:`among_neighbours`, with neighbours that are known before the run, so that a round looks at no others.
+
+    As in the paper, distances are those of a network that was trained before. Neighbours that have labels are passed
+    over, so a row of the table should be several times as long as a batch.
+
+    Args:
+      strategy: chooses the batch.
+      neighbours: pool indices [N, k] of the neighbours of each point, nearest first, the absent index N behind them: an
+        array, which is a constant of the compiled program; or, for a pool on disk, a :class:`bal.Source` of a file or
+        of :class:`bal.Neighbours`, of which the rows of labelled points alone are read.
+      num_candidates: points that it looks at.
+
+    Raises:
+      ValueError: fewer candidates than the batch has points, or neighbours that are no table of the pool's.
+
+    Example:
+      >>> from bal import strategies
+      >>> table = jnp.array([[1, 2], [0, 2], [1, 0]])
+      >>> among_known_neighbours(strategies.bald(batch_size=1), table, num_candidates=2).batch_size
+      1
+    """
+    check_count("num_candidates", num_candidates, least=strategy.batch_size)
+    is_source = isinstance(neighbours, Source)
+    shapes = jax.tree.leaves(neighbours.shapes(neighbours.size) if is_source else neighbours)
+    if len(shapes) != 1 or jnp.ndim(shapes[0]) != 2 or not jnp.issubdtype(shapes[0].dtype, jnp.integer):
+        found = ", ".join(f"{leaf.dtype} {list(leaf.shape)}" for leaf in shapes if hasattr(leaf, "shape"))
+        raise ValueError(
+            f"expected neighbours to be integers [N, k], got {found or type(neighbours).__name__}: pass index[:] or "
+            "bal.Source(index) of a bal.Neighbours"
+        )
+
+    def select(rng_key: RngKey, view: PoolView) -> Selection:
+        key_ties, key_strategy = jax.random.split(rng_key)
+        total = num_points(neighbours)
+        if total < view.size:
+            raise ValueError(f"expected neighbours of {view.size} points, as many as the pool has, got {total}")
+        places = jnp.full(total, view.size).at[view.pool_indices].set(jnp.arange(view.size), mode="drop")
+        near = places.at[take_points(neighbours, view.labelled_indices)].get(mode="fill", fill_value=view.size)
+        ranks = _ranks_in(near, view.labelled.weights > 0, view.available)
+        best = selection.top_k(key_ties, -ranks, view.available, batch_size=min(num_candidates, view.size))
+        return choose_among(key_strategy, view, best, strategy)
+
+    return strategy._replace(select=select)
+
+
+def _ranks_in(
+    near: Int[Array, "K k"], is_labelled: Bool[Array, " K"], available: Bool[Array, " N"]
+) -> Float[Array, " N"]:
+    """Best rank of each point among the available neighbours of a labelled point, from 0; k for the others."""
+    count = near.shape[1]
+    counts = available.at[near].get(mode="fill", fill_value=False) & is_labelled[:, None]
+    ranks = jnp.where(counts, jnp.cumsum(counts, axis=1) - 1, count)
+    return jnp.full(available.shape, float(count)).at[near].min(ranks.astype(float), mode="drop")
 
 
 @full_precision

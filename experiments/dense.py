@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pandas as pd
 
 import bal
-from bal.studies import metrics_frame, plot_curves, save_picture, write_parquet
+from bal.studies import main_metric, metrics_frame, plot_curves, save_picture, write_parquet
 from bal.studies.grid import Unit, prepare_grid
 from bal.studies.learners import build_learner, load_dataset, seed_key
 from bal.studies.settings import Settings
@@ -59,17 +59,27 @@ def run_dense(
 
 
 class LastModel(NamedTuple):
-    """The model of the last strategy's first seed, after the last round."""
+    """The model of a typical run of the last strategy, after the last round."""
 
     dataset: bal.Dataset
     unit: Unit
+    row: int  # of the run in its unit
     pool: bal.pool.PoolState
     predict: Callable[[Any], Any]  # from inputs [n, ...] to predictions
 
 
 def last_model(settings: Settings, units: list[Unit]) -> LastModel:
-    """The model that a page of maps shows."""
-    dataset, unit = load_dataset(settings), units[-1]
+    """The model of a page of maps: of the run with the median of the main metric, since single fits may fail."""
+    last = [unit for unit in units if unit.strategy == units[-1].strategy]
+    metric = main_metric(last[0].info.metrics)
+    runs = [
+        (float(unit.info.metrics[metric][-1, row]), number, row)
+        for number, unit in enumerate(last)
+        for row, seed in enumerate(unit.seeds)
+        if seed < settings.run.num_seeds
+    ]
+    _, number, row = sorted(runs)[len(runs) // 2]
+    dataset, unit = load_dataset(settings), last[number]
     learner = build_learner(settings.with_values(seeds_at_once=len(unit.seeds)), unit.strategy, task_of(dataset))
-    state = jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], unit.state())
-    return LastModel(dataset, unit, state.pool, learner.predictor(seed_key(settings, unit.seeds[0]), state))
+    state = jax.tree.map(lambda leaf: jnp.asarray(leaf)[row], unit.state())
+    return LastModel(dataset, unit, row, state.pool, learner.predictor(seed_key(settings, unit.seeds[row]), state))

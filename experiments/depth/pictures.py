@@ -17,9 +17,9 @@ NUM_IMAGES = 5
 
 
 def draw_page(settings: Settings, units: list[Unit], path: Path) -> None:
-    """The images that the last strategy asked for in the last round, before they were labelled: of the first seed."""
-    dataset, unit, _, predict = last_model(settings, units)
-    asked = np.asarray(unit.info.selection.indices)[-1, 0][:NUM_IMAGES]
+    """The images that the last strategy asked for in the last round, before they were labelled: of a typical run."""
+    dataset, unit, row, _, predict = last_model(settings, units)
+    asked = np.asarray(unit.info.selection.indices)[-1, row][:NUM_IMAGES]
     images = np.asarray(dataset.pool_inputs)[asked]
     unit_of_labels, shift = dataset.about.label_scale, dataset.about.label_shift
 
@@ -40,6 +40,6 @@ def draw_page(settings: Settings, units: list[Unit], path: Path) -> None:
         "epistemic (m)": Maps(epistemic, "magma"),
         "aleatoric (m)": Maps(aleatoric, "magma"),
     }
-    count = int(np.asarray(unit.info.num_labelled)[-1, 0])
+    count = int(np.asarray(unit.info.num_labelled)[-1, row])
     title = f"{unit.strategy}: what it asks for after {count} labels (standard deviations)"
     save_picture(plot_maps(columns, titles=[f"image {number}" for number in asked], title=title), path)

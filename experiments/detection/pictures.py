@@ -18,9 +18,9 @@ SHOWN = 0.3  # boxes of a lower probability are left out
 
 
 def draw_page(settings: Settings, units: list[Unit], path: Path) -> None:
-    """The images that the last strategy asked for in the last round, before they were labelled: of the first seed."""
-    dataset, unit, _, predict = last_model(settings, units)
-    asked = np.asarray(unit.info.selection.indices)[-1, 0][:NUM_IMAGES]
+    """The images that the last strategy asked for in the last round, before they were labelled: of a typical run."""
+    dataset, unit, row, _, predict = last_model(settings, units)
+    asked = np.asarray(unit.info.selection.indices)[-1, row][:NUM_IMAGES]
     images = np.asarray(dataset.pool_inputs)[asked]
 
     @jax.jit
@@ -40,7 +40,7 @@ def draw_page(settings: Settings, units: list[Unit], path: Path) -> None:
         "class, aleatoric (nats)": Maps(aleatoric, "magma"),
         "box, epistemic (of its side)": Maps(of_boxes, "magma"),
     }
-    count = int(np.asarray(unit.info.num_labelled)[-1, 0])
+    count = int(np.asarray(unit.info.num_labelled)[-1, row])
     title = f"{unit.strategy.rpartition(':')[2]}: what it asks for after {count} labels"
     save_picture(plot_maps(columns, titles=[f"image {number}" for number in asked], title=title), path)
 

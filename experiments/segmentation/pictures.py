@@ -23,8 +23,8 @@ NUM_IMAGES = 5
 
 
 def draw_page(settings: Settings, units: list[Unit], path: Path) -> None:
-    """The pool images of which the last strategy asked for most regions, as the model of the first seed sees them."""
-    dataset, unit, pool, predict = last_model(settings, units)
+    """The pool images of which the last strategy asked for most regions, as the model of a typical run sees them."""
+    dataset, unit, _, pool, predict = last_model(settings, units)
     regions: Regions = dataset.pool_inputs
     asked = _times_asked(pool, regions, np.asarray(dataset.pool_labels).shape[1:])
     most = np.argsort(-asked.sum(axis=(1, 2)), kind="stable")[:NUM_IMAGES]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from bal.sources._source import Source, as_held, is_numeric, unreadable
+from bal.sources._source import Source, as_held, is_numeric, num_rows, unreadable
 
 AHEAD = 2  # blocks that are read before they are needed
 DIGESTED = 100  # rows, evenly spaced: all of a large pool would take as long as a round
@@ -74,10 +74,10 @@ def _first(pending: deque) -> Any:
 
 def _checked(source: Source, indices: np.ndarray) -> list[np.ndarray]:
     """Leaves of rows in ascending order, in memory, after all checks."""
-    length = len(source.rows)
-    if length != source.size:
+    count = num_rows(source.rows)
+    if count != source.size:
         raise ValueError(
-            f"expected a pool of {source.size} rows, as it was when it was opened, got {length}: keep the rows of a "
+            f"expected a pool of {source.size} rows, as it was when it was opened, got {count}: keep the rows of a "
             "run in their places, and start another run for more of them"
         )
     try:

@@ -42,11 +42,11 @@ class Source:
     leaves: tuple[tuple[tuple[int, ...], np.dtype], ...] = dataclasses.field(init=False)  # shape and dtype, one a leaf
 
     def __post_init__(self) -> None:
-        if not hasattr(self.rows, "__len__") or not hasattr(self.rows, "__getitem__"):
+        if not hasattr(self.rows, "__getitem__") or not (hasattr(self.rows, "__len__") or hasattr(self.rows, "shape")):
             raise ValueError(
                 f"expected rows with __len__ and __getitem__, such as a memmap, got {type(self.rows).__name__}"
             )
-        size = len(self.rows)
+        size = num_rows(self.rows)
         if size == 0:
             raise ValueError("expected a pool of at least one row, got none")
         try:
@@ -104,6 +104,11 @@ class _Part:
         if hasattr(self.rows, "__getitems__"):
             return self.rows.__getitems__(chosen.tolist())
         return [self.rows[index] for index in chosen.tolist()]
+
+
+def num_rows(rows: Any) -> int:
+    """How many rows there are; an array of Zarr tells its shape only."""
+    return len(rows) if hasattr(rows, "__len__") else rows.shape[0]
 
 
 def unreadable(index: int, error: Exception) -> str:

@@ -64,6 +64,7 @@ nitpick_ignore_regex = [
 html_theme = "sphinx_book_theme"
 html_static_path = ["_static"]
 html_css_files = ["bal.css"]
+html_context = {"default_mode": "auto"}  # the theme's script complains of an empty one
 html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,

@@ -100,7 +100,8 @@ def disagreements(record: History) -> dict[int, dict[str, Any]]:
     found = {}
     for point, responses in record.responses.items():
         given = {who: response.label for who, response in responses.items() if response.kind == LABEL}
-        # As text: NaN, the void label of a position, differs from itself.
-        if point not in record.decisions and len({json.dumps(label) for label in given.values()}) > 1:
+        # As text: NaN, the void label of a position, differs from itself. The text of a mask is long.
+        several = len(given) > 1 and point not in record.decisions
+        if several and len({json.dumps(label) for label in given.values()}) > 1:
             found[point] = given
     return found

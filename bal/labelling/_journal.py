@@ -68,6 +68,8 @@ def open_journal(folder: Path, header: Event) -> Journal:
         lock.acquire(blocking=False)
     except Timeout:
         other = holder.read_text() if holder.exists() else "another process"
+        if other == _here():
+            other = "one that this process has opened before"
         raise ValueError(
             f"expected no other session on {folder}, got {other}: close that one with session.close(), or end it"
         ) from None
@@ -84,8 +86,12 @@ def open_journal(folder: Path, header: Event) -> Journal:
     except BaseException:
         lock.release()
         raise
-    holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+    holder.write_text(_here())
     return journal
+
+
+def _here() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def _read(file: Path) -> tuple[list[Event], bytes]:

@@ -8,8 +8,8 @@ import numpy as np
 
 
 def is_picture(values: np.ndarray) -> bool:
-    """Whether an array is an image, [H, W, 1 or 3]."""
-    return values.ndim == 3 and values.shape[-1] in (1, 3) and values.size > 0
+    """Whether an array is an image, [H, W] or [H, W, 1 or 3]."""
+    return (values.ndim == 2 or (values.ndim == 3 and values.shape[-1] in (1, 3))) and values.size > 0
 
 
 def picture(values: np.ndarray) -> str:
@@ -19,7 +19,7 @@ def picture(values: np.ndarray) -> str:
     stretched from the smallest to the largest of the image.
 
     Args:
-      values: [H, W, 1 or 3].
+      values: [H, W] or [H, W, 1 or 3].
 
     Raises:
       ValueError: NaN or infinite values.
@@ -34,7 +34,7 @@ def picture(values: np.ndarray) -> str:
             low, high = values.min(), values.max()
         # An image of one value has no range; it is shown black.
         values = np.rint((values - low) / (high - low if high > low else 1.0) * 255).astype(np.uint8)
-    return _address(values)
+    return _address(values.reshape(*values.shape[:2], -1))
 
 
 def layer(mask: np.ndarray) -> str:

@@ -11,7 +11,7 @@ import traitlets
 from bal.labelling._card import Card
 from bal.labelling._history import LABEL, LATER, NEVER, UNDO
 from bal.labelling._labels import from_journal
-from bal.labelling._meaning import meaning
+from bal.labelling._meaning import CLASS, LABELS, Meaning, meaning
 from bal.labelling._parts import label_said, parts
 from bal.labelling._records import Progress
 from bal.labelling._shown import belief, content, label_text, sentence
@@ -112,7 +112,7 @@ class LabellingWidget(anywidget.AnyWidget):
                 "given": given,
                 "labelled": progress.num_labelled,
                 "budget": progress.budget,
-                "progress": progress_line(progress),
+                "progress": progress_line(progress, _nats(cards, means), len(session.disagreements())),
             }
         self._shown = shown
 
@@ -122,8 +122,14 @@ class LabellingWidget(anywidget.AnyWidget):
         return label_text(label, self._means)
 
 
-def progress_line(progress: Progress) -> str:
-    """How far a session is, in words."""
+def progress_line(progress: Progress, nats: float, num_differ: int) -> str:
+    """How far a session is, in words.
+
+    Args:
+      progress: of the session.
+      nats: that the labels of the batch are expected to tell; 0: not known.
+      num_differ: points on which people differ.
+    """
     parts = [f"{progress.num_labelled} of {progress.budget} labels"]
     if progress.round is None:
         parts.append("first labels, drawn at random")
@@ -132,7 +138,19 @@ def progress_line(progress: Progress) -> str:
     if progress.metrics:
         name = "accuracy" if "accuracy" in progress.metrics else next(iter(progress.metrics))
         parts.append(f"held-out {name} {progress.metrics[name]:.3f}")
+    if nats > 0:
+        parts.append(f"the next {progress.batch_size} labels tell up to {nats:.2f} nats about the model")
+    if num_differ:
+        parts.append(f"people differ on {num_differ}, see session.disagreements()")
     return " · ".join(parts)
+
+
+def _nats(cards: list[Any], means: Meaning) -> float:
+    """What the labels of a batch are expected to tell about the model: at most the sum of what each tells alone."""
+    if means.kind not in (CLASS, LABELS):
+        return 0.0
+    labels_a_point = len(means.names) if means.kind == LABELS else 1  # over which the card's number is a mean
+    return labels_a_point * sum(card["epistemic"] or 0.0 for card in cards)
 
 
 def _keys(names: tuple[str, ...]) -> list[str]:

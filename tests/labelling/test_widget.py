@@ -76,7 +76,11 @@ def test_it_shows_the_guess_the_reasons_and_how_far_one_is(session):
     assert widget.status["progress"] == "0 of 13 labels · first labels, drawn at random"
     label_all(widget, 4)
     accuracy = session.progress().metrics["accuracy"]
-    assert widget.status["progress"] == f"4 of 13 labels · round 1 of 3 · held-out accuracy {accuracy:.3f}"
+    nats = sum(card.epistemic for card in session.cards())
+    assert widget.status["progress"] == (
+        f"4 of 13 labels · round 1 of 3 · held-out accuracy {accuracy:.3f} · "
+        f"the next 3 labels tell up to {nats:.2f} nats about the model"
+    )
     for shown, card in zip(widget.cards, session.cards(), strict=True):
         assert shown["point"] == card.point
         assert shown["guesses"][0] == {"name": NAMES[card.guess], "probability": float(card.probabilities.max())}
@@ -87,6 +91,8 @@ def test_it_shows_the_guess_the_reasons_and_how_far_one_is(session):
     point = widget.cards[0]["point"]
     session.answer(0, point=point, who="bob")
     assert press(widget, "look")["given"][str(point)] == {"kind": "label", "text": NAMES[0], "who": "bob"}
+    session.answer(1, point=point)
+    assert press(widget, "look")["progress"].endswith(" · people differ on 1, see session.disagreements()")
 
 
 @pytest.mark.parametrize(
@@ -171,6 +177,8 @@ def test_pictures_are_decoded_as_they_were(channels):
     spread = (pixels.astype(np.float64) - pixels.min()) / np.ptp(pixels.astype(np.float64)) * 255
     np.testing.assert_allclose(standardised, spread, atol=0.51)
     assert decoded(np.full((5, 7, channels), 3.0)).max() == 0
+    if channels == 1:
+        np.testing.assert_array_equal(decoded(pixels[..., 0]), pixels)
     with pytest.raises(ValueError, match="expected finite pixels, got 1 that are not"):
         picture(np.where(np.arange(35 * channels).reshape(5, 7, channels) == 3, np.nan, 0.5))
 

@@ -92,7 +92,7 @@ class Session:
 
         Args:
           render: from a card to its text, which is escaped, or to an object with ``_repr_html_``, such as
-            ``IPython.display.HTML(...)``, whose HTML is used as it is; None: images [H, W] or [H, W, 1 or 3], or a table.
+            ``IPython.display.HTML(...)``, whose HTML is used as it is; None: images [H, W] or [H, W, 1 or 3], a table.
 
         Raises:
           ValueError: classes of an unknown number, or labels that are no classes, real numbers, boxes or masks.

@@ -13,7 +13,7 @@ from bal.labelling._history import LABEL, LATER, NEVER, UNDO
 from bal.labelling._labels import from_journal
 from bal.labelling._meaning import CLASS, LABELS, Meaning, meaning
 from bal.labelling._parts import label_said, parts
-from bal.labelling._records import Progress
+from bal.labelling._records import Answer, Progress
 from bal.labelling._shown import belief, content, label_text, sentence
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ HERE = Path(__file__).parent
 class LabellingWidget(anywidget.AnyWidget):
     """The cards of a batch. Its traits follow from the session; messages of the page are calls of the session.
 
-    A message is ``{"id", "kind", "point", "label"}``, where kind is "label" (also to correct), "skip", "cannot tell",
-    "undo" or "look", and label as :func:`bal.labelling._parts.label_said` takes it. Each is answered by a new
+    A message is ``{"id", "kind", "point", "label", "first"}``, where kind is "label" (also to correct), "skip",
+    "cannot tell", "undo" or "look", label as :func:`bal.labelling._parts.label_said` takes it, and first whether the
+    page shows the card as open, which is no longer so if another window has answered it. Each is answered by a new
     ``status``, whose ``last`` is its id. While a fit runs the page looks again and again, so that only the kernel's own
     thread uses the session.
     """
@@ -65,6 +66,13 @@ class LabellingWidget(anywidget.AnyWidget):
 
     def _act(self, message: dict[str, Any]) -> None:
         session, kind, point = self._session, message.get("kind"), message.get("point")
+        if kind in (LABEL, LATER, NEVER) and message.get("first"):
+            for answer in session.answers():
+                if (answer.point, answer.who) == (point, session.who):
+                    raise ValueError(
+                        f"expected an open card, got point {point}, for which another window has said "
+                        f"{self._said(answer)!r}: answer it again to replace that"
+                    )
         if kind == LABEL:
             label = label_said(self._means, message.get("label"), self._guesses.get(point))
             session.answer(label, point=point)
@@ -99,9 +107,8 @@ class LabellingWidget(anywidget.AnyWidget):
         given: dict[str, dict[str, Any]] = {}
         for answer in sorted(session.answers(), key=lambda answer: answer.who != session.who):  # this person's first
             if answer.point in points:
-                text = self._text(answer.label) if answer.kind == LABEL else answer.kind
                 who = "" if answer.who == session.who else answer.who
-                given.setdefault(str(answer.point), {"kind": answer.kind, "text": text, "who": who})
+                given.setdefault(str(answer.point), {"kind": answer.kind, "text": self._said(answer), "who": who})
         with self.hold_sync():
             self.cards = cards
             self.status = {
@@ -116,9 +123,11 @@ class LabellingWidget(anywidget.AnyWidget):
             }
         self._shown = shown
 
-    def _text(self, held: Any) -> str:
-        """A label of the journal in words."""
-        label = jax.tree.map(lambda leaf: leaf[0], from_journal(self._means.like, [held]))
+    def _said(self, answer: Answer) -> str:
+        """An answer of the journal in words."""
+        if answer.kind != LABEL:
+            return answer.kind
+        label = jax.tree.map(lambda leaf: leaf[0], from_journal(self._means.like, [answer.label]))
         return label_text(label, self._means)
 
 

@@ -66,7 +66,7 @@ function render({ model, el }) {
     } else {
       const id = `${view}-${++count}`;
       sent.set(id, kind === "label" || kind === "skip" || kind === "cannot tell" ? point : kind);
-      model.send({ id, kind, point, label });
+      model.send({ id, kind, point, label, first: !(point in given()) });
       clearTimeout(patience);
       patience = setTimeout(update, PATIENCE + 100);
     }
@@ -82,7 +82,7 @@ function render({ model, el }) {
     focusNext(point);
   }
 
-  const submit = (point) => isPut && say("label", point, drafts.get(point).label());
+  const submit = (point) => drafts.has(point) && say("label", point, drafts.get(point).label());
 
   function buttons(point) {
     const node = make("div", "bal-buttons");

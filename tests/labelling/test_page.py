@@ -26,8 +26,14 @@ def test_keys_and_clicks_are_answers(browser, tmp_path):
         page.keyboard.press("Tab")  # to undo
         page.keyboard.press("u")
         page.wait_for_selector("text=expected an answer to take back")
-        page.locator(".bal-card").first.focus()
         first = session.batch()
+        session.answer(TRUTH[first[0]], point=first[0])  # in another window
+        page.locator(".bal-card").first.focus()
+        page.keyboard.press("1")
+        page.wait_for_selector("text=another window has said")
+        page.keyboard.press("u")
+        page.wait_for_function(FINE)
+        page.locator(".bal-card").first.focus()
         given = [answer(page, str(TRUTH[point] + 1)) for point in first[:2]]
         assert given == first[:2]
         page.locator(".bal-card").nth(0).click()

@@ -25,10 +25,10 @@ def session(tmp_path):
         yield opened
 
 
-def press(widget, kind, point=None, label=None):
+def press(widget, kind, point=None, label=None, **more):
     """A message of the page; returns the status that answers it."""
     count = int(widget.status["last"] or 0) + 1
-    widget._handle_custom_msg({"id": str(count), "kind": kind, "point": point, "label": label}, [])
+    widget._handle_custom_msg({"id": str(count), "kind": kind, "point": point, "label": label, **more}, [])
     assert widget.status["last"] == str(count)
     return widget.status
 
@@ -93,6 +93,17 @@ def test_it_shows_the_guess_the_reasons_and_how_far_one_is(session):
     assert press(widget, "look")["given"][str(point)] == {"kind": "label", "text": NAMES[0], "who": "bob"}
     session.answer(1, point=point)
     assert press(widget, "look")["progress"].endswith(" · people differ on 1, see session.disagreements()")
+
+
+def test_an_answer_of_another_window_is_not_replaced_unseen(session):
+    windows = session.widget(), session.widget()
+    point = windows[0].cards[0]["point"]
+    press(windows[0], "label", point, 2, first=True)
+    for said in (("label", point, 1), ("skip", point)):
+        status = press(windows[1], *said, first=True)
+        assert re.match(f"expected an open card, got point {point}, .* another window has said 'high'", status["error"])
+        assert status["given"][str(point)]["text"] == "high"
+    assert press(windows[1], "label", point, 1, first=False)["given"][str(point)]["text"] == "middle"
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,11 @@ class Fitting:
     def _write(self, state: LoopState, info: StepInfo) -> None:
         record = self.record()
         points, scores = asked_points(info, self.rounds.size), np.asarray(info.selection.scores).tolist()
+        if not points and info.selection.num_invalid > 0:  # the session would seem to be finished
+            raise ValueError(
+                f"expected scores that are numbers, got NaN for all {info.selection.num_invalid} points: say 'cannot "
+                "tell' of a point that has NaN among its inputs, or lower the learning rate"
+            )
         metrics = {name: float(value) for name, value in info.metrics.items()}
         # The state stands on the disk before the event that refers to it.
         self.rounds.save(len(record.asked), state)

@@ -154,6 +154,21 @@ def test_a_fit_that_fails_loses_no_answer_and_is_tried_again(tmp_path, monkeypat
     assert press(widget, "label", widget.cards[0]["point"], 0)["error"].startswith("expected an open session")
 
 
+def test_a_point_that_spoils_the_model_is_named_and_can_be_taken_out(tmp_path):
+    with bal.labelling.session(LEARNER, NAMED, tmp_path / "first", rng_key=KEY) as session:
+        spoilt = session.batch()[0]
+    dataset = NAMED._replace(pool_inputs=NAMED.pool_inputs.at[spoilt].set(np.nan))
+    with bal.labelling.session(LEARNER, dataset, tmp_path / "s", rng_key=KEY) as session:
+        widget = session.widget()
+        for point in session.batch():
+            press(widget, "label", point, TRUTH[point])
+        assert re.match("expected scores that are numbers, got NaN for all .* points", widget.status["error"])
+        assert (widget.status["done"], session.progress().num_labelled) == (False, 4)
+        press(widget, "cannot tell", spoilt)
+        label_all(widget, 1)
+        assert widget.status["progress"].startswith("4 of 13 labels · round 1 of 3")
+
+
 class Marked:
     def __init__(self, html):
         self.html = html

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 from bal.types import RngKey
 
 LARGE = 2**16  # points from which counting saves more time than its compilation takes
+ROW = 16  # points that are counted together
 
 
 class Selection(NamedTuple):
@@ -47,18 +48,50 @@ def first_in_order(rng_key: RngKey, *sort_keys: Array, count: int) -> Int[Array,
 def _by_counting(rng_key: RngKey, *sort_keys: Array, count: int) -> Int[Array, " B"]:
     """Find the last value that belongs to the first ones bit by bit, by counting how many points are below."""
     num_points = sort_keys[0].shape[0]
-    ties = jax.random.bits(rng_key, (num_points,))
-    positions = jnp.arange(num_points, dtype=jnp.int32)
-    chosen, level = jnp.zeros(num_points, bool), jnp.ones(num_points, bool)  # level: equal in all keys so far
-    missing = jnp.int32(count)
-    for key in (*sort_keys, ties, positions):
-        limit = _last_of_first(key, level, missing)
-        below = level & (_as_numbers(key) < limit)
-        chosen, missing, level = chosen | below, missing - below.sum(), level & (_as_numbers(key) == limit)
-    # Place of the first, second, ... point: nonzero would hold several integers a point.
-    indices = jnp.searchsorted(jnp.cumsum(chosen | level), jnp.arange(1, count + 1), method="scan").astype(jnp.int32)
-    found = (*(key[indices] for key in sort_keys), ties[indices], indices)
-    return jax.lax.sort(found, num_keys=len(found))[-1]
+    # Points that belong to them, those equal in all keys so far, and how many of these belong to them.
+    found = jnp.zeros(num_points, bool), jnp.ones(num_points, bool), jnp.int32(count)
+    for key in sort_keys:
+        found = _narrowed(*found, key)
+
+    def in_order(chosen, level, missing, *keys):  # of points equal in all keys the first ones
+        last = _places(level, missing[None])[0]
+        indices = _places(chosen | (level & (jnp.arange(num_points) <= last)), jnp.arange(1, count + 1))
+        order = (*(key[indices] for key in keys), indices)
+        return jax.lax.sort(order, num_keys=len(order))
+
+    *values, indices = in_order(*found, *sort_keys)
+    _, level, missing = found
+    repeated = jnp.stack([value[1:] == value[:-1] for value in values]).all(axis=0).any()
+
+    def with_ties(state):
+        rng_key, _, _ = state
+        ties = jax.random.bits(rng_key, (num_points,))
+        # Another key, or the compiler would draw the numbers before the loop.
+        return jax.random.split(rng_key)[0], in_order(*_narrowed(*found, ties), *sort_keys, ties)[-1], False
+
+    # A number for each point, drawn only where some are tied: a loop, because under vmap every branch runs.
+    start = rng_key, indices, repeated | (level.sum() > missing)
+    return jax.lax.while_loop(lambda state: state[2], with_ties, start)[1]
+
+
+def _narrowed(
+    chosen: Bool[Array, " N"], level: Bool[Array, " N"], missing: Int[Array, ""], key: Array
+) -> tuple[Bool[Array, " N"], Bool[Array, " N"], Int[Array, ""]]:
+    """The points of a level whose key is below the last that belongs to the first ones, and the level of this one."""
+    limit = _last_of_first(key, level, missing)
+    below = level & (_as_numbers(key) < limit)
+    return chosen | below, level & (_as_numbers(key) == limit), missing - below.sum()
+
+
+def _places(chosen: Bool[Array, " N"], ranks: Int[Array, " B"]) -> Int[Array, " B"]:
+    """The place of the first, second, ... point that is chosen: a sum over all of them would hold integers for each."""
+    rows = jnp.pad(chosen, (0, -chosen.shape[0] % ROW)).reshape(-1, ROW)
+    counts = rows.sum(axis=1, dtype=jnp.int32)
+    ends = jnp.cumsum(counts)
+    row = jnp.searchsorted(ends, ranks, method="scan")
+    within = (ranks - ends[row] + counts[row]).astype(jnp.uint8)
+    places = (jnp.cumsum(rows[row], axis=1, dtype=jnp.uint8) == within[:, None]).argmax(axis=1)
+    return (row * ROW + places).astype(jnp.int32)
 
 
 def _last_of_first(key: Array, level: Bool[Array, " N"], missing: Int[Array, ""]) -> UInt32[Array, ""]:

@@ -17,7 +17,7 @@ from bal.sources._reading import digest_of, read_ahead, read_block
 from bal.sources._resuming import begin_pass
 from bal.sources._source import Source
 
-BLOCK_BYTES = 2**24  # that are read at a time: fewer cost calls, more cost memory
+BLOCK_BYTES = 2**22  # that are read at a time: fewer cost calls, more cost memory
 SECONDS_A_REPORT = 5.0
 
 logger = logging.getLogger("bal.sources")

@@ -61,14 +61,17 @@ def in_pieces(fn: Function) -> Function:
 
 def plan(jaxpr: Jaxpr) -> Callable[[Values], list]:
     """A jaxpr as a function on the host of the values of its constants and arguments."""
+    used = _used(jaxpr)
+    fixed = _fixed(used, jaxpr.outvars)
     groups: list[list[JaxprEqn]] = []
-    for on_host, run_of in groupby(_used(jaxpr), _reads):
+    for on_host, run_of in groupby((each for each in used if fixed.keys().isdisjoint(each.outvars)), _reads):
         equations = list(run_of)
         groups += [[equation] for equation in equations] if on_host else [equations]
     needed = {atom for atom in jaxpr.outvars if isinstance(atom, Var)}
     steps: list[tuple[Callable[[Values], Values], Sequence, Sequence[Var], list[Var]]] = []
     # From the end, where it is known which results are used later.
     for group in reversed(groups):
+        group = [*(fixed[variable] for variable in _free(group) if variable in fixed), *group]
         inputs = _free(group)
         finished = [variable for variable in inputs if variable not in needed]
         if _reads(group[0]):
@@ -106,6 +109,19 @@ def _used(jaxpr: Jaxpr) -> list[JaxprEqn]:
             used.append(equation)
             needed.update(atom for atom in equation.invars if isinstance(atom, Var))
     return used[::-1]
+
+
+def _fixed(equations: list[JaxprEqn], results: Sequence[Any]) -> dict[Var, JaxprEqn]:
+    """Equations that follow from nothing, such as the numbers of all points: pieces compute them and hold none."""
+    on_host = [atom for equation in equations if _reads(equation) for atom in equation.invars]
+    asked = {atom for atom in [*results, *on_host] if isinstance(atom, Var)}
+    return {
+        equation.outvars[0]: equation
+        for equation in equations
+        if equation.primitive.name in ("iota", "broadcast_in_dim")
+        and not _free([equation])
+        and equation.outvars[0] not in asked
+    }
 
 
 def _reads(equation: JaxprEqn) -> bool:

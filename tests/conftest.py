@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 # Most of the tests' time is compilation, and many tests compile the same program; child processes find it here too.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "programs"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # And programs run for milliseconds here: less optimisation makes them slower and the tests faster.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# Where an operation was called is written into its program, frame by frame, and kept through all of the compiler.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 # Eight devices on one CPU: what is divided over devices is tested everywhere.
 FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
 # The programs are small: one part a program and the older fusions, not those through MLIR, compile fastest. An XLA that
@@ -20,8 +22,9 @@ ONE_PART, OLDER_FUSIONS = "--xla_cpu_parallel_codegen_split_count=1", "--xla_cpu
 # Most know both, so one question is enough.
 for flags in (f"{ONE_PART} {OLDER_FUSIONS}", ONE_PART, OLDER_FUSIONS):
     if flags not in FLAGS and "PYTEST_XDIST_WORKER" not in os.environ:
-        asked = {**os.environ, "XLA_FLAGS": f"{FLAGS} {flags}", "JAX_PLATFORMS": "cpu"}
-        command = [sys.executable, "-c", "import jax; jax.devices()"]
+        asked = {**os.environ, "XLA_FLAGS": f"{FLAGS} {flags}"}
+        # Without jax, which takes seconds to import.
+        command = [sys.executable, "-c", "from jaxlib import xla_client; xla_client.make_cpu_client()"]
         if subprocess.run(command, env=asked, capture_output=True, check=False).returncode == 0:
             FLAGS = f"{FLAGS} {flags}"
 os.environ["XLA_FLAGS"] = FLAGS

@@ -14,22 +14,18 @@ pytest.importorskip("filelock", reason="needs the extra 'studies'")
 from bal.studies.executors import Processes, check_executor, opened
 
 
-def test_calls_return_and_raise_what_they_do_and_a_given_executor_stays_open(tmp_path):
-    with Processes(1) as processes:
+def test_calls_return_and_raise_what_they_do_and_a_process_that_dies_takes_no_other_with_it(tmp_path):
+    with Processes(2) as processes:
         with opened(processes, tmp_path) as same:
             assert same is processes
-        assert processes.submit(abs, -3).result() == 3
-        assert processes.submit(os.getpid).result() != os.getpid()
+        # It stays open.
+        dies, *others = [processes.submit(os._exit, 1), processes.submit(abs, -3), processes.submit(os.getpid)]
+        with pytest.raises(ChildProcessError, match="killed, or ran out of memory"):
+            dies.result()
+        assert others[0].result() == 3
+        assert others[1].result() != os.getpid()
         with pytest.raises(ValueError, match="invalid literal"):
             processes.submit(int, "three").result()
-
-
-def test_a_process_that_dies_takes_no_other_with_it():
-    with Processes(2) as processes:
-        calls = [processes.submit(os._exit, 1), processes.submit(abs, -3), processes.submit(abs, -4)]
-        with pytest.raises(ChildProcessError, match="killed, or ran out of memory"):
-            calls[0].result()
-        assert [each.result() for each in calls[1:]] == [3, 4]
 
 
 def test_an_interruption_ends_the_processes_at_once(tmp_path):

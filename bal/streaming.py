@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int
 
 from bal.memory import points_a_chunk
@@ -81,7 +81,14 @@ def stream(
     # Devices do not communicate, so tracking what varies over them has no benefit, and it rejects a scan in ``fn`` that
     # starts from a constant.
     sharded = jax.shard_map(stream_here, mesh=mesh, in_specs=axes, out_specs=axes, check_vma=False)
-    return jax.tree.map(lambda leaf: leaf[:count], sharded(padded if surplus else inputs))
+    whole = NamedSharding(mesh, PartitionSpec())
+
+    def gather(leaf: Array) -> Array:
+        # Rules would look at divided scores in many small steps, in each of which devices wait for one another; larger
+        # leaves stay where they are.
+        return jax.lax.with_sharding_constraint(leaf, whole) if leaf.ndim == 1 else leaf
+
+    return jax.tree.map(lambda leaf: gather(leaf)[:count], sharded(padded if surplus else inputs))
 
 
 def _stream_regions(fn: Callable[[PyTree], PyTree], inputs: Regions, **settings: Any) -> PyTree:

@@ -47,5 +47,10 @@ def test_points_are_divided_over_devices(rng_key):
     mesh = jax.make_mesh((jax.device_count(),), ("pool",))
     inputs = jax.random.normal(rng_key, (10, 3))
     kernel = jax.random.normal(rng_key, (3, 2))
-    result = jax.jit(lambda kernel, x: stream(lambda chunk: chunk @ kernel, x, mesh=mesh))(kernel, inputs)
+    fn = lambda kernel, x: stream(lambda chunk: (chunk @ kernel, chunk.sum(axis=1)), x, mesh=mesh)
+    result, scores = jax.jit(fn)(kernel, inputs)
     np.testing.assert_allclose(result, inputs @ kernel, rtol=1e-6)
+    np.testing.assert_allclose(scores, inputs.sum(axis=1), rtol=1e-6)
+    # A rule looks at all scores again and again, so each device has all of them.
+    assert scores.sharding.is_fully_replicated
+    assert len(scores.devices()) == 8

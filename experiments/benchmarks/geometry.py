@@ -154,8 +154,10 @@ def against_torch(rules: list[str], num_points: int, batch_size: int, output: Pa
             compare(name, ours, theirs, "torch", 1.5, output)
 
 
-def compare(name: str, ours: Callable, theirs: Callable, peer: str, target: float, output: Path | None) -> None:
-    times = interleaved({"bal": lambda: jax.block_until_ready(ours()), peer: theirs})
+def compare(
+    name: str, ours: Callable, theirs: Callable, peer: str, target: float, output: Path | None, repetitions: int = 5
+) -> None:
+    times = interleaved({"bal": lambda: jax.block_until_ready(ours()), peer: theirs}, repetitions)
     report(name, times, baseline=peer, contender="bal", target=target, output=output)
     mine, other = np.asarray(ours().indices).tolist(), theirs().tolist()
     agreeing = next((i for i, (a, b) in enumerate(zip(mine, other, strict=False)) if a != b), len(mine))

@@ -148,7 +148,7 @@ def progress_line(progress: Progress, nats: float, num_differ: int) -> str:
         name = "accuracy" if "accuracy" in progress.metrics else next(iter(progress.metrics))
         parts.append(f"held-out {name} {progress.metrics[name]:.3f}")
     if nats > 0:
-        parts.append(f"the next {progress.batch_size} labels tell up to {nats:.2f} nats about the model")
+        parts.append(f"the next {progress.batch_size} labels tell up to {nats:.2f} nats")
     if num_differ:
         parts.append(f"people differ on {num_differ}, see session.disagreements()")
     return " · ".join(parts)

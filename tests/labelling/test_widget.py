@@ -79,7 +79,7 @@ def test_it_shows_the_guess_the_reasons_and_how_far_one_is(session):
     nats = sum(card.epistemic for card in session.cards())
     assert widget.status["progress"] == (
         f"4 of 13 labels · round 1 of 3 · held-out accuracy {accuracy:.3f} · "
-        f"the next 3 labels tell up to {nats:.2f} nats about the model"
+        f"the next 3 labels tell up to {nats:.2f} nats"
     )
     for shown, card in zip(widget.cards, session.cards(), strict=True):
         assert shown["point"] == card.point

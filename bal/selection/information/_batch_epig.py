@@ -35,7 +35,7 @@ from bal.types import RngKey
 CHUNK = 320
 LEVELS = (32, 32, 64, 64, 128)
 BOUNDS = 2**18  # bounds of outcomes that are computed at once
-NUM_EXACT = 2  # candidates of which all outcomes are evaluated together
+NUM_EXACT = 1  # candidates of which all outcomes are evaluated together
 
 
 @full_precision
@@ -112,36 +112,38 @@ def _select(rng_key, log_probs, target_log_probs, available, target_weights, *, 
     def find(configurations, left):
         targets = under_configurations(configurations, target_probs, target_weights)
 
-        def bounds_of(chunk):  # the candidate's gain, and its best outcomes with their parts of this bound
+        def bounds_of(chunk):  # of the candidate's gain, and of its outcomes
             probs = jnp.exp(finite_log(chunk))
             about_parameters = information_gain(configurations, probs, entropies_under_draws(chunk))
-            outcomes = outcome_bounds(configurations, targets, probs)
-            parts, best = jax.lax.top_k(outcomes, min(sum(LEVELS), outcomes.shape[1]))
-            return about_parameters, outcomes.sum(axis=1), parts, best
+            return about_parameters, outcome_bounds(configurations, targets, probs)
 
         num_outcomes = configurations.weights.shape[0] * num_classes
         bounds_at_once = max(1, BOUNDS // num_outcomes)
-        about_parameters, bounds, parts, best = map_chunks(bounds_of, log_probs, bounds_at_once, axis=1)
+        about_parameters, outcomes = map_chunks(bounds_of, log_probs, bounds_at_once, axis=1)
 
         def more_outcomes(first, last, points, values):
             """Values with the bounds of some outcomes replaced by what these say."""
-            rows, labels = jnp.divmod(best[points, first:last], num_classes)
+            # Here and not before the search, since most candidates are looked at once or never. Without the barrier XLA
+            # merges both slices into one, which is no start of an order, and sorts all outcomes.
+            largest = jax.lax.optimization_barrier(jax.lax.top_k(outcomes[points], last))
+            parts, best = (leaf[:, first:] for leaf in largest)
+            rows, labels = jnp.divmod(best, num_classes)
             probs = jnp.exp(finite_log(log_probs[:, points[:, None], labels]))
             found = outcome_information(configurations, targets, rows.reshape(-1), probs.reshape(num_draws, -1))
-            return values - parts[points, first:last].sum(axis=1) + found.reshape(rows.shape).sum(axis=1)
+            return values - parts.sum(axis=1) + found.reshape(rows.shape).sum(axis=1)
 
         def gains(points, values):
-            gains = all_outcomes(configurations, targets, jnp.exp(finite_log(log_probs[:, points])))
+            gains = all_outcomes(configurations, targets, jnp.exp(finite_log(log_probs[:, points])), at_once=CHUNK)
             return jnp.minimum(gains, about_parameters[points])
 
-        ends = [min(end, best.shape[1]) for end in accumulate(LEVELS, initial=0)]
+        ends = [min(end, num_outcomes) for end in accumulate(LEVELS, initial=0)]
         levels = [
             Level(functools.partial(more_outcomes, first, last), max(1, CHUNK // (last - first)))
             for first, last in pairwise(ends)
             if first < last
         ]
         # What says nothing about the parameters says nothing about a target: such candidates tie.
-        bounds = jnp.where(about_parameters > 0, bounds, 0.0)
+        bounds = jnp.where(about_parameters > 0, outcomes.sum(axis=1), 0.0)
         index, gain, _ = lazy_argmax(
             order,
             jnp.where(left, bounds, -jnp.inf),

@@ -18,10 +18,10 @@ from bal.selection.information._configurations import Configurations
 
 
 class Targets(NamedTuple):
-    """The targets as they are predicted under each configuration."""
+    """The labels of all targets, one after the other, as they are predicted under each configuration."""
 
-    probs: Float[Array, "S M C"]
-    weights: Float[Array, " M"]  # sum to 1
+    probs: Float[Array, "S MC 1"]  # each label is a target of its own, so that products with them need no other layout
+    weights: Float[Array, " MC"]  # of their targets, which sum to 1
     cross_entropies: Float[Array, "J S"]  # of the prediction under a draw with that under the configuration, in nats
     ratios: Float[Array, "J S S"]  # of draws: quadratic form of the mean squared ratio of predictions
 
@@ -48,7 +48,7 @@ def under_configurations(
         jnp.zeros((num_rows, num_draws, num_draws), flat.dtype),
     )
     cross, ratios = jax.lax.fori_loop(0, configurations.num_used, add_configuration, start)
-    return Targets(target_probs, target_weights, cross, ratios)
+    return Targets(flat[:, :, None], weights, cross, ratios)
 
 
 def outcome_bounds(
@@ -100,13 +100,29 @@ def outcome_information(
     return configurations.weights[rows] * predictive * jnp.maximum(cross_entropy - entropy, 0)
 
 
-def all_outcomes(configurations: Configurations, targets: Targets, probs: Float[Array, "S n C"]) -> Float[Array, " n"]:
-    """The gain of each candidate: what all of its outcomes say about the targets, in nats."""
+def all_outcomes(
+    configurations: Configurations, targets: Targets, probs: Float[Array, "S n C"], *, at_once: int
+) -> Float[Array, " n"]:
+    """The gain of each candidate: what all of its outcomes say about the targets, in nats.
+
+    Args:
+      configurations: joint labels so far.
+      targets: under these.
+      probs: of the candidates' labels.
+      at_once: about how many outcomes are evaluated at once.
+    """
     num_draws, num_points, num_classes = probs.shape
     flat = probs.reshape(num_draws, -1)
+    num_rows = configurations.weights.shape[0]
+    rows_at_once = min(num_rows, max(1, at_once // flat.shape[1]))
+    several = jnp.tile(flat, (1, rows_at_once))
 
-    def add_configuration(row, total):
-        return total + outcome_information(configurations, targets, jnp.full(flat.shape[1], row), flat)
+    def add_configurations(block, total):
+        rows = block * rows_at_once + jnp.arange(rows_at_once)
+        is_row = jnp.repeat(rows < num_rows, flat.shape[1])  # the last block may reach past the end
+        found = outcome_information(configurations, targets, jnp.repeat(rows, flat.shape[1]), several)
+        return total + jnp.where(is_row, found, 0).reshape(rows_at_once, -1).sum(axis=0)
 
-    terms = jax.lax.fori_loop(0, configurations.num_used, add_configuration, jnp.zeros(flat.shape[1], flat.dtype))
+    num_blocks = -(-configurations.num_used // rows_at_once)
+    terms = jax.lax.fori_loop(0, num_blocks, add_configurations, jnp.zeros(flat.shape[1], flat.dtype))
     return terms.reshape(num_points, num_classes).sum(axis=1)

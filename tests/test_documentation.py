@@ -1,5 +1,6 @@
 """The documentation site, without Sphinx: its examples run, its links lead somewhere, and it has every public name."""
 
+import importlib
 import importlib.util
 import inspect
 import re
@@ -86,3 +87,21 @@ def test_every_public_name_has_a_docstring_and_every_function_an_example(referen
             if reference.kind(thing) == "function":
                 functions[name] = functions.get(name, True) and ">>>" in inspect.getdoc(thing)
     assert [name for name, shown in functions.items() if not shown] == []
+
+
+UNITS = r"\b(nats|share|probabilit|from 0|from -1|units?|squared|pixels|number of|true)"
+
+
+@pytest.mark.parametrize("room", ["acquisition", "metrics", "stopping"])
+def test_numbers_of_public_functions_have_units(room):
+    """In nats, as a share, from 0 to 1, in units of the labels, ...: before the example."""
+    module = importlib.import_module(f"bal.{room}")
+    functions = {name: getattr(module, name) for name in module.__all__ if inspect.isfunction(getattr(module, name))}
+    without = [
+        name
+        for name, function in functions.items()
+        if "Float" in str(inspect.signature(function).return_annotation)
+        and not re.search(UNITS, (inspect.getdoc(function) or "").partition("Example:")[0], re.IGNORECASE)
+    ]
+    assert functions
+    assert not without

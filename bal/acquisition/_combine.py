@@ -46,7 +46,7 @@ def product(scores: Sequence[Float[Array, "*_"]]) -> Float[Array, "*N"]:
       scores: one array for each score, all of one shape.
 
     Returns:
-      Product of each point's scores.
+      Product of each point's scores, in the product of their units.
 
     Raises:
       ValueError: no scores, or scores of different shapes.

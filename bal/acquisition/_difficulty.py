@@ -17,7 +17,7 @@ def object_difficulty(detections: Detections, labels: PyTree) -> Float[Array, "n
 
     .. math:: 1 - \max_k\, p_k^{\xi} \, \mathrm{IoU}(b_k, b)^{1 - \xi}, \quad \xi = .6
 
-    over the detections k of its class in the image.
+    over the detections k of its class in the image: from 0 for one that is found exactly to 1.
 
     Args:
       detections: in the labelled images.
@@ -49,7 +49,7 @@ def difficulty_weights(
     *,
     num_classes: int,
 ) -> Float[Array, " C"]:
-    r"""Weight of each class, from 1 for an easy one to 1.2 for one whose objects are not found.
+    r"""Weight of each class, from 1 for an easy one to 1.2 for one whose objects are not found; without unit.
 
     .. math:: w_c = 1 + \alpha \beta \log(1 + \gamma d_c), \quad \gamma = e^{1 / \alpha} - 1, \alpha = .3, \beta = .2
 

@@ -18,6 +18,8 @@ class Fitting:
         self._thread = ThreadPoolExecutor(1) if background else None
         self._future: Future[tuple[LoopState, StepInfo]] | None = None
         self._last: tuple[int, LoopState] | None = None  # round, and its state after ask
+        if self._thread is not None and len(self.record().asked) < num_rounds:
+            self._thread.submit(rounds.compile_ahead)  # a mistake of the learner's is raised by the first fit
 
     def kept(self) -> list[Event]:
         """The events that were not undone."""
@@ -77,7 +79,7 @@ class Fitting:
 
     def forget(self) -> None:
         """Drop the fit and the state, since an undo changes what they followed from."""
-        if self._thread is not None:
+        if self._thread is not None and self._future is not None:
             self._thread.submit(lambda: None).result()  # waits for the fit that is running
         self._future = self._last = None
 

@@ -13,6 +13,7 @@ from bal.labelling._history import ASKED, NEVER, History, history, labels_of, po
 from bal.labelling._journal import Event
 from bal.labelling._labels import from_journal, with_labels_like
 from bal.loop import ActiveLearner, LoopState, StepInfo, load, save
+from bal.sources import holds_source
 from bal.streaming import num_points
 from bal.types import Dataset, Keys, PyTree, RngKey, split_keys
 
@@ -66,6 +67,15 @@ class Rounds:
     def ask(self, state: LoopState) -> tuple[LoopState, StepInfo]:
         """The next round, compiled."""
         return self._ask(self._key, state, self._dataset)
+
+    def compile_ahead(self) -> None:
+        """Compile a round while a person answers, by one on made-up labels; a pool on disk would be read for it."""
+        if holds_source(self._dataset.pool_inputs):
+            return
+        count = self._learner.num_initial
+        labels = jax.tree.map(lambda leaf: np.zeros((count, *leaf.shape[1:]), leaf.dtype), self._like)
+        first = jnp.asarray(self._order[:count], jnp.int32)
+        self.ask(self._learner.init(self._key, self._dataset, initial=(first, labels)))
 
     def save(self, round_: int, state: LoopState) -> None:
         """Keep the state of a round on the disk, and forget an old one."""

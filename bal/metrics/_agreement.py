@@ -14,6 +14,8 @@ def cohen_kappa(
 
     .. math:: \kappa = \frac{p_o - p_e}{1 - p_e}, \quad p_e = \sum_c p^{(1)}_c p^{(2)}_c
 
+    It is a number from -1 to 1, 0 for chance.
+
     Args:
       first: classes that the first rater gave, 0 to ``num_classes - 1``.
       second: those of the second one, for the same points.

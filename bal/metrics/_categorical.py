@@ -58,7 +58,7 @@ def accuracy(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: 
 
 
 def brier(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
-    """Mean of the :func:`brier_score`.
+    """Mean of the :func:`brier_score`, from 0 to 2.
 
     Example:
       >>> log_probs = jnp.log(jnp.array([[0.75, 0.25], [0.25, 0.75]]))
@@ -102,7 +102,7 @@ def calibration_gaps(
 def ece(
     log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float[Array, " T"], *, num_bins: int = NUM_BINS
 ) -> Float[Array, ""]:
-    """Expected calibration error: mean gap between confidence and accuracy over bins of equal width.
+    """Expected calibration error: mean gap between confidence and accuracy over bins of equal width, from 0 to 1.
 
     Example:
       >>> float(ece(jnp.log(jnp.array([[0.25, 0.75]])), jnp.array([1]), jnp.ones(1)))
@@ -115,7 +115,7 @@ def ece(
 
 
 def auc(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
-    """Area under the ROC curve: of class 1 for two classes, the mean of one-versus-rest curves for more.
+    """Area under the ROC curve: of class 1 for two classes, the mean of one-versus-rest curves for more; from 0 to 1.
 
     Classes that all points or none have have no curve and are left out of the mean.
 
@@ -133,7 +133,7 @@ def auc(log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float
 def class_counts(
     log_probs: Float[Array, "T C"], labels: Int[Array, " T"], weights: Float[Array, " T"]
 ) -> Float[Array, "3 C"]:
-    """Numbers of points with each class as label, as prediction, and as both: sums, which add over chunks of points.
+    """Number of points with each class as label, as prediction, and as both: sums, which add over chunks of points.
 
     Example:
       >>> log_probs = jnp.log(jnp.array([[0.75, 0.25], [0.25, 0.75]]))
@@ -148,7 +148,7 @@ def class_counts(
 
 
 def iou(counts: Float[Array, "3 C"]) -> Float[Array, " C"]:
-    r"""Intersection over union of labels and predictions, the Jaccard index, of each class: between 0 and 1.
+    r"""Intersection over union of labels and predictions, the Jaccard index, of each class, from 0 to 1.
 
     .. math:: \frac{|L_c \cap P_c|}{|L_c \cup P_c|}
 
@@ -169,7 +169,7 @@ def iou(counts: Float[Array, "3 C"]) -> Float[Array, " C"]:
 
 
 def dice(counts: Float[Array, "3 C"]) -> Float[Array, " C"]:
-    r"""The Dice coefficient of each class, the F1 score of its positions: between 0 and 1.
+    r"""The Dice coefficient of each class, the F1 score of its positions, from 0 to 1.
 
     .. math:: \frac{2 |L_c \cap P_c|}{|L_c| + |P_c|}
 

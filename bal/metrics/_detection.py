@@ -23,7 +23,7 @@ def box_average_precision(
     num_classes: int,
     thresholds: Sequence[float] = IOU_THRESHOLDS,
 ) -> Float[Array, "T C"]:
-    r"""Area under the curve of precision over recall, for each threshold of the overlap and each class.
+    r"""Area under the curve of precision over recall, from 0 to 1, for each threshold of the overlap and each class.
 
     .. math:: \frac1{101} \sum_{r \in \{0, .01, \dots, 1\}} \max_{k : R_k \ge r} P_k
 

@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 
 def weighted_sum(values: Float[Array, "T ..."], weights: Float[Array, " T"]) -> Float[Array, "..."]:
-    """Sum over the points of each value times its point's weight.
+    """Sum over the points of each value times its point's weight, in the unit of the values.
 
     Args:
       values: one or more numbers a point.
@@ -21,7 +21,7 @@ def weighted_sum(values: Float[Array, "T ..."], weights: Float[Array, " T"]) -> 
 
 
 def weighted_mean(values: Float[Array, " T"], weights: Float[Array, " T"]) -> Float[Array, ""]:
-    """Mean of the values with these weights; nan if all weights are 0.
+    """Mean of the values with these weights, in their unit; nan if all weights are 0.
 
     Example:
       >>> float(weighted_mean(jnp.array([1.0, 3.0]), jnp.array([1.0, 0.0])))

@@ -11,7 +11,7 @@ def f_change(
     positive: int = 1,
     weights: Float[Array, " M"] | None = None,
 ) -> Float[Array, ""]:
-    r"""Predicted change of the F measure: one less the F measure of the current predictions against the previous ones.
+    r"""Predicted change of the F measure, from 0 to 1: one less F of the current predictions against the previous ones.
 
     .. math:: 1 - \frac{2a}{2a + b + c}
 
@@ -47,7 +47,7 @@ def f_change_bound(
     positive: int = 1,
     weights: Float[Array, " M"] | None = None,
 ) -> Float[Array, ""]:
-    r"""The largest change of the F measure on the stop set that any labels of it allow.
+    r"""The largest change of the F measure on the stop set that any labels of it allow, from 0 to 1.
 
     .. math:: |F_t - F_{t-1}| \le \min\left(1, 2\, \frac{b + c}{a + b + c}\right)
 

@@ -207,4 +207,4 @@ def test_digits_labelled_by_keys_are_those_of_ask_and_tell(browser, lab, folder,
     assert dict(zip(indices, labels, strict=True)) == {point: label(point) for point in points}
     assert is_same
     print(f"\nseconds from the last answer of a batch to the next cards: {[round(each, 2) for each in seconds]}")
-    assert seconds[1] < 2  # the others compile: they are the first ones of a kernel
+    assert sorted(seconds)[1] < 2  # rounds are compiled while the first labels are given

@@ -144,6 +144,15 @@ def test_a_fit_in_a_thread_gives_the_same_batches(opened, tmp_path):
         assert answer_all(session) == points[3:]
 
 
+def test_a_round_is_compiled_while_the_first_labels_are_given(tmp_path):
+    with bal.labelling.session(LEARNER, DATASET, tmp_path / "t", rng_key=KEY, background=True) as session:
+        session._fitting._thread.submit(lambda: None).result()
+        compiled = session._fitting.rounds._ask._cache_size
+        assert compiled() == 1
+        answer_all(session)
+        assert compiled() == 1
+
+
 def test_cards_say_what_the_model_thinks(opened):
     session = opened()
     assert session.next().guess is None

@@ -30,7 +30,7 @@ def binary_auc(
 def average_precision(
     scores: Float[Array, " T"], positive: Bool[Array, " T"], weights: Float[Array, " T"]
 ) -> Float[Array, ""]:
-    r"""Mean over positive points of the share of positives among the points that score at least as high; nan without any.
+    r"""Mean over positive points of the share of positives among points that score at least as high; nan without any.
 
     .. math:: \frac{1}{P} \sum_{i : y_i = 1} \frac{|\{j : y_j = 1, s_j \ge s_i\}|}{|\{j : s_j \ge s_i\}|}
 

@@ -125,7 +125,8 @@ def _select(rng_key, log_probs, target_log_probs, available, target_weights, *, 
             """Values with the bounds of some outcomes replaced by what these say."""
             # Here and not before the search, since most candidates are looked at once or never. Without the barrier XLA
             # merges both slices into one, which is no start of an order, and sorts all outcomes.
-            largest = jax.lax.optimization_barrier(jax.lax.top_k(outcomes[points], last))
+            # One for each result: a barrier around both makes XLA's partitioner abort, where devices divide the points.
+            largest = map(jax.lax.optimization_barrier, jax.lax.top_k(outcomes[points], last))
             parts, best = (leaf[:, first:] for leaf in largest)
             rows, labels = jnp.divmod(best, num_classes)
             probs = jnp.exp(finite_log(log_probs[:, points[:, None], labels]))

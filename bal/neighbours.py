@@ -15,8 +15,8 @@ class Neighbours:
     inverted file). So a pool of up to ``num_probes`` squared points is searched exactly. The index holds a copy of the
     features, on the host.
 
-    It is a table [N, k] of indices, nearest first and without the point itself, for ``neighbours=`` of
-    :func:`bal.strategies.among_neighbours`: ``bal.Source(index)`` searches for the labelled points of a round,
+    It is a table [N, k] of indices, nearest first and without the point itself, for
+    :func:`bal.strategies.among_known_neighbours`: ``bal.Source(index)`` searches for the labelled points of a round,
     ``index[:]`` for all points at once.
 
     Args:

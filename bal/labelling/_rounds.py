@@ -69,13 +69,14 @@ class Rounds:
         return self._ask(self._key, state, self._dataset)
 
     def compile_ahead(self) -> None:
-        """Compile a round while a person answers, by one on made-up labels; a pool on disk would be read for it."""
+        """Compile a round while a person answers; of a pool on disk its pieces compile as they run."""
         if holds_source(self._dataset.pool_inputs):
             return
         count = self._learner.num_initial
         labels = jax.tree.map(lambda leaf: np.zeros((count, *leaf.shape[1:]), leaf.dtype), self._like)
         first = jnp.asarray(self._order[:count], jnp.int32)
-        self.ask(self._learner.init(self._key, self._dataset, initial=(first, labels)))
+        state = self._learner.init(self._key, self._dataset, initial=(first, labels))
+        self._ask.lower(self._key, state, self._dataset).compile()  # a call then finds it; a fit might take minutes
 
     def save(self, round_: int, state: LoopState) -> None:
         """Keep the state of a round on the disk, and forget an old one."""

@@ -1,11 +1,10 @@
-"""The summary table of a comparison, and how tables get to the screen."""
+"""The summary table of a comparison."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from bal.studies._frames import describe_runs
@@ -39,7 +38,7 @@ def summary_table(
       num_calibration: labels that were set aside for automatic labels.
 
     Returns:
-      A rich table; :func:`show` prints it.
+      A rich table; :func:`bal.studies.show` prints it.
 
     Raises:
       ValueError: invalid frame or metric, see :func:`curves`, or a strategy with other seeds or label counts than the
@@ -97,19 +96,6 @@ def with_interval(values: np.ndarray, *, sign: str = "", decimals: int = 4) -> s
     if np.isnan(mean):
         return ABSENT
     return f"{mean:{sign}.{decimals}f}" + (f" ± {half:.{decimals}f}" if np.isfinite(half) else "")
-
-
-def show(*parts: Table | str) -> None:
-    """Print tables at their full width, so that no number is cut off on a narrow screen, and sentences.
-
-    Example:
-      >>> show("Tables are in results/digits")
-      Tables are in results/digits
-    """
-    for part in parts:
-        width = Console(width=1000).measure(part).maximum if isinstance(part, Table) else 0
-        # A path may hold brackets, which are not markup.
-        Console(width=max(Console().width, width)).print(part, soft_wrap=isinstance(part, str), markup=False)
 
 
 def decimals_of(values: np.ndarray) -> int:

@@ -10,19 +10,8 @@ of a sweep. A finished run prints its tables again. Names of strategies, posteri
 
 from collections.abc import Callable
 
-import pandas as pd
-
-from bal.studies._frames import (
-    acquisitions_frame,
-    automatic_frame,
-    metrics_frame,
-    oracle_frame,
-    seconds_frame,
-    stopping_frame,
-    write_parquet,
-)
-from bal.studies._pictures import plot_curves, save_picture
-from bal.studies._tables import show, summary_table
+from bal import studies
+from bal.studies._screen import show
 from bal.studies.folder import more_than_asked
 from bal.studies.grid import Unit, prepare_grid
 from bal.studies.labels import has_oracle
@@ -34,9 +23,9 @@ PICTURE = "learning_curves.png"
 
 def main(settings: Settings) -> None:
     """Run the grid, write tables and picture, print the summary."""
-    metrics = run_and_write(settings, prepare_grid(settings))
-    summary = summary_table(
-        metrics,
+    units = run_and_write(settings, prepare_grid(settings))
+    summary = studies.summary_table(
+        studies.metrics_frame(settings, units),
         targets=settings.targets,
         num_validation=settings.data.num_validation,
         num_calibration=settings.data.num_calibration,
@@ -46,7 +35,7 @@ def main(settings: Settings) -> None:
         show(more)
 
 
-def run_and_write(settings: Settings, run: Callable[[], list[Unit]]) -> pd.DataFrame:
+def run_and_write(settings: Settings, run: Callable[[], list[Unit]]) -> list[Unit]:
     """Run a grid and write its tables and its picture.
 
     Args:
@@ -54,19 +43,21 @@ def run_and_write(settings: Settings, run: Callable[[], list[Unit]]) -> pd.DataF
       run: what :func:`bal.studies.grid.prepare_grid` returned for them.
 
     Returns:
-      The metrics, as :func:`bal.studies.metrics_frame` returns them.
+      The units of the grid.
     """
     with sole_writer(settings.output):
         units = run()
-        metrics = metrics_frame(settings, units)
-        write_parquet(metrics, settings.output / "metrics.parquet")
-        write_parquet(acquisitions_frame(settings, units), settings.output / "acquisitions.parquet")
+        # Reached through ``studies``, pandas and Matplotlib are loaded now: the first round did not wait for them.
+        metrics = studies.metrics_frame(settings, units)
+        tables = {"metrics": metrics, "acquisitions": studies.acquisitions_frame(settings, units)}
         if settings.labelling.automatic is not None:
-            write_parquet(automatic_frame(settings, units), settings.output / "automatic.parquet")
+            tables["automatic"] = studies.automatic_frame(settings, units)
         if has_oracle(settings.oracle):
-            write_parquet(oracle_frame(settings, units), settings.output / "oracle.parquet")
+            tables["oracle"] = studies.oracle_frame(settings, units)
         if settings.run.stop_set_size is not None:
-            write_parquet(stopping_frame(settings, units), settings.output / "stopping.parquet")
-        write_parquet(seconds_frame(units), settings.output / "seconds.parquet")
-        save_picture(plot_curves(metrics), settings.output / PICTURE)
-    return metrics
+            tables["stopping"] = studies.stopping_frame(settings, units)
+        tables["seconds"] = studies.seconds_frame(units)
+        for name, table in tables.items():
+            studies.write_parquet(table, settings.output / f"{name}.parquet")
+        studies.save_picture(studies.plot_curves(metrics), settings.output / PICTURE)
+    return units

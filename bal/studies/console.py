@@ -14,11 +14,11 @@ from rich.table import Table
 import bal
 from bal.studies import compare, sweep
 from bal.studies._program_cache import keep_programs
-from bal.studies._tables import show
+from bal.studies._screen import show
 from bal.studies.command import in_one_sentence
 from bal.studies.learners import NETWORKS
 from bal.studies.models import FACTORIES
-from bal.studies.report import command as report
+from bal.studies.report import settings as report
 
 REGISTERED: dict[str, Mapping[str, Callable[..., Any]]] = {
     "strategies": bal.strategies.STRATEGIES,
@@ -50,7 +50,10 @@ def main() -> None:
         keep_programs()
         in_one_sentence(partial(sweep.main, command))
     elif isinstance(command, report.Report):
-        in_one_sentence(partial(report.main, command), after_interruption="the same command starts again")
+        # With pandas, SciPy and Matplotlib, for which the other commands do not wait.
+        from bal.studies.report.command import main as write_report
+
+        in_one_sentence(partial(write_report, command), after_interruption="the same command starts again")
     else:
         list_names(command)
 

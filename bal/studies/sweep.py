@@ -11,14 +11,11 @@ from itertools import product
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote
 
-import pandas as pd
 import tyro
 
+from bal import studies
 from bal.studies import compare
-from bal.studies._frames import write_parquet
-from bal.studies._pictures import save_picture
-from bal.studies._sweep_results import plot_sweep, sweep_table
-from bal.studies._tables import show
+from bal.studies._screen import show
 from bal.studies.grid import prepare_grid
 from bal.studies.settings import EXTENDS, NOT_RECORDED, Flat, Settings, flat_values
 from bal.studies.sole_writer import sole_writer
@@ -57,13 +54,17 @@ def main(comparison: Comparison) -> None:
     with sole_writer(settings.output):
         for number, cell in enumerate(cells, 1):
             show(f"Cell {number} of {len(cells)}: {cell.settings.output.name}")
-            frame = compare.run_and_write(cell.settings, runs.pop(0))
+            units = compare.run_and_write(cell.settings, runs.pop(0))
             # The columns dataset and posterior have their values already.
-            frames.append(frame.assign(**cell.values))
+            frames.append(studies.metrics_frame(cell.settings, units).assign(**cell.values))
+        import pandas as pd
+
+        from bal.studies._sweep_results import plot_sweep, sweep_table
+
         metrics = pd.concat(frames, ignore_index=True)
         names = list(cells[0].values)
-        write_parquet(metrics, settings.output / "sweep.parquet")
-        save_picture(plot_sweep(metrics, names), settings.output / "sweep.png")
+        studies.write_parquet(metrics, settings.output / "sweep.parquet")
+        studies.save_picture(plot_sweep(metrics, names), settings.output / "sweep.png")
     show(sweep_table(metrics, names), f"The table and the picture of all cells are {settings.output}/sweep.*")
 
 

@@ -1,5 +1,6 @@
 """The console script: its commands, the names it lists, its version."""
 
+import importlib
 import importlib.metadata
 import subprocess
 import sys
@@ -71,3 +72,9 @@ def test_a_missing_package_is_a_sentence_with_the_extra(monkeypatch):
     monkeypatch.delattr(bal, "studies", raising=False)
     with pytest.raises(SystemExit, match=r"pip install 'bal-jax\[studies\]'"):
         script.main()
+
+
+def test_a_missing_package_of_the_results_is_named_before_a_run(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ModuleNotFoundError, match="No module named 'pyarrow'"):
+        importlib.reload(bal.studies)

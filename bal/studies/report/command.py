@@ -1,27 +1,18 @@
-"""One page on results of bal compare, with tables and pictures for papers.
-
-    bal report results/digits
-    bal report results/wine results/digits --baseline margin --output results/report
-
-It opens without a network. Beside it are its tables as CSV and LaTeX and its curves as PDF and PNG.
-"""
+"""Reads results, and writes the page, its tables and its pictures."""
 
 import base64
 import importlib.util
 import io
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import tyro
 
 from bal.studies._frames import describe_runs
 from bal.studies._metrics import TARGETS, direction, main_metric
 from bal.studies._palette import BASELINE
 from bal.studies._pictures import MAX_LINES, plot_curves
-from bal.studies._tables import show
+from bal.studies._screen import show
 from bal.studies.report._again import command_of
 from bal.studies.report._asked import what_was_asked_for
 from bal.studies.report._curves import interactive_curves, interactive_profiles
@@ -32,27 +23,10 @@ from bal.studies.report._page import Part, render
 from bal.studies.report._pictures import rank_diagram
 from bal.studies.report._results import Results, read_results
 from bal.studies.report._stopping import stopping_tables
+from bal.studies.report.settings import Report
 from bal.studies.sole_writer import sole_writer
 from bal.studies.statistics import areas, curves
 from bal.validation import check_choice
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a report is about."""
-
-    folders: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Folders that bal compare wrote; several are compared as data sets."""
-    baseline: str | None = None
-    """Strategy that the others are compared with; by default random, else the first."""
-    metric: str | None = None
-    """What to compare; by default the main metric: accuracy, else rmse, else nll."""
-    targets: tuple[float, ...] | None = None
-    """Values of the metric whose label counts a table gives; by default 0.8 0.9 0.95 for accuracy."""
-    data_dir: Path | None = None
-    """Folder of prepared TFDS sets, for the classes and images of what was asked for; nothing is downloaded."""
-    output: Path | None = None
-    """Folder of the page; by default the folder report in the first one."""
 
 
 def main(report: Report) -> None:

@@ -33,7 +33,7 @@ from bal.types import RngKey
 # Outcomes (rows of a product with all targets) that are evaluated at once, and how many of a candidate's best outcomes
 # each level of the search adds.
 CHUNK = 320
-LEVELS = (32, 32, 64, 64, 128)
+LEVELS = (8, 24, 32, 64, 128, 256)
 BOUNDS = 2**18  # bounds of outcomes that are computed at once
 NUM_EXACT = 1  # candidates of which all outcomes are evaluated together
 

@@ -53,7 +53,9 @@ def total_variance(areas: np.ndarray) -> float:
 
 def shares_table(frame: pd.DataFrame) -> Table:
     """Share of the variance by source, and below the standard deviation of an area."""
-    found, areas = variances(frame), areas_by_source(frame)
+    areas = areas_by_source(frame)
+    found = variances(frame)[list(areas)]
+    total = found.sum().to_numpy()
     keys = "x".join(str(frame[source].nunique()) for source in SOURCES)
     table = Table(
         title="Area under the accuracy: share of its variance by source of randomness",
@@ -61,16 +63,14 @@ def shares_table(frame: pd.DataFrame) -> Table:
         caption_justify="left",
     )
     table.add_column("source", no_wrap=True)
-    for name in found:
+    for name in areas:
         table.add_column(name, justify="right")
-    for source, row in found.iterrows():
-        total = found.sum()
-        table.add_row(
-            str(source), *(f"{value / total[name]:.0%}" if total[name] else "-" for name, value in row.items())
-        )
+    for source, row in zip(found.index, found.to_numpy(), strict=True):
+        shares = [f"{value / of:.0%}" if of > 0 else "-" for value, of in zip(row, total, strict=True)]
+        table.add_row(str(source), *shares)
     table.add_section()
-    table.add_row("standard deviation", *(f"{math.sqrt(found[name].sum()):.4f}" for name in found))
-    table.add_row("mean", *(f"{areas[name].mean():.4f}" for name in found))
+    table.add_row("standard deviation", *(f"{math.sqrt(of):.4f}" for of in total))
+    table.add_row("mean", *(f"{of.mean():.4f}" for of in areas.values()))
     return table
 
 
@@ -95,10 +95,11 @@ def sentences(frame: pd.DataFrame, differences: tuple[float, ...] = (0.01, 0.02)
     """The largest source of each area, and the runs that a comparison needs."""
     found = variances(frame)
     lines = []
-    for name, column in found.items():
-        largest = column[list(SOURCES)].idxmax()
-        if column[largest] > 0:
-            share = column[largest] / column.sum()
+    for name, column in zip(found, found.to_numpy().T, strict=True):
+        alone = dict(zip(SOURCES, column, strict=False))
+        largest = max(SOURCES, key=lambda source, alone=alone: alone[source])
+        if alone[largest] > 0:
+            share = alone[largest] / column.sum()
             lines.append(f"{name}: most of one source comes from {largest}, {share:.0%} of the variance")
         else:
             lines.append(f"{name}: no source contributes anything alone")
@@ -122,7 +123,15 @@ def plot_shares(frame: pd.DataFrame) -> Figure:
     colours = [*(COLOURS[name] for name in ("blue", "orange", "green", "purple")), "0.8"]
     for (source, row), hatch, colour in zip(found.iterrows(), hatches, colours, strict=True):
         width = (row / found.sum() * deviations).to_numpy()
-        ax.barh(list(found), width, left=left, label=str(source), color=colour, hatch=hatch, edgecolor="white")
+        ax.barh(
+            [str(name) for name in found],
+            width,
+            left=left,
+            label=str(source),
+            color=colour,
+            hatch=hatch,
+            edgecolor="white",
+        )
         left = left + width
     ax.invert_yaxis()
     ax.set(xlabel="standard deviation of the area under the accuracy, divided by the shares of the variance")

@@ -96,10 +96,9 @@ def sentences(frame: pd.DataFrame, differences: tuple[float, ...] = (0.01, 0.02)
     found = variances(frame)
     lines = []
     for name, column in zip(found, found.to_numpy().T, strict=True):
-        alone = dict(zip(SOURCES, column, strict=False))
-        largest = max(SOURCES, key=lambda source, alone=alone: alone[source])
-        if alone[largest] > 0:
-            share = alone[largest] / column.sum()
+        number = int(column[: len(SOURCES)].argmax())
+        largest, share = SOURCES[number], column[number] / max(column.sum(), np.finfo(float).tiny)
+        if share > 0:
             lines.append(f"{name}: most of one source comes from {largest}, {share:.0%} of the variance")
         else:
             lines.append(f"{name}: no source contributes anything alone")

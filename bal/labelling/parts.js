@@ -23,7 +23,7 @@ function makeDraft({ kind, classes, card, node, refocus }) {
     if (kind === "labels" && number !== undefined) {
       if (!chosen.delete(number)) chosen.add(number);
     } else if (part && step) draft.at = (draft.at + step) % parts.length;
-    else if (part && gone && kind === "boxes") part.class = part.class === null ? (part.proposed ?? 0) : null;
+    else if (part && gone && kind === "boxes") [part.class, part.former] = part.class === null ? [part.former, null] : [null, part.class];
     else if (part && number !== undefined) part.class = number;
     show();
     if (clicked) refocus();

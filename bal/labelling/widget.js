@@ -12,10 +12,9 @@ function render({ model, el }) {
   const sent = new Map(); // id -> point, or what else was sent: messages without an answer
   let later = []; // what waits for a fit: undone answers and corrections
   let nodes = new Map(); // point -> its card
-  let count = 0;
-  let sentAt = 0;
+  let count = 0, sentAt = 0;
   let patience, looking; // timers
-  let before = {}; // answers of the last status
+  let before = {}, refused; // answers of the last status, and the point of one that was not accepted
   let drawn; // the cards that are shown
 
   // Lumino, which reads the keys of JupyterLab, leaves those below this mark alone.
@@ -148,8 +147,9 @@ function render({ model, el }) {
       const answer = answers[point];
       node.classList.toggle("bal-answered", answer !== undefined);
       node.classList.toggle("bal-sent", [...sent.values()].includes(point));
-      const who = answer?.who ? ` (${answer.who})` : "";
-      node.querySelector(".bal-given").textContent = answer === undefined ? "" : `${answer.text}${who}`;
+      node.classList.toggle("bal-refused", point === refused);
+      const said = answer === undefined ? "" : answer.text + (answer.who ? ` (${answer.who})` : "");
+      Object.assign(node.querySelector(".bal-given"), { textContent: said, title: said }); // it may be cut off
     }
     const silent = sent.size > 0 && Date.now() - sentAt > PATIENCE;
     const open = points().some((point) => !(point in answers));
@@ -171,8 +171,9 @@ function render({ model, el }) {
 
   function onStatus() {
     drawCards(); // Jupyter says in any order what has changed in one message
-    const { last, fitting } = model.get("status");
+    const { last, fitting, error } = model.get("status");
     if (sent.has(last)) {
+      refused = error ? sent.get(last) : undefined;
       for (const id of [...sent.keys()]) {
         sent.delete(id); // messages arrive in their order
         if (id === last) break;

@@ -5,7 +5,7 @@ import numpy as np
 import bal
 from tests.labelling.page import open_page
 from tests.labelling.test_sessions import KEY, LEARNER, TRUTH
-from tests.labelling.test_widget import NAMED, NAMES
+from tests.labelling.test_widget import NAMED, NAMES, OF_NUMBERS
 from tests.labelling.test_widget_of_tasks import begun
 
 FINE = "() => document.querySelectorAll('.bal-sent').length === 0 && !document.querySelector('.bal-fitting')"
@@ -100,6 +100,46 @@ def test_several_labels_are_switched_by_keys_and_sent_by_enter(browser, tmp_path
         page.close()
 
 
+def test_numbers_are_typed_and_a_card_shows_that_its_answer_was_refused(browser, tmp_path):
+    with bal.labelling.session(*OF_NUMBERS, tmp_path, rng_key=KEY) as session:
+        page, errors = open_page(browser, session.widget(), viewport={"width": 400, "height": 700})
+        first, second = session.batch()
+        page.locator(f"[data-point='{first}'] input").focus()
+        page.keyboard.type("1,3")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=expected a number, got '1,3'")
+        assert page.locator(".bal-refused").get_attribute("data-point") == str(first)
+        assert page.locator(".bal-card:focus-within").get_attribute("data-point") == str(second)
+        page.locator(f"[data-point='{first}'] input").fill("13")
+        page.keyboard.press("Enter")
+        page.wait_for_function(FINE)
+        assert held(session, first) == 1.5
+        assert page.locator(".bal-refused").count() == 0
+        page.keyboard.press("Escape")
+        page.keyboard.press("u")
+        page.wait_for_function("document.querySelectorAll('.bal-answered').length === 0")
+        assert held(session, first) is None
+        assert (errors, page.evaluate("document.documentElement.scrollWidth")) == ([], 400)
+        page.close()
+
+
+def test_colours_are_those_of_the_page(browser, tmp_path):
+    jupyter = "--jp-layout-color1: rgb(1, 1, 1);"  # which notebooks of VS Code set too, whatever their theme
+    pages = {
+        "": "rgb(255, 255, 255)",
+        "color-scheme: dark;": "rgb(22, 24, 28)",  # marimo's dark theme
+        jupyter: "rgb(1, 1, 1)",
+        f"{jupyter} --vscode-editor-background: rgb(2, 2, 2);": "rgb(2, 2, 2)",
+    }
+    with bal.labelling.session(*OF_NUMBERS, tmp_path, rng_key=KEY) as session:
+        page, errors = open_page(browser, session.widget())
+        for style, colour in pages.items():
+            page.evaluate("style => document.documentElement.setAttribute('style', style)", style)
+            assert page.evaluate("getComputedStyle(document.querySelector('.bal-label')).backgroundColor") == colour
+        assert errors == []
+        page.close()
+
+
 def test_boxes_are_accepted_corrected_and_drawn_and_the_mask_too(browser, tmp_path):
     with begun("boxes", tmp_path / "b") as session:
         page, errors = open_page(browser, session.widget(), viewport={"width": 400, "height": 900})
@@ -113,6 +153,8 @@ def test_boxes_are_accepted_corrected_and_drawn_and_the_mask_too(browser, tmp_pa
         page.locator(f"[data-point='{point}'] .bal-head").click()
         for key in ("n", "x", "n", str(2 - guess["classes"][0])):  # the second is none, the first of the other class
             page.keyboard.press(key)
+        page.keyboard.press("x")
+        page.keyboard.press("x")  # an object of the other class after all
         answer(page, "Enter")
         boxes, classes, present = held(session, point)
         assert (boxes[0], classes[0]) == (guess["boxes"][0].tolist(), 1 - guess["classes"][0])

@@ -18,6 +18,17 @@ from tests.prototypes import linear_regression
 NAMES = ("<b>low</b>", "middle", "high")
 NAMED = DATASET._replace(about=dataclasses.replace(DATASET.about, label_names=NAMES, num_classes=3))
 
+OF_NUMBERS = (
+    bal.build(
+        linear_regression(closed=False), bal.strategies.random(batch_size=2), num_samples=2, num_initial=0, num_rounds=1
+    ),
+    bal.Dataset(
+        DATASET.pool_inputs,
+        DATASET.pool_inputs.sum(axis=1),
+        about=dataclasses.replace(DATASET.about, label_scale=2.0, label_shift=10.0),
+    ),
+)  # learner and data set; a label of 13 is held as 1.5
+
 
 @pytest.fixture
 def session(tmp_path):
@@ -210,12 +221,7 @@ def test_pictures_are_decoded_as_they_were(channels):
 
 
 def test_real_labels_are_typed_in_their_unit(tmp_path):
-    about = dataclasses.replace(DATASET.about, label_scale=2.0, label_shift=10.0)
-    dataset = bal.Dataset(DATASET.pool_inputs, DATASET.pool_inputs.sum(axis=1), about=about)
-    learner = bal.build(
-        linear_regression(closed=False), bal.strategies.random(batch_size=2), num_samples=2, num_initial=0, num_rounds=1
-    )
-    with bal.labelling.session(learner, dataset, tmp_path, rng_key=KEY) as session:
+    with bal.labelling.session(*OF_NUMBERS, tmp_path, rng_key=KEY) as session:
         widget = session.widget()
         assert widget.classes == []
         point = widget.cards[0]["point"]

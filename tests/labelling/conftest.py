@@ -1,6 +1,8 @@
-"""A browser for tests of pages."""
+"""A browser for tests of pages, and the environment of notebooks."""
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +17,14 @@ def browser():
         opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Of processes beside the tests: that of a person, without the settings by which tests compile faster."""
+    mine = {
+        name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS")
+    }
+    own = {f"JUPYTER_{name}_DIR": str(tmp_path / ".jupyter" / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    own |= {f"JUPYTERLAB_{name}_DIR": str(tmp_path / ".jupyter" / name) for name in ("SETTINGS", "WORKSPACES")}
+    return {**mine, **own, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -40,6 +39,17 @@ WIDGET = """
 session = bal.labelling.session(learner, dataset, "answers", rng_key=key, who="ada", background=True)
 session.widget()
 """
+TASK = """
+import bal
+from tests.labelling.tasks import TASKS
+from tests.labelling.test_exchange_of_tasks import KEY, of_point
+
+task = TASKS[{name!r}]
+session = bal.labelling.session(task.learner, task.dataset, "answers", rng_key=KEY, background=True)
+for _ in range(2):
+    session.answer(of_point(task.labels, session.next().point))
+session.widget()
+"""
 # The run by hand: the fourth point of the first batch gets no label.
 BY_HAND = """
 import numpy as np
@@ -63,46 +73,28 @@ CARDS = "[...document.querySelectorAll('.bal-card')].map((card) => card.dataset.
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """Of a notebook that shows the widget."""
-    cell = {"cell_type": "code", "id": "one", "metadata": {}, "outputs": [], "execution_count": None}
-    cell["source"] = LEARNER + WIDGET
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-    (tmp_path / "digits.ipynb").write_text(json.dumps(notebook))
-    return tmp_path
-
-
-@pytest.fixture
-def environment(folder):
-    """Of processes beside the tests: that of a person, without the settings by which tests compile faster."""
-    mine = {
-        name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS")
-    }
-    own = {f"JUPYTER_{name}_DIR": str(folder / ".jupyter" / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    own |= {f"JUPYTERLAB_{name}_DIR": str(folder / ".jupyter" / name) for name in ("SETTINGS", "WORKSPACES")}
-    return {**mine, **own, "PYTHONPATH": str(Path(__file__).parents[2])}
-
-
-@pytest.fixture
-def lab(folder, environment):
+def lab(tmp_path, environment):
     """The address of a JupyterLab."""
     if not os.environ.get("BAL_TEST_JUPYTER"):
         pytest.skip("needs BAL_TEST_JUPYTER=1, since it takes a minute or two")
     pytest.importorskip("jupyterlab", reason="needs JupyterLab")
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        address = f"http://localhost:{free.getsockname()[1]}"
-    settings = [f"--port={address.rpartition(':')[2]}", f"--ServerApp.root_dir={folder}", "--IdentityProvider.token="]
+    address = free_address()
+    settings = [f"--port={address.rpartition(':')[2]}", f"--ServerApp.root_dir={tmp_path}", "--IdentityProvider.token="]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *settings]
-    with (folder / "server.log").open("w") as log:
+    with (tmp_path / "server.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        until(lambda: responds(address), 120)
+        until(lambda: responds(f"{address}/api"), 120)
         yield address
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(60)
+
+
+def free_address():
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return f"http://localhost:{free.getsockname()[1]}"
 
 
 def until(condition, seconds):
@@ -114,7 +106,7 @@ def until(condition, seconds):
 
 def responds(address):
     try:
-        return urllib.request.urlopen(f"{address}/api", timeout=5).status == 200
+        return urllib.request.urlopen(address, timeout=5).status == 200
     except OSError:
         return False
 
@@ -122,6 +114,23 @@ def responds(address):
 def is_idle(address):
     kernels = json.load(urllib.request.urlopen(f"{address}/api/kernels"))
     return [kernel["execution_state"] for kernel in kernels] == ["idle"]
+
+
+def opened(browser, address, folder, source):
+    """A page with a notebook of one cell."""
+    cell = {"cell_type": "code", "id": "one", "metadata": {}, "outputs": [], "execution_count": None, "source": source}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    (folder / "one.ipynb").write_text(
+        json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+    )
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(120_000)
+    page.goto(f"{address}/lab/tree/one.ipynb")
+    return page
+
+
+def events(folder):
+    return [json.loads(line) for line in (folder / "answers" / "journal.jsonl").read_text().splitlines()]
 
 
 def show(page, address):
@@ -139,13 +148,11 @@ def kill_the_kernel(folder):
     os.kill(process, signal.SIGKILL)
 
 
-def test_digits_labelled_by_keys_are_those_of_ask_and_tell(browser, lab, folder, environment):
+def test_digits_labelled_by_keys_are_those_of_ask_and_tell(browser, lab, tmp_path, environment):
     known = {}
     exec(LEARNER, known)
     label = known["label"]
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.set_default_timeout(120_000)
-    page.goto(f"{lab}/lab/tree/digits.ipynb")
+    page = opened(browser, lab, tmp_path, LEARNER + WIDGET)
     show(page, lab)
     seconds, skipped = [], None
 
@@ -178,7 +185,7 @@ def test_digits_labelled_by_keys_are_those_of_ask_and_tell(browser, lab, folder,
     for _ in range(2):
         page.keyboard.press("u")
         page.wait_for_function(FINE)
-    kill_the_kernel(folder)
+    kill_the_kernel(tmp_path)
     page.locator(".jp-Dialog button").last.click()
     show(page, lab)
     for _ in range(5):
@@ -188,23 +195,41 @@ def test_digits_labelled_by_keys_are_those_of_ask_and_tell(browser, lab, folder,
         say()
     page.locator("text=All rounds are answered").wait_for()
     page.close()
-    kill_the_kernel(folder)
+    kill_the_kernel(tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", LEARNER + BY_HAND],
-        cwd=folder,
+        cwd=tmp_path,
         env=environment,
         capture_output=True,
         text=True,
         check=True,
     )
     rounds, points, indices, labels, is_same = json.loads(done.stdout)
-    events = [json.loads(line) for line in (folder / "answers" / "journal.jsonl").read_text().splitlines()]
-    kinds = [event["event"] for event in events]
+    kinds = [event["event"] for event in events(tmp_path)]
     assert (kinds.count("label"), kinds.count("undo"), kinds.count("skip"), len(indices)) == (62, 2, 1, 60)
-    asked = [[event["points"], event["metrics"]["accuracy"]] for event in events if event["event"] == "asked"]
+    asked = [[event["points"], event["metrics"]["accuracy"]] for event in events(tmp_path) if event["event"] == "asked"]
     assert asked == rounds
     assert rounds[0][0][3] == skipped
     assert dict(zip(indices, labels, strict=True)) == {point: label(point) for point in points}
     assert is_same
     print(f"\nseconds from the last answer of a batch to the next cards: {[round(each, 2) for each in seconds]}")
     assert sorted(seconds)[1] < 2  # rounds are compiled while the first labels are given
+
+
+@pytest.mark.parametrize("name", ["labels", "mask"])
+def test_labels_put_together_by_keys(browser, lab, tmp_path, name):
+    page = opened(browser, lab, tmp_path, TASK.format(name=name))
+    show(page, lab)
+    for keys in {"labels": ("13", "2"), "mask": ("", "n3")}[
+        name
+    ]:  # the mask is accepted, then its second class replaced
+        for key in keys:
+            page.keyboard.press(key)
+        answer(page, "Enter")
+    page.close()
+    kill_the_kernel(tmp_path)
+    first, second = [event["label"] for event in events(tmp_path) if event["event"] == "label"][2:]
+    if name == "labels":
+        assert (first, second) == ([1, 0, 1], [0, 1, 0])
+    else:
+        assert [set(sum(mask, [])) for mask in (first, second)] == [{0, 1, 2}, {0, 2}]

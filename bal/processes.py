@@ -6,7 +6,7 @@ run. So they compare digests before anything compiles.
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -15,6 +15,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from bal.digests import digest_of_program, digest_of_values
+
+MESSAGE_BYTES = 1000  # of an error that is told to other processes
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -66,26 +68,86 @@ def in_agreement(fn: Function, mesh: Mesh | None) -> Function:
             programs[key] = digest_of_program(jaxpr)
         digests = {"settings": programs[key]}
         digests |= {name: digest_of_values(value) for name, value in bound.arguments.items()}
-        _compare(digests)
+        compare(list(digests), lambda: list(digests.values()))
         return fn(*args)
 
     return run  # type: ignore[return-value]
 
 
-def _compare(digests: dict[str, bytes]) -> None:
-    from jax.experimental import multihost_utils
+def compare(names: Sequence[str], digests: Callable[[], Sequence[bytes]]) -> None:
+    """Raise in all processes if one has another digest of something than process 0.
 
-    mine = np.stack([np.frombuffer(digest, np.uint8) for digest in digests.values()])
-    # In a thread of its own, since the function may be traced now, and a trace takes in everything that is computed.
+    Args:
+      names: of what is compared, for the sentence.
+      digests: gives one digest a name; if it raises, so do all processes, as in :func:`exchange`.
+
+    Raises:
+      ValueError: they differ.
+    """
+
+    def mine() -> list[np.ndarray]:
+        return [np.stack([np.frombuffer(digest, np.uint8) for digest in digests()])[None]]
+
+    # In a thread of its own, since a function may be traced now, and a trace takes in everything that is computed.
     with ThreadPoolExecutor(1) as apart:
-        held = apart.submit(multihost_utils.process_allgather, mine).result()
+        (held,) = apart.submit(exchange, mine, range(jax.process_count() + 1)).result()
     for number, theirs in enumerate(held):
-        other = [name for name, a, b in zip(digests, theirs, held[0], strict=True) if (a != b).any()]
+        other = [name for name, a, b in zip(names, theirs, held[0], strict=True) if (a != b).any()]
         if other:
             raise ValueError(
                 f"expected the same {' and '.join(other)} in all {len(held)} processes, got others in process {number} "
                 "than in process 0: start all of them by the same command"
             )
+
+
+def whole(value: Any) -> Any:
+    """An array of all processes as one of this process, with all of its parts; other values as they are."""
+    if not isinstance(value, jax.Array) or value.is_fully_addressable:
+        return value
+    if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(whole(jax.random.key_data(value)), impl=jax.random.key_impl(value))
+    if value.is_fully_replicated:
+        return np.asarray(value)
+    from jax.experimental import multihost_utils
+
+    return multihost_utils.process_allgather(value, tiled=True)
+
+
+def exchange(compute: Callable[[], list[np.ndarray]], bounds: Sequence[int]) -> list[np.ndarray]:
+    """The rows of all processes, each of which computes its own.
+
+    Args:
+      compute: leaves [n, ...] of the rows of this process; called before anything is exchanged.
+      bounds: process k has the rows from ``bounds[k]`` to ``bounds[k + 1]``.
+
+    Returns:
+      Leaves [N, ...] with the rows of all, in all processes.
+
+    Raises:
+      Exception: that of ``compute``; in the other processes a ValueError with its message, so that none waits for it.
+    """
+    from jax.experimental import multihost_utils
+
+    error, mine, message = None, [], np.zeros(MESSAGE_BYTES, np.uint8)
+    try:
+        mine = compute()
+    except Exception as raised:
+        error, text = raised, (str(raised) or type(raised).__name__).encode()[:MESSAGE_BYTES]
+        message[: len(text)] = np.frombuffer(text, np.uint8)
+    messages = multihost_utils.process_allgather(message)
+    if error is not None:
+        raise error
+    for number, each in enumerate(messages):
+        if each.any():
+            raise ValueError(f"process {number}: {each.tobytes().rstrip(bytes(1)).decode(errors='ignore')}")
+    sizes, results = np.diff(bounds), []
+    for leaf in mine:
+        # Shares of blocks differ, what is exchanged may not.
+        padded = np.zeros((sizes.max(), *leaf.shape[1:]), leaf.dtype)
+        padded[: len(leaf)] = leaf
+        parts = multihost_utils.process_allgather(padded)
+        results.append(np.concatenate([part[:size] for part, size in zip(parts, sizes, strict=True)]))
+    return results
 
 
 def _check_axes(tree: Any) -> None:

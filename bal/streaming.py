@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int
 
@@ -39,8 +40,7 @@ def stream(
       Pytree with leaves [N, ...]. Chunking changes results by rounding only.
 
     Raises:
-      ValueError: ``chunk_size`` or ``memory_budget`` below 1, leaves of different lengths, or a mesh over several
-        processes and a pool on disk.
+      ValueError: ``chunk_size`` or ``memory_budget`` below 1, or leaves of different lengths.
 
     Example:
       >>> stream(lambda x: 2 * x, jnp.arange(5), chunk_size=2)
@@ -54,14 +54,11 @@ def stream(
         size = points_a_chunk(fn, inputs.shapes(count), chunk_size=chunk_size, memory_budget=memory_budget)
         if mesh is None:
             return map_source(fn, inputs, _even(count, size)[1])
-        if num_processes(mesh) > 1:
-            raise ValueError(
-                "expected the devices of one process with a pool on disk, got a mesh over several: give each process "
-                "its rows by jax.make_array_from_process_local_data"
-            )
-        # A chunk that is read is divided over the devices.
-        divided = partial(stream, fn, chunk_size=size, mesh=mesh)
-        return map_source(divided, inputs, _even(count, size * mesh.size)[1])
+        # A chunk that is read is divided over the devices of the process that reads it.
+        here = [device for device in mesh.devices.flat if device.process_index == jax.process_index()]
+        divided = partial(stream, fn, chunk_size=size, mesh=Mesh(np.array(here), ("points",)))
+        shared = num_processes(mesh) > 1
+        return map_source(divided, inputs, _even(count, size * len(here))[1], shared=shared)
 
     if isinstance(inputs, Regions) and isinstance(inputs.images, Source):
         return _stream_regions(fn, inputs, chunk_size=chunk_size, memory_budget=memory_budget, mesh=mesh)

@@ -65,6 +65,15 @@ def test_each_process_holds_its_part_of_the_pool_and_they_choose_what_one_proces
             )
         assert "axes are of the kind Auto, got Explicit ones" in each["told"][4]
         assert len(each["told"]) == 5
+        assert each["on_disk"] == each["run"]
+    # In both rounds process 0 reads one chunk of two times seven rows, and process 1 the other two.
+    assert found[1]["reads"] - found[0]["reads"] == 2 * 14
+    told = [each["about_disk"] for each in found]
+    assert told[0][0] == told[1][0]
+    assert told[0][0].startswith("expected the same pool in all 2 processes")
+    size = len(dataset.pool_inputs)
+    reason = f"expected to read index {size - 2} of the pool, got OSError: the disk is gone"
+    assert [messages[1:] for messages in told] == [[f"process 1: {reason}"], [reason]]
 
 
 def test_one_process_compares_nothing():

@@ -13,6 +13,7 @@ from jax.extend.core import Jaxpr
 from jaxtyping import Array, Int
 
 from bal.digests import digest_of_program, digest_of_values
+from bal.processes import compare, exchange, whole
 from bal.sources._reading import digest_of, read_ahead, read_block
 from bal.sources._resuming import begin_pass
 from bal.sources._source import Source
@@ -23,13 +24,14 @@ SECONDS_A_REPORT = 5.0
 logger = logging.getLogger("bal.sources")
 
 
-def compiled_pass(source: Source, jaxpr: Jaxpr, chunk_size: int) -> Callable[..., list[np.ndarray]]:
+def compiled_pass(source: Source, jaxpr: Jaxpr, chunk_size: int, shared: bool) -> Callable[..., list[np.ndarray]]:
     """The pass as a function of what ``jaxpr`` holds; its program is compiled once, at the first call.
 
     Args:
       source: the pool.
       jaxpr: the function of a chunk; its constants are the arguments of the pass.
       chunk_size: points of a chunk: all N, or fewer.
+      shared: each process reads and computes its share of the blocks, and gets the results of all.
 
     Returns:
       constants -> leaves [N, ...].
@@ -38,6 +40,10 @@ def compiled_pass(source: Source, jaxpr: Jaxpr, chunk_size: int) -> Callable[...
     length = min(per_block * chunk_size, size)
     # Chunks [a, b) of a block are consecutive rows.
     blocks = [(a, min(a + per_block, len(starts))) for a in range(0, len(starts), per_block)]
+    count, number = (jax.process_count(), jax.process_index()) if shared else (1, 0)
+    ends = [share * len(blocks) // count for share in range(count + 1)]  # of the shares, as numbers of blocks
+    bounds = [min(size, end * per_block * chunk_size) for end in ends]  # the same as numbers of points
+    blocks = blocks[ends[number] : ends[number + 1]]
     program = jax.jit(partial(_whole if len(starts) == 1 else _chunks, jaxpr, chunk_size))
 
     def read(block: tuple[int, int]) -> tuple[tuple[int, int], list[np.ndarray]]:
@@ -46,23 +52,31 @@ def compiled_pass(source: Source, jaxpr: Jaxpr, chunk_size: int) -> Callable[...
 
     def digest(constants: Sequence[Any]) -> str:
         parts = [digest_of_program(jaxpr), digest_of_values(constants)]
-        return "-".join([digest_of(source), str(chunk_size), str(per_block), *(part.hex() for part in parts)])
+        numbers = map(str, (chunk_size, per_block, *ends))
+        return "-".join([digest_of(source), *numbers, *(part.hex() for part in parts)])
 
     def run(*constants: Any) -> list[np.ndarray]:
-        kept = begin_pass(results_of(jaxpr, size), lambda: digest(constants))
-        whole, report, waiting = kept.leaves, _report(size), None
+        if not shared:
+            return compute(*constants)
+        compare(["pool"], lambda: [digest_of(source).encode()])
+        constants = tuple(map(whole, constants))
+        return exchange(lambda: [leaf[slice(*bounds[number : number + 2])] for leaf in compute(*constants)], bounds)
+
+    def compute(*constants: Any) -> list[np.ndarray]:
+        kept = begin_pass(results_of(jaxpr, size), lambda: digest(constants), shared)
+        held, report, waiting = kept.leaves, _report(size), None
         for (a, b), rows in read_ahead(read, blocks[kept.done :]):
             offsets = np.zeros(per_block, np.int32)
             offsets[: b - a] = starts[a:b] - starts[a]
             computed = (a, b, program(constants, rows, offsets, np.int32(b - a)))
             # The results of a block are fetched while the device is busy with the next one.
             if waiting is not None:
-                _store(whole, waiting, starts, chunk_size)
+                _store(held, waiting, starts, chunk_size)
                 report(int(starts[a]))
                 kept.note(kept.done + 1)
             waiting = computed
         if waiting is not None:
-            _store(whole, waiting, starts, chunk_size)
+            _store(held, waiting, starts, chunk_size)
             kept.note(len(blocks), last=True)
         return kept.results()
 
@@ -104,9 +118,9 @@ def _chunks(
     return jax.lax.fori_loop(0, count, one, empty)
 
 
-def _store(whole: list[np.ndarray], computed: tuple, starts: np.ndarray, chunk_size: int) -> None:
+def _store(held: list[np.ndarray], computed: tuple, starts: np.ndarray, chunk_size: int) -> None:
     a, b, results = computed
-    for leaf, values in zip(whole, map(np.asarray, results), strict=True):
+    for leaf, values in zip(held, map(np.asarray, results), strict=True):
         for number in range(a, b):
             # Rows that the last chunk repeats keep the result of the chunk before, as in memory.
             first = number * chunk_size

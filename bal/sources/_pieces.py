@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxprs_in_params
 
+from bal.processes import whole
 from bal.sources._primitives import PRIMITIVES, host_operation
 from bal.sources._scans import body_of, count_sliced
 from bal.sources._source import Source
@@ -87,6 +88,9 @@ def plan(jaxpr: Jaxpr) -> Callable[[Values], list]:
     def evaluate(values: Values) -> list:
         held = dict(zip([*jaxpr.constvars, *jaxpr.invars], values, strict=True))
         for run, inputs, outputs, finished in steps:
+            if jax.process_count() > 1:
+                # Processes exchange what they read, and nothing that is still being computed may cross with that.
+                jax.block_until_ready(list(held.values()))
             held |= zip(outputs, run([_value(held, atom) for atom in inputs]), strict=True)
             for variable in finished:
                 held.pop(variable, None)
@@ -188,7 +192,7 @@ def _scan(equation: JaxprEqn) -> Callable[[Values], list]:
         for number in order:
             results = body([*constants, *carry, *_slices(sequences, np.int32(number))])
             carry = results[:num_carry]
-            outputs.append([np.asarray(leaf) for leaf in results[num_carry:]])
+            outputs.append([np.asarray(whole(leaf)) for leaf in results[num_carry:]])
         if params["reverse"]:
             outputs.reverse()
         return [*carry, *(np.stack(leaves) for leaves in zip(*outputs, strict=True))]

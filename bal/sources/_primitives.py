@@ -9,6 +9,7 @@ from jax.extend.core import Jaxpr, Primitive
 from jax.interpreters import batching, mlir
 from jaxtyping import Array, Int
 
+from bal.processes import whole
 from bal.sources._passes import compiled_pass, results_of
 from bal.sources._reading import read_rows
 from bal.sources._source import Source
@@ -23,8 +24,10 @@ def take_rows(source: Source, indices: Int[Array, " n"]) -> PyTree:
     return jax.tree.unflatten(source.structure, take_p.bind(indices, source=source))
 
 
-def map_source(fn: Callable[[PyTree], PyTree], source: Source, chunk_size: int) -> PyTree:
+def map_source(fn: Callable[[PyTree], PyTree], source: Source, chunk_size: int, *, shared: bool = False) -> PyTree:
     """Apply a function of inputs [n, ...] to all points, in chunks of exactly that size: leaves [N, ...].
+
+    Where the pass is ``shared``, each process computes the results of its share of the pool, and all get all of them.
 
     The function may hold arrays of the computation around it, as a closure of a strategy does: they become arguments of
     the operation, so that its program does not depend on them.
@@ -37,22 +40,22 @@ def map_source(fn: Callable[[PyTree], PyTree], source: Source, chunk_size: int) 
         return values
 
     closed = jax.make_jaxpr(flat)(*jax.tree.leaves(source.shapes(chunk_size)))
-    results = map_p.bind(*closed.consts, source=source, jaxpr=closed.jaxpr, chunk_size=chunk_size)
+    results = map_p.bind(*closed.consts, source=source, jaxpr=closed.jaxpr, chunk_size=chunk_size, shared=shared)
     return jax.tree.unflatten(structure, results)
 
 
 def host_operation(primitive: Primitive, params: dict[str, Any]) -> Callable[..., list[np.ndarray]]:
     """The operation as a function on the host. That of a pass keeps its compiled program."""
     if primitive is take_p:
-        return lambda indices: read_rows(params["source"], np.asarray(indices))
-    return compiled_pass(params["source"], params["jaxpr"], params["chunk_size"])
+        return lambda indices: read_rows(params["source"], np.asarray(whole(indices)))
+    return compiled_pass(params["source"], params["jaxpr"], params["chunk_size"], params["shared"])
 
 
 def _take_shapes(indices, *, source: Source) -> list:
     return [jax.core.ShapedArray((*indices.shape, *shape), dtype) for shape, dtype in source.leaves]
 
 
-def _map_shapes(*constants, source: Source, jaxpr: Jaxpr, chunk_size: int) -> list:
+def _map_shapes(*constants, source: Source, jaxpr: Jaxpr, chunk_size: int, shared: bool) -> list:
     return [jax.core.ShapedArray(leaf.shape, leaf.dtype) for leaf in results_of(jaxpr, source.size)]
 
 

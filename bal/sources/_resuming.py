@@ -45,10 +45,12 @@ class _Folder:
     """The passes of one context, in their order."""
 
     def __init__(self, path: Path):
-        self.path, self.count = path, 0
+        self.path, self.begun = path, list[Path]()
 
-    def begin(self, shapes: Sequence[jax.ShapeDtypeStruct], digest: str) -> Kept:
-        folder, self.count = self.path / f"pass_{self.count}", self.count + 1
+    def begin(self, shapes: Sequence[jax.ShapeDtypeStruct], digest: str, shared: bool) -> Kept:
+        # Processes that share a pass may share the folder, too.
+        folder = self.path / f"pass_{len(self.begun)}{f'_process_{jax.process_index()}' if shared else ''}"
+        self.begun.append(folder)
         files, done = [folder / f"{number}.npy" for number in range(len(shapes))], 0
         if (folder / RECORD).exists():
             done = self._done(folder, digest)
@@ -68,8 +70,8 @@ class _Folder:
 
     def remove(self) -> None:
         """What passes have written; other files of the folder stay."""
-        for number in range(self.count):
-            shutil.rmtree(self.path / f"pass_{number}")
+        for folder in self.begun:
+            shutil.rmtree(folder)
         with suppress(OSError):  # it holds something else, or there was no pass
             self.path.rmdir()
 
@@ -125,14 +127,15 @@ def resuming(path: str | Path) -> Iterator[None]:
     folder.remove()
 
 
-def begin_pass(shapes: Sequence[jax.ShapeDtypeStruct], digest: Callable[[], Any]) -> Kept:
+def begin_pass(shapes: Sequence[jax.ShapeDtypeStruct], digest: Callable[[], Any], shared: bool) -> Kept:
     """Room for the results of a pass, with those of an earlier process.
 
     Args:
       shapes: of the results.
       digest: of everything that decides them.
+      shared: by all processes, each of which keeps its own.
     """
     folder = _folder.get()
     if folder is None:
         return Kept([np.empty(leaf.shape, leaf.dtype) for leaf in shapes])
-    return folder.begin(shapes, digest())
+    return folder.begin(shapes, digest(), shared)

@@ -68,8 +68,6 @@ def open_journal(folder: Path, header: Event) -> Journal:
         lock.acquire(blocking=False)
     except Timeout:
         other = holder.read_text() if holder.exists() else "another process"
-        if other == _here():
-            other = "one that this process has opened before"
         raise ValueError(
             f"expected no other session on {folder}, got {other}: close that one with session.close(), or end it"
         ) from None

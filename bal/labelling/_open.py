@@ -3,6 +3,7 @@
 import getpass
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,8 @@ from bal.labelling._session import Session
 from bal.loop import ActiveLearner
 from bal.sources import Source
 from bal.types import Dataset
+
+_OPEN: WeakValueDictionary[Path, Fitting] = WeakValueDictionary()  # sessions of this process, by folder
 
 
 def session(
@@ -31,8 +34,9 @@ def session(
 
     The first labels are asked for at random places, those of a simulation with the same key, and then the batches of
     the learner. Answers are on the disk at once, in a journal that is only ever appended to; opening the same path goes
-    on where it ended. Labels and batches are those of ``init``, ``ask`` (compiled) and ``tell`` with the same answers,
-    bit for bit. Pool labels of the data set are not read.
+    on where it ended, and closes a session that this process has on it, so that a cell of a notebook may be run again.
+    Labels and batches are those of ``init``, ``ask`` (compiled) and ``tell`` with the same answers, bit for bit. Pool
+    labels of the data set are not read.
 
     Args:
       learner: from :func:`bal.build`.
@@ -73,9 +77,13 @@ def session(
     blank = blank_state(template, like)
     folder = Path(path)
     first = header(learner, dataset, rng_key, template)
+    earlier = _OPEN.get(folder.resolve())
+    if earlier is not None:
+        earlier.close()
     journal = open_journal(folder, first)
     rounds = Rounds(learner, dataset, rng_key, like, folder)
     fitting = Fitting(journal, rounds, num_rounds=learner.num_rounds, background=background)
+    _OPEN[folder.resolve()] = fitting
     return Session(learner, dataset, rng_key, fitting, blank, who=who or _user(), project=project(first))
 
 

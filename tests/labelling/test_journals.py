@@ -70,8 +70,6 @@ def test_a_second_process_is_refused_until_the_first_one_ends(tmp_path):
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert re.search("ValueError: expected no other session on .* got process .*session.close", other.stderr)
-    with pytest.raises(ValueError, match="expected no other session on .* this process has opened .*session.close"):
-        open_journal(tmp_path, HEADER)
     journal.close()
     with pytest.raises(ValueError, match="expected an open session"):
         journal.append({"event": "label"})
@@ -81,6 +79,19 @@ def test_a_second_process_is_refused_until_the_first_one_ends(tmp_path):
 def open_session(folder, learner=LEARNER, dataset=DATASET, key=KEY):
     with bal.labelling.session(learner, dataset, folder, rng_key=key, who="ada") as session:
         session.answer(TRUTH[session.next().point])
+
+
+def test_the_cell_that_opens_a_session_may_be_run_again(tmp_path):
+    first = bal.labelling.session(LEARNER, DATASET, tmp_path, rng_key=KEY, who="ada")
+    point = first.next().point
+    first.answer(TRUTH[point])
+    with bal.labelling.session(LEARNER, DATASET, tmp_path, rng_key=KEY, who="ada") as second:
+        assert second.labels()[0].tolist() == [point]
+        with pytest.raises(ValueError, match=r"expected an open session, got one that was closed: open .* again"):
+            first.answer(TRUTH[point])
+        first.close()  # as often as one likes
+        second.answer(TRUTH[second.next().point])
+        assert len(second.labels()[0]) == 2
 
 
 def other(**settings):

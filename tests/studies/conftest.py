@@ -8,7 +8,8 @@ import pytest
 @pytest.fixture(autouse=True, scope="module")
 def _shared_programs():
     cells = pytest.importorskip("bal.studies.cells", reason="needs the extra 'studies'", exc_type=ImportError)
-    programs, make = {}, cells.Work.program
+    programs, traced = {}, set()
+    make, trace = cells.Work.program, cells.Work.trace
 
     def program(work, strategy):
         # Of the settings, these do not change a program.
@@ -20,6 +21,12 @@ def _shared_programs():
             programs[key] = make(work, strategy)
         return programs[key]
 
+    def trace_once(work, strategy):
+        if (shared := program(work, strategy)) not in traced:
+            trace(work, strategy)
+            traced.add(shared)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cells.Work, "program", program)
+        patch.setattr(cells.Work, "trace", trace_once)
         yield

@@ -54,15 +54,17 @@ def test_names_are_listed_with_a_line_on_each(kind, monkeypatch, capsys):
     )
 
 
-def test_the_version_is_that_of_the_distribution_and_costs_no_heavy_import():
+def test_the_version_is_that_of_the_distribution_and_no_command_waits_for_what_shows_results():
     code = "import sys; sys.argv = ['bal', '--version']; from bal.__main__ import main; main(); "
-    code += "print(sorted({'pandas', 'tyro', 'matplotlib'} & set(sys.modules)))"
+    code += "loaded = lambda *names: print([name for name in names if name in sys.modules]); "
+    code += "loaded('pandas', 'tyro', 'matplotlib'); import bal.studies.console; "
+    code += "loaded('pandas', 'matplotlib', 'pyarrow', 'scipy', 'plotly', 'sklearn')"
     printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     try:
         version = importlib.metadata.version("bal-jax")
     except importlib.metadata.PackageNotFoundError:
         version = "unknown"
-    assert printed.splitlines() == [f"bal {version}", "[]"]
+    assert printed.splitlines() == [f"bal {version}", "[]", "[]"]
     assert bal.__version__ == version
 
 

@@ -160,7 +160,7 @@ def test_heavy_packages_are_imported_where_they_are_used(path):
         assert HEAVY.get(package, room(path)) == room(path), f"{path} imports {name} at its top"
 
 
-def test_importing_bal_loads_nothing_heavy():
+def test_importing_bal_loads_nothing_heavy_and_starts_no_device():
     heavy = (
         "equinox",
         "numpyro",
@@ -174,9 +174,10 @@ def test_importing_bal_loads_nothing_heavy():
         "scipy.stats",
         "tyro",
     )
-    code = f"import sys, bal; print([name for name in {heavy!r} if name in sys.modules])"
+    code = f"import sys, bal, jax; print([name for name in {heavy!r} if name in sys.modules]); "
+    code += "print(jax._src.xla_bridge._backends)"
     output = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert output.stdout.strip() == "[]"
+    assert output.stdout.split() == ["[]", "{}"]
 
 
 def test_the_project_does_not_refer_to_folders_outside_it():

@@ -1,16 +1,10 @@
 """A method says of a fit what it knows, and leaves the rest out."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from bal.posteriors import FitInfo
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_what_a_method_leaves_out_is_nan_zero_or_empty():
@@ -29,9 +23,3 @@ def test_the_defaults_pass_through_compiled_loops_like_arrays():
     assert infos.loss.tolist() == [0.0, 1.0, 2.0]
     assert infos.num_steps.tolist() == [0, 0, 0]
     assert jnp.isnan(jax.vmap(lambda value: FitInfo(loss=value))(jnp.arange(3.0)).validation_loss).all()
-
-
-def test_importing_the_posteriors_starts_no_device():
-    code = "import bal.posteriors, jax; print(jax._src.xla_bridge._backends)"
-    output = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert output.stdout.strip() == "{}"

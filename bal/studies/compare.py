@@ -9,6 +9,7 @@ of a sweep. A finished run prints its tables again. Names of strategies, posteri
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from bal import studies
 from bal.studies._screen import show
@@ -23,9 +24,8 @@ PICTURE = "learning_curves.png"
 
 def main(settings: Settings) -> None:
     """Run the grid, write tables and picture, print the summary."""
-    units = run_and_write(settings, prepare_grid(settings))
     summary = studies.summary_table(
-        studies.metrics_frame(settings, units),
+        run_and_write(settings, prepare_grid(settings)),
         targets=settings.targets,
         num_validation=settings.data.num_validation,
         num_calibration=settings.data.num_calibration,
@@ -35,7 +35,7 @@ def main(settings: Settings) -> None:
         show(more)
 
 
-def run_and_write(settings: Settings, run: Callable[[], list[Unit]]) -> list[Unit]:
+def run_and_write(settings: Settings, run: Callable[[], list[Unit]]) -> Any:
     """Run a grid and write its tables and its picture.
 
     Args:
@@ -43,7 +43,8 @@ def run_and_write(settings: Settings, run: Callable[[], list[Unit]]) -> list[Uni
       run: what :func:`bal.studies.grid.prepare_grid` returned for them.
 
     Returns:
-      The units of the grid.
+      The metrics, as :func:`bal.studies.metrics_frame` returns them; pandas is not loaded yet where its type would be
+      named.
     """
     with sole_writer(settings.output):
         units = run()
@@ -60,4 +61,4 @@ def run_and_write(settings: Settings, run: Callable[[], list[Unit]]) -> list[Uni
         for name, table in tables.items():
             studies.write_parquet(table, settings.output / f"{name}.parquet")
         studies.save_picture(studies.plot_curves(metrics), settings.output / PICTURE)
-    return units
+    return metrics

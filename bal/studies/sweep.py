@@ -54,9 +54,9 @@ def main(comparison: Comparison) -> None:
     with sole_writer(settings.output):
         for number, cell in enumerate(cells, 1):
             show(f"Cell {number} of {len(cells)}: {cell.settings.output.name}")
-            units = compare.run_and_write(cell.settings, runs.pop(0))
+            frame = compare.run_and_write(cell.settings, runs.pop(0))
             # The columns dataset and posterior have their values already.
-            frames.append(studies.metrics_frame(cell.settings, units).assign(**cell.values))
+            frames.append(frame.assign(**cell.values))
         import pandas as pd
 
         from bal.studies._sweep_results import plot_sweep, sweep_table

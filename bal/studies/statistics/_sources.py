@@ -26,7 +26,8 @@ def variance_shares(values: np.ndarray, sources: Sequence[str]) -> pd.DataFrame:
 
     Returns:
       A row for each source and each combination of sources, with ``variance`` in the square of the unit of the values,
-      and ``share`` of the sum. An estimate below 0, which few keys may give, is set to 0.
+      and ``share`` of the sum. An estimate below 0, which few keys may give, is set to 0, so the sum over many
+      combinations is too large.
 
     Raises:
       ValueError: values that are not finite, fewer than two keys of a source, or other names than axes.

@@ -36,19 +36,11 @@ def variances(frame: pd.DataFrame) -> pd.DataFrame:
     """Variance of an area: a row for each source, and one for what sources do only together; a column for each area."""
     columns = {}
     for name, areas in areas_by_source(frame).items():
-        alone = variance_shares(areas, SOURCES)["variance"][list(SOURCES)]
-        # Not the sum of the estimates for all combinations, each of which is at least 0: so their sum is too large.
-        together = max(total_variance(areas) - alone.sum(), 0.0)
+        estimates = variance_shares(areas, SOURCES)["variance"]
+        alone = estimates[list(SOURCES)].clip(lower=0)
+        together = max(estimates.sum() - alone.sum(), 0.0)
         columns[name] = pd.concat([alone, pd.Series({TOGETHER: together})])
     return pd.DataFrame(columns)
-
-
-def total_variance(areas: np.ndarray) -> float:
-    """Variance of a run with new keys for all sources, from the pairs of runs that share no key."""
-    numbers = np.indices(areas.shape).reshape(areas.ndim, -1)
-    apart = (numbers[:, :, None] != numbers[:, None, :]).all(axis=0)
-    values = areas.reshape(-1)
-    return float(((values[:, None] - values[None]) ** 2)[apart].mean() / 2)
 
 
 def shares_table(frame: pd.DataFrame) -> Table:

@@ -97,6 +97,20 @@ def test_shares_of_variance_find_those_of_a_simulation():
     assert (variance_shares(np.ones([2, 2]), ["a", "b"])["share"] == 0).all()
 
 
+def test_variances_add_up_to_that_of_runs_that_share_no_key():
+    values = np.random.default_rng(2).normal(size=(3, 2, 4))
+    table = variance_shares(values, ["a", "b", "c"])
+    pairs = [
+        (values[i] - values[j]) ** 2 / 2
+        for i in np.ndindex(values.shape)
+        for j in np.ndindex(values.shape)
+        if all(one != other for one, other in zip(i, j, strict=True))
+    ]
+    assert table["variance"].min() < 0
+    np.testing.assert_allclose(table["variance"].sum(), np.mean(pairs))
+    np.testing.assert_allclose(table["share"], table["variance"].clip(lower=0) / np.mean(pairs))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -26,8 +26,8 @@ def variance_shares(values: np.ndarray, sources: Sequence[str]) -> pd.DataFrame:
 
     Returns:
       A row for each source and each combination of sources, with ``variance`` in the square of the unit of the values,
-      and ``share`` of the sum. An estimate below 0, which few keys may give, is set to 0, so the sum over many
-      combinations is too large.
+      and ``share`` of the total. The estimates are unbiased, and so is their sum, the variance of a run with new keys
+      for all sources. Few keys may give estimates below 0, whose share is 0: then the shares add up to more than 1.
 
     Raises:
       ValueError: values that are not finite, fewer than two keys of a source, or other names than axes.
@@ -65,8 +65,8 @@ def variance_shares(values: np.ndarray, sources: Sequence[str]) -> pd.DataFrame:
         )
         variances[subset] = float((mean_square - above) / repeats)
     names = [" x ".join(sources[axis] for axis in subset) for subset in subsets]
-    # The estimates are unbiased before this, so they are used as they are in the subtraction above.
-    kept = np.maximum([variances[subset] for subset in subsets], 0)
-    total = kept.sum()
-    shares = kept / total if total > 0 else np.zeros_like(kept)
-    return pd.DataFrame({"variance": kept, "share": shares}, index=pd.Index(names, name="source"))
+    estimates = np.array([variances[subset] for subset in subsets])
+    total = estimates.sum()
+    # Set to 0 before the sum, negative estimates would make it too large.
+    shares = np.maximum(estimates, 0) / total if total > 0 else np.zeros_like(estimates)
+    return pd.DataFrame({"variance": estimates, "share": shares}, index=pd.Index(names, name="source"))

@@ -60,6 +60,15 @@ def test_a_tiny_reproduction_writes_everything_and_continues(tmp_path, monkeypat
     assert "three_clusters" in capsys.readouterr().out
 
 
+def test_networks_of_the_authors_code_have_one_layer_more_and_are_kept():
+    of_paper, of_code = (
+        study.settings_of(study.Study(follow=name), "diverging_sine", "bald") for name in ("paper", "code")
+    )
+    assert (of_paper.model.hidden_sizes, of_paper.model.refit) == ((24, 2), "restart")
+    assert (of_code.model.hidden_sizes, of_code.model.refit) == ((24, 24, 2), "warm_start")
+    assert (of_code.model.dropout_rate, of_code.run.num_rounds) == (0.1, 61)
+
+
 def test_a_strategy_without_a_published_figure_is_refused(tmp_path):
     with pytest.raises(ValueError, match="--strategies to be one of"):
         study.main(study.Study(strategies=("epig",), output=tmp_path / "new"))

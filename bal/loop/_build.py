@@ -22,7 +22,7 @@ from bal.memory import chunk_bytes
 from bal.oracle import Oracle, begin_asking, check_oracle, consult, of_oracle, places_again
 from bal.posteriors import Posterior, check_num_samples
 from bal.processes import in_agreement
-from bal.sources import in_pieces
+from bal.sources import holds_source, in_pieces
 from bal.strategies import Strategy
 from bal.streaming import num_points, stream, take_points
 from bal.types import Batch, Dataset, Keys, PyTree
@@ -74,8 +74,7 @@ def build(
         not see them.
       stop: report in each round the numbers from which stopping criteria decide, see :func:`bal.stop_rounds`. The run
         goes on, so that runs under one ``vmap`` stay one program. None reports nothing.
-      oracle: who labels the points drawn at the start and those chosen in a simulated round, with errors, abstentions
-        and prices. None answers with the pool's labels.
+      oracle: who labels points in a simulated run, with errors, abstentions and prices; None: the pool's labels.
       chunk_size: points predicted at a time; None follows from a memory budget.
       runs_at_once: runs under one ``vmap``, such as seeds, which share that budget.
       mesh: devices over which the pool and the test set are divided when predicted; of one process, or of all.
@@ -156,6 +155,8 @@ def build(
 
     def view_of(keys: Keys, state: LoopState, belief: PyTree, predict, dataset: Dataset) -> PoolView:
         likelihood = posterior.likelihood
+        # Labels go with the rows that are read at their places, which cannot be divided over devices.
+        whole = {"mesh": None} if strategy.privileged and holds_source(dataset.pool_inputs) else {}
         return pool_view(
             keys.targets,
             dataset,
@@ -166,7 +167,7 @@ def build(
             noise=Partial(mean_noise) if likelihood.predicts == "gaussian" else None,
             features={name: Partial(feature, belief) for name, feature in posterior.features.items()},
             covariance=None if posterior.covariance is None else Partial(posterior.covariance, belief),
-            stream=partial(stream, **chunked),
+            stream=partial(stream, **chunked | whole),
             pool_subset_size=pool_subset_size,
             num_targets=num_targets,
             privileged_loss=Partial(partial(predictive_loss, likelihood), predict) if strategy.privileged else None,
@@ -180,13 +181,12 @@ def build(
         known = add_automatic(batch, automatic, state.automatic, dataset.pool_inputs)
         belief, fit_info = fit(keys, posterior, state, state.posterior, known, dataset.validation)
         predict = draw(keys, posterior, belief)
-        evaluated, evaluation, evaluation_info, evaluated_predict = posterior, (), None, predict
+        evaluation, evaluation_info, evaluated = (), None, (posterior, belief, predict)
         if evaluation_posterior is not None:
-            evaluated = evaluation_posterior
-            evaluation, evaluation_info = fit(keys, evaluated, state, state.evaluation, known, dataset.validation)
-            evaluated_predict = draw(keys, evaluated, evaluation)
-        evaluated_state = belief if evaluation_posterior is None else evaluation
-        metrics = evaluate(evaluated, evaluated_state, evaluated_predict, dataset, **chunked)
+            other = evaluation_posterior
+            evaluation, evaluation_info = fit(keys, other, state, state.evaluation, known, dataset.validation)
+            evaluated = (other, evaluation, draw(keys, other, evaluation))
+        metrics = evaluate(*evaluated, dataset, **chunked)
 
         view, assessed = assess_along(view_of(keys, state, belief, predict, dataset), automatic)
         selection = strategy.select(keys.selection, view)

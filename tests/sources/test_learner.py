@@ -109,6 +109,13 @@ def test_blocks_are_divided_over_devices():
     assert 3 in counts  # points of a device
 
 
+def test_a_control_that_reads_labels_reads_its_pool_from_one_device():
+    dataset, mesh = problem("classes"), jax.sharding.Mesh(np.array(jax.devices()), ("pool",))
+    _, expected = learner("true_loss").ask(KEY, first_state(), dataset)
+    _, info = learner("true_loss", mesh=mesh).ask(KEY, first_state(), on_disk(dataset))
+    assert info.selection.indices.tolist() == expected.selection.indices.tolist()
+
+
 def test_compiled_code_and_seeds_are_refused():
     active, dataset = learner(), on_disk(problem("classes"))
     with pytest.raises(ValueError, match="called by itself, got it inside compiled code: leave jax.jit out"):

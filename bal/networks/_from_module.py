@@ -1,6 +1,7 @@
 """Turns the Flax NNX modules of this library into pure functions."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -40,8 +41,14 @@ def network_from_module(
     def merge(variables: Variables):
         return nnx.merge(graph, variables.params, variables.statistics or {})
 
+    # To trace a module is slow, and a round asks for the initial state of a network a dozen times. Inlined, it leaves
+    # the program as it is.
+    @partial(jax.jit, static_argnums=1, inline=True)
+    def created(rng_key, shape: tuple[int, ...]) -> Variables:
+        return split(create(shape, nnx.Rngs(params=rng_key)))
+
     def init(rng_key, inputs):
-        return split(create(_one_array(inputs).shape[1:], nnx.Rngs(params=rng_key)))
+        return created(rng_key, _one_array(inputs).shape[1:])
 
     def train(rng_key, variables, inputs):
         module = merge(variables)

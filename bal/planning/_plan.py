@@ -82,6 +82,22 @@ def plan(learner: ActiveLearner, dataset: Dataset, *, memory: int | None = None,
       >>> planned.pool, planned.scored.chunk_size
       (12000, 1000)
     """
+    return plan_and_trace(learner, dataset, memory=memory, runs_at_once=runs_at_once)[0]
+
+
+def plan_and_trace(
+    learner: ActiveLearner, dataset: Dataset, *, memory: int | None = None, runs_at_once: int = 1
+) -> tuple[Plan, jax.stages.Traced]:
+    """The plan, and the round that was traced for it, so that it need not be traced again to be compiled.
+
+    Its arguments are keys, states and the data set; several runs have an axis in the first two.
+
+    Args:
+      learner: see :func:`plan`, as the arguments that follow.
+      dataset: what the round will be called with.
+      memory: bytes to plan for.
+      runs_at_once: runs under one ``vmap``.
+    """
     check_count("runs_at_once", runs_at_once)
     if memory is None:
         memory = accelerator_memory() or (machine_memory() if jax.default_backend() == "cpu" else None)
@@ -94,17 +110,17 @@ def plan(learner: ActiveLearner, dataset: Dataset, *, memory: int | None = None,
         step = jax.vmap(step, in_axes=(0, 0, None))
         given = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((runs_at_once, *leaf.shape), leaf.dtype), given)
     with noted_passes() as passes:
-        jaxpr, (after, _) = jax.make_jaxpr(step, return_shape=True)(*given, dataset)
-    moment, view = worst_moment(jaxpr.jaxpr), jax.eval_shape(learner.view, rng_key, state, dataset)
+        traced = jax.jit(step).trace(*given, dataset)
+    moment, view = worst_moment(traced.jaxpr.jaxpr), jax.eval_shape(learner.view, rng_key, state, dataset)
     features, pairs = _largest(moment.arrays, dataset, view, passes)
     scored = max(passes, key=lambda each: each.chunk_size * each.bytes_a_point, default=Pass(0, 0, 1))
     data, pool = bytes_of(dataset), bytes_of((dataset.pool_inputs, dataset.pool_labels))
     of_runs = bytes_of(given) + moment.bytes
-    return Plan(
+    planned = Plan(
         memory=memory,
         pool=pool,
         rest=data - pool,
-        states=bytes_of((given[1], after)),
+        states=bytes_of((given[1], traced.out_info[0])),
         draws=runs_at_once * bytes_of(view.predict.args[1]),  # type: ignore[attr-defined]
         features=features,
         pairs=pairs,
@@ -116,6 +132,7 @@ def plan(learner: ActiveLearner, dataset: Dataset, *, memory: int | None = None,
         best_chunk_size=min(scored.num_points, max(1, chunk_bytes(memory) // scored.bytes_a_point)),
         most_runs=None if memory is None else max(0, memory - data) * runs_at_once // of_runs,
     )
+    return planned, traced
 
 
 def check_fits(planned: Plan) -> None:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import bal
-from bal.planning import check_fits
+from bal.planning import check_fits, plan_and_trace
 from bal.sources import holds_source, resuming
 from bal.studies import checkpoints
 from bal.studies.learners import build_learners, load_dataset, seed_key
@@ -83,9 +83,12 @@ class Work:
 
     def trace(self, strategy: str) -> None:
         """Tracing finds every static mistake and what does not fit in the memory; it is quick beside compiling."""
-        learner, size = self.program(strategy).learners[0], self.settings.run.seeds_at_once
-        at_once = 1 if holds_source(self.dataset.pool_inputs) else size or 1
-        planned = bal.plan(learner, self.dataset, runs_at_once=at_once)
+        program, size = self.program(strategy), self.settings.run.seeds_at_once
+        learner, at_once = program.learners[0], 1 if program.on_disk else size or 1
+        planned, traced = plan_and_trace(learner, self.dataset, runs_at_once=at_once)
+        if at_once > 1:
+            (_, state, _), _ = traced.args_info
+            program.traced[learner, _room(state)] = traced
         kind, _, count = self.settings.executor.partition(":")
         if kind == "processes" and planned.memory is not None:
             planned = planned._replace(memory=planned.memory // int(count))
@@ -106,21 +109,29 @@ class _Program:
         self.on_disk = holds_source(dataset.pool_inputs)
         init = learners[0].init
         self.init = _one_by_one(init) if self.on_disk else jax.jit(jax.vmap(init, in_axes=(0, None)))
-        self.compiled: dict[bal.ActiveLearner, Any] = {}
+        # By learner and room for labels: an interrupted run had room for as many as were asked for then.
+        self.traced: dict[tuple[bal.ActiveLearner, int], jax.stages.Traced] = {}
+        self.compiled: dict[tuple[bal.ActiveLearner, int], Any] = {}
         self.memory: int | None = None  # bytes of the largest step that was compiled
 
     def run_step(self, keys, state, done: int):
         learner = self.learners[done]
-        if learner not in self.compiled:
+        key = learner, _room(state)
+        if key not in self.compiled:
             if self.on_disk:
-                self.compiled[learner] = _one_by_one(learner.step)
+                self.compiled[key] = _one_by_one(learner.step)
             else:
                 step = jax.jit(jax.vmap(learner.step, in_axes=(0, 0, None)))
-                self.compiled[learner] = step.lower(keys, state, self.dataset).compile()
-                self.memory = max(self.memory or 0, _bytes(self.compiled[learner]))
+                traced = self.traced.pop(key, None) or step.trace(keys, state, self.dataset)
+                self.compiled[key] = traced.lower().compile()
+                self.memory = max(self.memory or 0, _bytes(self.compiled[key]))
         start = time.perf_counter()
-        state, info = jax.block_until_ready(self.compiled[learner](keys, state, self.dataset))
+        state, info = jax.block_until_ready(self.compiled[key](keys, state, self.dataset))
         return state, jax.device_get(info), time.perf_counter() - start
+
+
+def _room(state: bal.LoopState) -> int:
+    return state.pool.indices.shape[-1]
 
 
 def _bytes(compiled: jax.stages.Compiled) -> int:
@@ -208,8 +219,7 @@ def _earlier(there: dict[str, Any], here: dict[str, Any], num_rounds: int) -> li
 def _resume(learner: bal.ActiveLearner, batch_size: int, fresh: bal.LoopState, leaves: list) -> bal.LoopState:
     """The saved state with room for the labels of more rounds, if more are asked for now."""
     saved = _unflatten(fresh, [jnp.asarray(leaf) for leaf in leaves])
-    room, wanted = (state.pool.indices.shape[1] for state in (saved, fresh))
-    more = (wanted - room) // batch_size
+    more = (_room(fresh) - _room(saved)) // batch_size
     return jax.vmap(lambda state: learner.extend(state, more))(saved) if more > 0 else saved
 
 

@@ -69,15 +69,20 @@ def test_strategies_are_paired_by_their_initial_sets(finished):
     assert first.xs("nll", level="metric")["random"].nunique() == 3
 
 
-def test_an_interrupted_run_continues_to_identical_files(finished, tmp_path, monkeypatch):
+def interrupt_at(monkeypatch, strategy, number):
+    """Interrupt the run before the checkpoint of a round."""
     check = cells._check_round
 
     def interrupt(info, name, done, group):
         check(info, name, done, group)
-        if (name, done) == ("bald", 1):
+        if (name, done) == (strategy, number):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(cells, "_check_round", interrupt)
+
+
+def test_an_interrupted_run_continues_to_identical_files(finished, tmp_path, monkeypatch):
+    interrupt_at(monkeypatch, "bald", 1)
     with pytest.raises(KeyboardInterrupt):
         compare.main(SMALL.with_values(output=tmp_path))
     assert not (tmp_path / "metrics.parquet").exists()
@@ -113,6 +118,19 @@ def test_a_grid_extended_along_each_side_equals_the_whole_grid(finished, tmp_pat
     compare.main(SMALL.with_values(output=tmp_path, strategies=("bald",), num_seeds=1, num_rounds=3))
     compare.main(SMALL.with_values(output=tmp_path))
     assert contents(tmp_path) == contents(finished)
+
+
+def test_fewer_rounds_can_be_asked_of_an_interrupted_run(finished, tmp_path, monkeypatch):
+    settings = SMALL.with_values(output=tmp_path, strategies=("random",))
+    interrupt_at(monkeypatch, "random", 1)
+    with pytest.raises(KeyboardInterrupt):
+        grid.run_grid(settings)
+    monkeypatch.undo()
+    # The first group has room for the labels of three rounds; the second, which had not begun, for those of two.
+    fewer = grid.run_grid(settings.with_values(num_rounds=2))
+    whole = grid.run_grid(settings.with_values(output=finished))
+    for some, unit in zip(fewer, whole, strict=True):
+        np.testing.assert_array_equal(some.info.selection.indices, unit.info.selection.indices[:2])
 
 
 def test_another_configuration_in_the_same_folder_is_refused(finished):

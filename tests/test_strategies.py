@@ -18,6 +18,7 @@ from bal.strategies import STRATEGIES
 from bal.streaming import take_points
 from bal.view import in_pool, mean_noise, pool_view
 from tests.prototypes import class_means, linear_detector, linear_regression
+from tests.sources.rows import Records
 
 NUM_POINTS, BATCH_SIZE = 40, 3
 POSTERIORS = {
@@ -198,7 +199,7 @@ def test_neither_chunks_nor_devices_nor_a_pool_on_disk_change_the_choice(case, k
         return strategy.select(jax.random.key(0), view)
 
     divided = chosen(strategy, view_of(kind, 3, mesh))
-    read = choose(dataset._replace(pool_inputs=bal.Source(np.asarray(dataset.pool_inputs))))
+    read = choose(dataset._replace(pool_inputs=bal.Source(Records(np.asarray(dataset.pool_inputs)))))
     assert read.indices.tolist() == divided.indices.tolist()
     np.testing.assert_allclose(read.scores, divided.scores, rtol=1e-4, atol=1e-6)
 

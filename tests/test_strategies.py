@@ -21,6 +21,9 @@ from tests.prototypes import class_means, linear_detector, linear_regression
 from tests.sources.rows import Records
 
 NUM_POINTS, BATCH_SIZE = 40, 3
+# In the rounds 22 of 40 points have labels at first, and six batches are left.
+NUM_LABELLED, NUM_BATCHES, BUDGET = 22, 6, 43
+KEY = jax.random.key(0)
 POSTERIORS = {
     "boxes": linear_detector(),
     "classes": class_means(),
@@ -35,6 +38,8 @@ OF_ANY = {
 }  # fmt: skip
 KINDS = dict.fromkeys(OF_GAUSSIANS, "draws") | dict.fromkeys(OF_BOXES, "boxes")
 CASES = {name: KINDS.get(name, "classes") for name in STRATEGIES}
+# As many as a batch of three has with three classes, so that gains are exact; with more, searches have more levels.
+SIZES = dict.fromkeys(("batch_bald", "batch_epig"), {"num_configurations": 9})
 # Where the covariance is closed these take another way.
 CLOSED = {f"{name}, closed": "closed" for name in (*sorted(OF_GAUSSIANS), "max_det")}
 # Images with boxes in them are points like others.
@@ -59,6 +64,11 @@ def problem(kind):
     return jax.tree.map(jnp.asarray, bal.Dataset(inputs, labels, target_inputs=targets))
 
 
+def strategy_of(case, batch_size=BATCH_SIZE, **sizes):
+    name = case.split(",")[0]
+    return STRATEGIES[name](batch_size=batch_size, **SIZES.get(name, {}), **sizes)
+
+
 @functools.cache
 def fitted(kind):
     """A posterior of four labels, and draws of it."""
@@ -73,10 +83,10 @@ def fitted(kind):
     return fit()
 
 
-def first_pool(kind, budget):
-    dataset = problem(kind)
+def first_pool(kind, budget, num_labelled=4):
+    dataset, first = problem(kind), jnp.arange(num_labelled)
     pool = pools.empty_pool(NUM_POINTS, budget, dataset.pool_labels)
-    return pools.add_labels(pool, jnp.arange(4), take_points(dataset.pool_labels, jnp.arange(4)))
+    return pools.add_labels(pool, first, take_points(dataset.pool_labels, first))
 
 
 def look(rng_key, kind, model, dataset, pool, pool_subset_size=None, **streaming):
@@ -102,10 +112,10 @@ def look(rng_key, kind, model, dataset, pool, pool_subset_size=None, **streaming
 
 
 @functools.cache
-def view_of(kind, chunk_size=None, mesh=None):
+def view_of(kind):
     """The view of the whole pool in the first round."""
-    model, dataset, settings = fitted(kind), problem(kind), {"chunk_size": chunk_size, "mesh": mesh}
-    return jax.jit(lambda: look(jax.random.key(3), kind, model, dataset, first_pool(kind, 6), **settings))()
+    model, dataset = fitted(kind), problem(kind)
+    return jax.jit(lambda: look(jax.random.key(3), kind, model, dataset, first_pool(kind, 6)))()
 
 
 def chosen(strategy, view):
@@ -115,49 +125,66 @@ def chosen(strategy, view):
 @functools.cache
 def chosen_of_whole(case, kind):
     """What a strategy chooses of the whole pool at once."""
-    return chosen(STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE), view_of(kind))
+    return chosen(strategy_of(case), view_of(kind))
 
 
 @functools.cache
 def programs_of_a_round(kind):
     """Two seeds look at a pool and are given the labels that they ask for: the same programs for every strategy."""
-    dataset, model = problem(kind), fitted(kind)
+    dataset, model, mesh = problem(kind), fitted(kind), Mesh(np.array(jax.devices()[:3]), ("pool",))
+    assert mesh.size == 3, "conftest.py forces eight host devices"
 
-    def show(rng_key, pool, inputs):
+    def show(rng_key, pool, inputs, *, pool_subset_size=NUM_POINTS):
         shown = dataset._replace(pool_inputs=inputs)
-        return look(rng_key, kind, model, shown, pool, pool_subset_size=16, chunk_size=7)
+        return look(rng_key, kind, model, shown, pool, pool_subset_size, chunk_size=3, mesh=mesh)
 
     def label(pool, view, indices):
         asked = in_pool(view, indices, NUM_POINTS)
         return pools.add_labels(pool, asked, take_points(dataset.pool_labels, asked)), asked
 
-    start = jax.jit(jax.vmap(lambda _: first_pool(kind, 43)))(np.arange(2))
-    return start, jax.jit(jax.vmap(show, in_axes=(0, 0, None))), jax.jit(jax.vmap(label))
+    def start(num_labelled):
+        return jax.vmap(lambda _: first_pool(kind, BUDGET, num_labelled))(np.arange(2))
+
+    shown, shown_whole = (
+        jax.jit(jax.vmap(partial(show, pool_subset_size=size), in_axes=(0, 0, None))) for size in (NUM_POINTS, None)
+    )
+    keys, first, whole = jax.jit(lambda: (jax.random.split(KEY), start(NUM_LABELLED), start(4)))()
+    views = [shown(keys, first, dataset.pool_inputs), shown_whole(keys, whole, dataset.pool_inputs)]
+    # The same functions of other arrays, so that a rule compiles once for both.
+    whole = jax.tree.unflatten(jax.tree.structure(views[0]), jax.tree.leaves(views[1]))
+    return first, shown, jax.jit(jax.vmap(label)), whole
+
+
+@functools.cache
+def select_of(case):
+    """Two seeds, each of whose pools is divided over three devices: the program of a strategy that most tests run."""
+    select = jax.jit(jax.vmap(strategy_of(case).select))
+    return lambda rng_keys, views: jax.device_get(select(rng_keys, views))
 
 
 @cases
 def test_rounds_on_pool_subsets_keep_the_invariants_under_vmap(case, kind):
-    dataset, (start, show, label) = problem(kind), programs_of_a_round(kind)
-    select = jax.jit(jax.vmap(STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE).select))
+    """A subset of as many places as there are points: in an order of its own, with ever more absent points."""
+    dataset, (start, show, label, _) = problem(kind), programs_of_a_round(kind)
 
     def choose(rng_keys, pool, inputs):
         """A round of the loop with the same model in each."""
         view = show(rng_keys[0], pool, inputs)
-        selection = select(rng_keys[1], view)
+        selection = select_of(case)(rng_keys[1], view)
         pool, asked = label(pool, view, selection.indices)
         return pool, selection._replace(indices=asked)
 
-    keys, pool = jax.random.split(jax.random.key(1), (13, 2, 2)), start
+    keys, pool = jax.random.split(jax.random.key(1), (NUM_BATCHES + 1, 2, 2)), start
     for done, key in enumerate(keys, start=1):
         before = np.asarray(pool.available)
-        # The last round has nothing left to ask for: 36 of 40 points are asked for in the twelve before.
+        # The last round has nothing left to ask for.
         pool, selection = choose(key, pool, dataset.pool_inputs)
         asked, held, labels = jax.device_get((selection.indices, pool.indices, pool.labels))
-        count = 4 + min(done, 12) * BATCH_SIZE
+        count = NUM_LABELLED + min(done, NUM_BATCHES) * BATCH_SIZE
         for seed in range(2):
-            # In the end a subset has absent points in it, which are never chosen.
+            # Absent points are never chosen.
             real = asked[seed][asked[seed] < NUM_POINTS]
-            assert len(real) == (BATCH_SIZE if done <= 12 else 0)
+            assert len(real) == (BATCH_SIZE if done <= NUM_BATCHES else 0)
             assert before[seed][real].all()
             assert len(set(held[seed, :count].tolist())) == count
             own = jax.tree.map(lambda leaf, seed=seed, count=count: leaf[seed, :count], labels)
@@ -165,7 +192,7 @@ def test_rounds_on_pool_subsets_keep_the_invariants_under_vmap(case, kind):
             jax.tree.map(np.testing.assert_array_equal, own, true)
         assert (np.asarray(selection.num_invalid) == 0).all()
 
-    nan = (np.arange(NUM_POINTS) % 2 == 0) & (np.arange(NUM_POINTS) >= 4)  # labelled points are sound
+    nan = (np.arange(NUM_POINTS) % 2 == 0) & (np.arange(NUM_POINTS) >= NUM_LABELLED)  # labelled points are sound
     spoilt = np.where(nan[:, None], np.nan, dataset.pool_inputs)
     selection = jax.device_get(choose(keys[0], start, spoilt)[1])
     if case.split(",")[0] not in ("random", "foreground_random"):  # they look at no input
@@ -176,8 +203,9 @@ def test_rounds_on_pool_subsets_keep_the_invariants_under_vmap(case, kind):
 @cases
 def test_a_round_of_the_loop_is_a_program(case, kind):
     """Traced, not run: tests/test_loop.py runs some of them, and the choice of each is tested above."""
-    strategy = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE)
-    learner = bal.build(POSTERIORS[kind], strategy, num_samples=8, num_initial=0, num_rounds=13, pool_subset_size=16)
+    learner = bal.build(
+        POSTERIORS[kind], strategy_of(case), num_samples=8, num_initial=0, num_rounds=13, pool_subset_size=16
+    )
     state = jax.eval_shape(learner.init, jax.random.key(1), problem(kind))
     after, info = jax.eval_shape(learner.step, jax.random.key(1), state, problem(kind))
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
@@ -189,19 +217,18 @@ def test_a_round_of_the_loop_is_a_program(case, kind):
 @cases
 def test_neither_chunks_nor_devices_nor_a_pool_on_disk_change_the_choice(case, kind):
     """Chunks of 7 points from the disk, and of 3 on each device: what depends on either differs between the two."""
-    strategy, dataset, pool = STRATEGIES[case.split(",")[0]](batch_size=BATCH_SIZE), problem(kind), first_pool(kind, 6)
-    mesh = Mesh(np.array(jax.devices()), ("pool",))
-    assert mesh.size == 8, "conftest.py forces eight host devices"
+    strategy, dataset = strategy_of(case), problem(kind)
 
     @in_pieces
     def choose(dataset):
-        view = look(jax.random.key(3), kind, fitted(kind), dataset, pool, chunk_size=7)
-        return strategy.select(jax.random.key(0), view)
+        view = look(KEY, kind, fitted(kind), dataset, first_pool(kind, BUDGET), chunk_size=7)
+        return strategy.select(KEY, view)
 
-    divided = chosen(strategy, view_of(kind, 3, mesh))
+    divided = select_of(case)(jnp.stack([KEY, KEY]), programs_of_a_round(kind)[-1])
     read = choose(dataset._replace(pool_inputs=bal.Source(Records(np.asarray(dataset.pool_inputs)))))
-    assert read.indices.tolist() == divided.indices.tolist()
-    np.testing.assert_allclose(read.scores, divided.scores, rtol=1e-4, atol=1e-6)
+    for seed in range(2):
+        assert read.indices.tolist() == divided.indices[seed].tolist()
+        np.testing.assert_allclose(read.scores, divided.scores[seed], rtol=1e-4, atol=1e-6)
 
 
 def test_strategies_refuse_predictions_of_another_kind_before_anything_runs():
@@ -240,7 +267,7 @@ def test_strategies_of_embeddings_say_so_before_anything_runs():
 def test_candidates_give_the_choice_of_the_whole_pool_where_they_are_certified(name):
     whole = chosen_of_whole(name, "classes")  # all of its points are candidates
     few, many = (
-        chosen(STRATEGIES[name](batch_size=size, num_candidates=count), view_of("classes"))
+        chosen(strategy_of(name, size, num_candidates=count), view_of("classes"))
         for size, count in ((5, 5), (BATCH_SIZE, 30))
     )
     assert bool(whole.certified)

@@ -362,6 +362,10 @@ def test_skipped_points_are_never_asked_for():
         ({"strategy": bal.strategies.bald(batch_size=0)}, "batch_size"),
         ({"strategy": bal.strategies.bald(batch_size=3)._replace(needs=("gradient",))}, "gradient"),
         ({"posterior": ENSEMBLE, "num_samples": 4}, "num_samples between 1 and 3"),
+        (
+            {"posterior": ENSEMBLE, "num_samples": 1},
+            "at least 2 posterior samples .*, got 1, under which every score is 0",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_refused_by_build(change, message):

@@ -20,7 +20,7 @@ from bal.loop._keys import keys_of_round, keys_of_run
 from bal.loop._learner import ActiveLearner, LoopState, Point, StepInfo
 from bal.memory import chunk_bytes
 from bal.oracle import Oracle, begin_asking, check_oracle, consult, of_oracle, places_again
-from bal.posteriors import Posterior, check_num_samples
+from bal.posteriors import Posterior
 from bal.processes import in_agreement
 from bal.sources import holds_source, in_pieces
 from bal.strategies import Strategy
@@ -107,7 +107,7 @@ def build(
     check_oracle(oracle, posterior.likelihood.predicts)
     if num_samples is None and posterior.max_samples is None:
         num_samples = DEFAULT_NUM_SAMPLES
-    check_num_samples(num_samples, posterior.max_samples)
+    _checks.check_draws(posterior, strategy, num_samples)
     budget = num_initial + num_rounds * strategy.batch_size
     chunked: dict[str, Any] = {"chunk_size": chunk_size, "memory_budget": chunk_bytes() // runs_at_once, "mesh": mesh}
     posteriors = [posterior] if evaluation_posterior is None else [posterior, evaluation_posterior]

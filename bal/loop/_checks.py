@@ -11,7 +11,7 @@ from bal.automatic import Automatic
 from bal.initial import INITIAL_SETS
 from bal.loop._learner import LoopState, Point
 from bal.oracle import Oracle
-from bal.posteriors import Posterior
+from bal.posteriors import Posterior, check_num_samples
 from bal.regions import Regions
 from bal.sources import Source
 from bal.strategies import STRATEGIES, Strategy
@@ -60,6 +60,19 @@ def check_settings(
         raise ValueError(
             f"expected a posterior with the features {list(strategy.needs)} that the strategy needs, "
             f"got one with {sorted(posterior.features)}{hint}"
+        )
+
+
+def check_draws(posterior: Posterior, strategy: Strategy, num_samples: int | None) -> None:
+    """Raise if the posterior has no such number of draws, or too few for the strategy."""
+    num_draws = check_num_samples(num_samples, posterior.max_samples)
+    # A covariance in closed form takes the place of draws.
+    is_closed = posterior.covariance is not None and posterior.likelihood.predicts == "gaussian"
+    if num_draws < strategy.num_draws and not is_closed:
+        raise ValueError(
+            f"expected at least {strategy.num_draws} posterior samples for a strategy that scores their disagreement, "
+            f"got {num_draws}, under which every score is 0: use a posterior with several, such as deep_ensemble or "
+            "mc_dropout, or a strategy such as margin"
         )
 
 

@@ -47,7 +47,8 @@ def two_stages(first: Strategy, second: Strategy) -> Strategy:
         return choose_among(key_second, view, first.select(key_first, view), second)
 
     needs = tuple(dict.fromkeys((*first.needs, *second.needs)))
-    return Strategy(second.batch_size, select, takes, needs, first.privileged or second.privileged)
+    privileged, num_draws = first.privileged or second.privileged, max(first.num_draws, second.num_draws)
+    return Strategy(second.batch_size, select, takes, needs, privileged, num_draws)
 
 
 def among_neighbours(

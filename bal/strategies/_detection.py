@@ -52,7 +52,8 @@ def detection_uncertainty(
         scores = BOX_SCORES[of](objects)
         return acquisition.aggregate_objects(scores, objectness, aggregate, threshold=threshold)
 
-    return score_strategy(score, partial(selection.top_k, batch_size=batch_size), batch_size=batch_size, takes=BOXES)
+    rule, num_draws = partial(selection.top_k, batch_size=batch_size), 1 if of == "entropy" else 2
+    return score_strategy(score, rule, batch_size=batch_size, takes=BOXES, num_draws=num_draws)
 
 
 def difficulty_weighted(*, batch_size: int, aggregate: str = "sum", threshold: float | Array = 0.1) -> Strategy:

@@ -57,7 +57,7 @@ def gaussian_epig(*, batch_size: int) -> Strategy:
 
         return selection.top_k(rng_key, view.map(score), view.available, batch_size=batch_size)
 
-    return Strategy(batch_size, select, takes=GAUSSIAN)
+    return Strategy(batch_size, select, takes=GAUSSIAN, num_draws=2)
 
 
 def _of_variances(
@@ -78,7 +78,7 @@ def _of_variances(
 
         return selection.top_k(rng_key, view.map(score), view.available, batch_size=batch_size)
 
-    return Strategy(batch_size, select, takes=OF_REAL_LABELS)
+    return Strategy(batch_size, select, takes=OF_REAL_LABELS, num_draws=2)
 
 
 def _variances(covariance: Callable[[Array, Array], Array], inputs: PyTree) -> Float[Array, " n"]:

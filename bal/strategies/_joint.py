@@ -45,7 +45,7 @@ def batch_bald(*, batch_size: int, num_configurations: int = 10_000, num_candida
 
         return _among_candidates(rng_key, view, acquisition.bald, rule, num_candidates)
 
-    return Strategy(batch_size, select)
+    return Strategy(batch_size, select, num_draws=2)
 
 
 def batch_epig(*, batch_size: int, num_configurations: int = 100, num_candidates: int = 200) -> Strategy:
@@ -88,7 +88,7 @@ def batch_epig(*, batch_size: int, num_configurations: int = 100, num_candidates
 
         return _among_candidates(rng_key, view, rank, rule, num_candidates)
 
-    return Strategy(batch_size, select)
+    return Strategy(batch_size, select, num_draws=2)
 
 
 def acs_fw(*, batch_size: int) -> Strategy:
@@ -102,7 +102,7 @@ def acs_fw(*, batch_size: int) -> Strategy:
         features = view.map(lambda inputs: selection.log_likelihood_features(view.predict(inputs)))
         return selection.acs_fw(rng_key, features, view.available, batch_size=batch_size)
 
-    return Strategy(batch_size, select)
+    return Strategy(batch_size, select, num_draws=2)
 
 
 def class_balanced(*, batch_size: int) -> Strategy:
@@ -129,7 +129,7 @@ def class_balanced(*, batch_size: int) -> Strategy:
             class_counts=jax.ops.segment_sum(view.labelled.weights, view.labelled.labels, num_classes),
         )
 
-    return Strategy(batch_size, select)
+    return Strategy(batch_size, select, num_draws=2)
 
 
 def _among_candidates(

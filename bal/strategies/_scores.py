@@ -33,9 +33,11 @@ def random(*, batch_size: int) -> Strategy:
     return Strategy(batch_size, select, takes=None)
 
 
-def _best(score: Callable[[Array], Array], batch_size: int, aggregate: str | AggregateFn) -> Strategy:
+def _best(
+    score: Callable[[Array], Array], batch_size: int, aggregate: str | AggregateFn, *, num_draws: int = 1
+) -> Strategy:
     rule = partial(selection.top_k, batch_size=batch_size)
-    return score_strategy(score, rule, batch_size=batch_size, aggregate=aggregate)
+    return score_strategy(score, rule, batch_size=batch_size, aggregate=aggregate, num_draws=num_draws)
 
 
 def _best_for_targets(score: Callable[[Array, Array, Array | None], Array], batch_size: int) -> Strategy:
@@ -47,12 +49,12 @@ def _best_for_targets(score: Callable[[Array, Array, Array | None], Array], batc
 
         return selection.top_k(rng_key, view.map(score_chunk), view.available, batch_size=batch_size)
 
-    return Strategy(batch_size, select)
+    return Strategy(batch_size, select, num_draws=2)
 
 
 def _sampled(kind: str, beta: float | Array, batch_size: int, aggregate: str | AggregateFn) -> Strategy:
     rule = partial(selection.gumbel_top_k, batch_size=batch_size, kind=kind, beta=beta)
-    return score_strategy(acquisition.bald, rule, batch_size=batch_size, aggregate=aggregate)
+    return score_strategy(acquisition.bald, rule, batch_size=batch_size, aggregate=aggregate, num_draws=2)
 
 
 def max_entropy(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
@@ -88,7 +90,7 @@ def variation_ratio(*, batch_size: int, aggregate: str | AggregateFn = "mean") -
     Example:
       >>> strategy = variation_ratio(batch_size=5)
     """
-    return _best(acquisition.variation_ratio, batch_size, aggregate)
+    return _best(acquisition.variation_ratio, batch_size, aggregate, num_draws=2)
 
 
 def mean_std(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
@@ -97,7 +99,7 @@ def mean_std(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strat
     Example:
       >>> strategy = mean_std(batch_size=5)
     """
-    return _best(acquisition.mean_std, batch_size, aggregate)
+    return _best(acquisition.mean_std, batch_size, aggregate, num_draws=2)
 
 
 def bald(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
@@ -106,7 +108,7 @@ def bald(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
     Example:
       >>> strategy = bald(batch_size=5)
     """
-    return _best(acquisition.bald, batch_size, aggregate)
+    return _best(acquisition.bald, batch_size, aggregate, num_draws=2)
 
 
 def vote_entropy(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> Strategy:
@@ -115,7 +117,7 @@ def vote_entropy(*, batch_size: int, aggregate: str | AggregateFn = "mean") -> S
     Example:
       >>> strategy = vote_entropy(batch_size=5)
     """
-    return _best(acquisition.vote_entropy, batch_size, aggregate)
+    return _best(acquisition.vote_entropy, batch_size, aggregate, num_draws=2)
 
 
 def active_search(*, batch_size: int, positive: int = 1) -> Strategy:

@@ -38,6 +38,7 @@ class Strategy(NamedTuple):
     takes: tuple[str, ...] | None = CATEGORICAL  # accepted kinds of predictions, see Likelihood.predicts; None: all
     needs: tuple[str, ...] = ()  # posterior features that it uses
     privileged: bool = False  # True only for controls that read labels of unlabelled points
+    num_draws: int = 1  # posterior samples that it needs: 2 where it scores how much they disagree
 
 
 def score_strategy(
@@ -47,6 +48,7 @@ def score_strategy(
     batch_size: int,
     takes: tuple[str, ...] | None = OF_CLASSES,
     aggregate: str | AggregateFn = "mean",
+    num_draws: int = 1,
 ) -> Strategy:
     """A score of predictions, streamed over the pool, and a rule that uses one score a point.
 
@@ -57,11 +59,12 @@ def score_strategy(
       batch_size: points that the rule chooses.
       takes: kinds of predictions that the score accepts, see :class:`Strategy`.
       aggregate: how the scores of the positions of an image are summed up, see :func:`bal.acquisition.aggregate`.
+      num_draws: 2 if the score of every point is 0 under a single posterior sample, which is then refused.
 
     Example:
       >>> from functools import partial
       >>> from bal import acquisition, selection
-      >>> bald = score_strategy(acquisition.bald, partial(selection.top_k, batch_size=5), batch_size=5)
+      >>> bald = score_strategy(acquisition.bald, partial(selection.top_k, batch_size=5), batch_size=5, num_draws=2)
     """
 
     check_aggregate(aggregate)
@@ -73,7 +76,7 @@ def score_strategy(
 
         return rule(rng_key, view.map(score_points), view.available)
 
-    return Strategy(batch_size, select, takes)
+    return Strategy(batch_size, select, takes, num_draws=num_draws)
 
 
 def predict(view: PoolView, inputs: PyTree) -> PyTree:

@@ -99,4 +99,8 @@ def _named(claim: Claim) -> str:
     (variant, strategy), (other, baseline) = claim
     if variant == other:
         return f"{strategy} above {baseline} ({variant})"
-    return f"{strategy}, {variant} above {other}"
+    return (
+        f"{strategy}, {variant} above {other}"
+        if strategy == baseline
+        else f"{strategy}, {variant} above {baseline}, {other}"
+    )

@@ -1,5 +1,5 @@
 """What a run will need of the memory, said before anything runs, and what fits."""
 
-from bal.planning._plan import Plan, check_fits, plan, plan_and_trace
+from bal.planning._plan import Plan, check_fits, plan, plan_group
 
-__all__ = ["Plan", "check_fits", "plan", "plan_and_trace"]
+__all__ = ["Plan", "check_fits", "plan", "plan_group"]

@@ -82,22 +82,23 @@ def plan(learner: ActiveLearner, dataset: Dataset, *, memory: int | None = None,
       >>> planned.pool, planned.scored.chunk_size
       (12000, 1000)
     """
-    return plan_and_trace(learner, dataset, memory=memory, runs_at_once=runs_at_once)[0]
+    return _planned(learner, dataset, memory, runs_at_once, has_axis=runs_at_once > 1)[0]
 
 
-def plan_and_trace(
-    learner: ActiveLearner, dataset: Dataset, *, memory: int | None = None, runs_at_once: int = 1
-) -> tuple[Plan, jax.stages.Traced]:
-    """The plan, and the round that was traced for it, so that it need not be traced again to be compiled.
-
-    Its arguments are keys, states and the data set; several runs have an axis in the first two.
+def plan_group(learner: ActiveLearner, dataset: Dataset, *, runs_at_once: int) -> tuple[Plan, jax.stages.Traced]:
+    """The plan of runs under one ``vmap``, and what was traced for it: to compile that saves tracing the round again.
 
     Args:
       learner: see :func:`plan`, as the arguments that follow.
-      dataset: what the round will be called with.
-      memory: bytes to plan for.
-      runs_at_once: runs under one ``vmap``.
+      dataset: in memory.
+      runs_at_once: keys and states have an axis of so many runs, even if it is one.
     """
+    return _planned(learner, dataset, None, runs_at_once, has_axis=True)
+
+
+def _planned(
+    learner: ActiveLearner, dataset: Dataset, memory: int | None, runs_at_once: int, *, has_axis: bool
+) -> tuple[Plan, jax.stages.Traced]:
     check_count("runs_at_once", runs_at_once)
     if memory is None:
         memory = accelerator_memory() or (machine_memory() if jax.default_backend() == "cpu" else None)
@@ -106,7 +107,7 @@ def plan_and_trace(
     rng_key = jax.eval_shape(lambda: jax.random.key(0))
     state = jax.eval_shape(learner.init, rng_key, dataset)
     step, given = learner.step, (rng_key, state)
-    if runs_at_once > 1:
+    if has_axis:
         step = jax.vmap(step, in_axes=(0, 0, None))
         given = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((runs_at_once, *leaf.shape), leaf.dtype), given)
     with noted_passes() as passes:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import bal
-from bal.planning import check_fits, plan_and_trace
+from bal.planning import check_fits, plan_group
 from bal.sources import holds_source, resuming
 from bal.studies import checkpoints
 from bal.studies.learners import build_learners, load_dataset, seed_key
@@ -83,10 +83,12 @@ class Work:
 
     def trace(self, strategy: str) -> None:
         """Tracing finds every static mistake and what does not fit in the memory; it is quick beside compiling."""
-        program, size = self.program(strategy), self.settings.run.seeds_at_once
-        learner, at_once = program.learners[0], 1 if program.on_disk else size or 1
-        planned, traced = plan_and_trace(learner, self.dataset, runs_at_once=at_once)
-        if at_once > 1:
+        program = self.program(strategy)
+        learner = program.learners[0]
+        if program.on_disk:
+            planned = bal.plan(learner, self.dataset)
+        else:
+            planned, traced = plan_group(learner, self.dataset, runs_at_once=self.settings.run.seeds_at_once or 1)
             (_, state, _), _ = traced.args_info
             program.traced[learner, _room(state)] = traced
         kind, _, count = self.settings.executor.partition(":")

@@ -52,40 +52,36 @@ def keep_promises(
     true_labels = np.asarray(dataset.pool_labels)
     rules = [risk_controlled(error, confidence=confidence) for error in promised]
     rows: list[tuple[Any, ...]] = []
-    seen: dict[str, Seen] = {}
+    parts: dict[str, list[Seen]] = {}
     rounds = np.unique(np.linspace(0, settings.run.num_rounds - 1, num_counts).round().astype(int)).tolist()
-    # Models of a group of seeds are fitted together, as they were in the run.
+    # Models of a group of seeds are fitted together, as they were in the run. They depend on the points that a strategy
+    # asked for and not on how, so one program serves all.
     grouped = settings.with_values(seeds_at_once=len(units[0].seeds))
-    learners = {name: build_learner(grouped, name, task_of(dataset)) for name in settings.run.strategies}
-    # Predictions do not depend on the strategy, so one program serves all.
-    learner = learners[settings.run.strategies[0]]
+    learner = build_learner(grouped, "random", task_of(dataset))
     decide_all = jax.jit(jax.vmap(partial(_decisions, learner, rules), in_axes=(0, 0, 0, None)))
     look_all = jax.jit(jax.vmap(partial(_predictions, learner), in_axes=(0, 0, None)))
-    for strategy, learner in learners.items():
-        own_units, parts = [unit for unit in units if unit.strategy == strategy], []
-        for seeds, done, keys, state, asked in _models(settings, learner, own_units, dataset, rounds):
-            kept = [position for position, seed in enumerate(seeds) if seed < settings.run.num_seeds]
-            decisions = jax.device_get(decide_all(keys, state, asked, dataset))
-            for error, decision in zip(promised, decisions, strict=True):
-                for position in kept:
-                    one = jax.tree.map(lambda leaf, position=position: leaf[position], decision)
-                    count = int(state.pool.num_labelled[position])
-                    rows.append((strategy, seeds[position], count, error, *_measure(one, true_labels, count)))
-            if done == rounds[len(rounds) // 2]:
-                probs, scores = jax.device_get(look_all(keys, state, dataset))
-                parts.append(
-                    Seen(
-                        int(state.pool.num_labelled[0]),
-                        probs[kept],
-                        {name: values[kept] for name, values in scores.items()},
-                        true_labels,
-                        dataset.about.label_names or tuple(map(str, range(probs.shape[-1]))),
-                        np.asarray(state.pool.available)[kept],
-                        np.asarray(dataset.pool_inputs),
-                        {error: decision.kind[kept] for error, decision in zip(promised, decisions, strict=True)},
-                    )
-                )
-        seen[strategy] = _join(parts)
+    for unit, done, keys, state, asked in _models(settings, learner, units, dataset, rounds):
+        kept = [position for position, seed in enumerate(unit.seeds) if seed < settings.run.num_seeds]
+        decisions = jax.device_get(decide_all(keys, state, asked, dataset))
+        for error, decision in zip(promised, decisions, strict=True):
+            for position in kept:
+                one = jax.tree.map(lambda leaf, position=position: leaf[position], decision)
+                count = int(state.pool.num_labelled[position])
+                rows.append((unit.strategy, unit.seeds[position], count, error, *_measure(one, true_labels, count)))
+        if done == rounds[len(rounds) // 2]:
+            probs, scores = jax.device_get(look_all(keys, state, dataset))
+            part = Seen(
+                int(state.pool.num_labelled[0]),
+                probs[kept],
+                {name: values[kept] for name, values in scores.items()},
+                true_labels,
+                dataset.about.label_names or tuple(map(str, range(probs.shape[-1]))),
+                np.asarray(state.pool.available)[kept],
+                np.asarray(dataset.pool_inputs),
+                {error: decision.kind[kept] for error, decision in zip(promised, decisions, strict=True)},
+            )
+            parts.setdefault(unit.strategy, []).append(part)
+    seen = {strategy: _join(own) for strategy, own in parts.items()}
     columns = ["strategy", "seed", "num_labelled", "promised", "is_satisfied", "num_automatic", "coverage", "error"]
     return pd.DataFrame(rows, columns=columns), seen
 
@@ -146,24 +142,23 @@ def _models(
     units: Sequence[Unit],
     dataset: bal.Dataset,
     rounds: Sequence[int],
-) -> Iterator[tuple[list[int], int, jax.Array, bal.LoopState, jax.Array]]:
-    """Seeds, round, and of each seed its key, its state after the round and the points that it asked for."""
+) -> Iterator[tuple[Unit, int, jax.Array, bal.LoopState, jax.Array]]:
+    """Unit, round, and of each of its seeds the key, the state after the round and the points that it asked for."""
     num_points = len(dataset.pool_inputs)
 
-    def ask(rng_key, asked_before, done, dataset) -> tuple[bal.LoopState, jax.Array]:
+    def fit(rng_key, asked_before, done, dataset) -> bal.LoopState:
         labels = dataset.pool_labels.at[asked_before].get(mode="fill", fill_value=0)
         state = learner.tell(learner.init(rng_key, dataset), asked_before, labels)._replace(round=done)
-        state, info = learner.ask(rng_key, state, dataset)
-        return state, info.selection.indices
+        return learner.ask(rng_key, state, dataset)[0]
 
-    program = jax.jit(jax.vmap(ask, in_axes=(0, 0, None, None)))
+    fit_all = jax.jit(jax.vmap(fit, in_axes=(0, 0, None, None)))
     for unit in units:
         keys = jnp.stack([seed_key(settings, seed) for seed in unit.seeds])
         chosen = np.asarray(unit.info.selection.indices[: settings.run.num_rounds]).swapaxes(0, 1)  # [seeds, rounds, B]
         for done in rounds:
             before = np.where(np.arange(chosen.shape[1])[:, None] < done, chosen, num_points)
-            before = before.reshape(len(chosen), -1)
-            yield unit.seeds, done, keys, *program(keys, jnp.asarray(before), jnp.int32(done), dataset)
+            state = fit_all(keys, jnp.asarray(before.reshape(len(chosen), -1)), jnp.int32(done), dataset)
+            yield unit, done, keys, state, jnp.asarray(chosen[:, done])
 
 
 def _decisions(learner: bal.ActiveLearner, rules: Sequence[Rule], rng_key, state, asked, dataset) -> list[Decision]:

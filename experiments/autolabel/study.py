@@ -72,6 +72,31 @@ class Study:
 
 def main(study: Study) -> None:
     """Run both grids, keep the promises, write tables and pictures."""
+    alone, together = settings_of(study)
+    # Every mistake is found before anything is written.
+    check_count("--num-calibration", study.num_calibration)
+    for error in study.promised:
+        risk_controlled(error, confidence=study.confidence)
+    run_together, run_alone = prepare_grid(together), prepare_grid(alone)
+    with sole_writer(study.output):
+        more_units, units = run_together(), run_alone()
+        metrics = metrics_frame(alone, units)
+        more = metrics_frame(together, more_units)
+        metrics = pd.concat([metrics, more.assign(strategy=more["strategy"] + " + automatic")])
+        write_parquet(metrics, study.output / "metrics.parquet")
+        write_parquet(automatic_frame(together, more_units), study.output / "automatic.parquet")
+        save_picture(plot_curves(metrics), study.output / "learning_curves.png")
+
+        promises, seen = keep_promises(alone, units, study.promised, confidence=study.confidence, num_counts=NUM_COUNTS)
+        write_parquet(promises, study.output / "promises.parquet")
+        draw_page(seen[study.strategy], promises, study.dataset, study.output / "autolabel.png")
+    summary = summary_table(metrics, num_calibration=study.num_calibration)
+    show(summary, promises_table(promises, alone), *sentences(promises, alone))
+    show(f"Tables and pictures are in {study.output}")
+
+
+def settings_of(study: Study) -> tuple[Settings, Settings]:
+    """Of the grid without labels of the model, and of the one with them."""
     settings = Settings().with_values(
         dataset=study.dataset,
         data_dir=study.data_dir,
@@ -96,23 +121,4 @@ def main(study: Study) -> None:
         automatic_rate=study.rate,
         max_automatic=study.max_automatic,
     )
-    # Every mistake is found before anything is written.
-    check_count("--num-calibration", study.num_calibration)
-    for error in study.promised:
-        risk_controlled(error, confidence=study.confidence)
-    run_together, run_alone = prepare_grid(together), prepare_grid(alone)
-    with sole_writer(study.output):
-        more_units, units = run_together(), run_alone()
-        metrics = metrics_frame(alone, units)
-        more = metrics_frame(together, more_units)
-        metrics = pd.concat([metrics, more.assign(strategy=more["strategy"] + " + automatic")])
-        write_parquet(metrics, study.output / "metrics.parquet")
-        write_parquet(automatic_frame(together, more_units), study.output / "automatic.parquet")
-        save_picture(plot_curves(metrics), study.output / "learning_curves.png")
-
-        promises, seen = keep_promises(alone, units, study.promised, confidence=study.confidence, num_counts=NUM_COUNTS)
-        write_parquet(promises, study.output / "promises.parquet")
-        draw_page(seen[study.strategy], promises, study.dataset, study.output / "autolabel.png")
-    summary = summary_table(metrics, num_calibration=study.num_calibration)
-    show(summary, promises_table(promises, alone), *sentences(promises, alone))
-    show(f"Tables and pictures are in {study.output}")
+    return alone, together

@@ -14,7 +14,6 @@ from bal.studies.grid import run_grid
 from bal.studies.learners import build_learner, load_dataset
 from bal.studies.tasks import task_of
 from experiments.autolabel import promises, study
-from tests.studies.test_compare import SMALL
 
 STUDY = study.Study(
     num_pool=200,
@@ -26,6 +25,7 @@ STUDY = study.Study(
     batch_size=5,
     num_calibration=60,
     promised=(0.05, 0.2),
+    delta_0=2.2,  # nats, of at most 2.3: so that there are some
     max_automatic=30,
     num_steps=20,
 )
@@ -64,25 +64,20 @@ def test_promises_are_measured_for_each_strategy_count_and_seed(finished):
 
 
 def test_models_of_a_round_that_are_fitted_once_more_are_those_of_the_run(finished):
-    settings = SMALL.with_values(
-        num_calibration=20,
-        strategies=("bald",),
-        posterior="deep_ensemble",
-        num_members=2,
-        num_samples=None,
-        output=finished / "again",
-    )
+    alone, _ = study.settings_of(replace(STUDY, output=finished))
+    # The second group is filled up.
+    settings = alone.with_values(num_seeds=3, strategies=("margin",), output=finished / "again")
     units = run_grid(settings)
     dataset = load_dataset(settings)
-    learner = build_learner(settings, "bald", task_of(dataset))
+    learner = build_learner(settings, "random", task_of(dataset))
     states = {}
-    for seeds, done, _, state, asked in promises._models(settings, learner, units, dataset, [0, 2]):
-        unit = next(unit for unit in units if unit.seeds == seeds)
+    for unit, done, _, state, asked in promises._models(settings, learner, units, dataset, [0, 1]):
         np.testing.assert_array_equal(asked, unit.info.selection.indices[done])
         np.testing.assert_array_equal(state.pool.num_labelled, unit.info.num_labelled[done])
-        states[tuple(seeds), done] = state
+        states[tuple(unit.seeds), done] = state
+    assert len(states) == 4
     for unit in units:
-        last = states[tuple(unit.seeds), 2].posterior
+        last = states[tuple(unit.seeds), 1].posterior
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), last, unit.state().posterior)
 
 
@@ -103,16 +98,16 @@ def test_an_interrupted_run_with_automatic_labels_continues_to_identical_tables(
         assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
 
 
-def test_a_grid_with_automatic_labels_can_be_extended_by_rounds(tmp_path):
-    settings = SMALL.with_values(
-        strategies=("bald",), num_seeds=1, automatic="confidence_above", automatic_level=0.2, max_automatic=20
-    )
-    compare.main(settings.with_values(output=tmp_path / "whole"))
-    run_grid(settings.with_values(output=tmp_path / "parts", num_rounds=2))
-    compare.main(settings.with_values(output=tmp_path / "parts"))
-    for name in ("metrics.parquet", "automatic.parquet"):
-        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert pd.read_parquet(tmp_path / "whole" / "automatic.parquet")["num_automatic"].sum() > 0
+def test_a_grid_with_automatic_labels_can_be_extended_by_rounds(finished, tmp_path):
+    _, together = study.settings_of(replace(STUDY, output=tmp_path))
+    settings = together.with_values(strategies=("random",))
+    run_grid(settings.with_values(num_rounds=1))
+    compare.main(settings)
+    for name, strategy in (("metrics.parquet", "random + automatic"), ("automatic.parquet", "random")):
+        table, whole = pd.read_parquet(settings.output / name), pd.read_parquet(finished / name)
+        whole = whole[whole["strategy"] == strategy].assign(strategy="random").reset_index(drop=True)
+        pd.testing.assert_frame_equal(table, whole, check_exact=True)
+    assert table["num_automatic"].sum() > 0
 
 
 @pytest.mark.parametrize(

@@ -73,9 +73,8 @@ def main(study: Study) -> None:
     )
     if study.tiny:
         settings = settings.with_values(
-            image_size=32 if study.dataset == "digit_scenes" else None, num_pool=16, num_test=8, hidden_sizes=(4, 8),
-            strategies=study.strategies[:2], num_seeds=2, num_initial=16, num_rounds=2, batch_size=8, num_steps=4,
-            num_samples=3,
+            num_pool=16, num_test=8, hidden_sizes=(4, 8), strategies=study.strategies[:2], num_seeds=2,
+            num_initial=16, num_rounds=2, batch_size=8, num_steps=4, num_samples=3,
         )  # fmt: skip
     baseline = study.strategies[0]
     metrics = run_dense(settings, draw_page, {"learning_curves.png": "mean_iou"}, baseline=baseline)

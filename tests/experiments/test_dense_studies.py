@@ -26,15 +26,16 @@ FILES = ("metrics.parquet", "learning_curves.png", "maps.png")
 DRAWN_ONCE = (_digit_scenes._scenes_of_dataset, detected.zeros_and_sevens)
 
 
-@pytest.fixture
-def few_scenes(monkeypatch):
-    """Data sets of as many scenes as a tiny study may need: to draw thousands takes seconds."""
+@pytest.fixture(scope="module")
+def few_scenes():
+    """Data sets of as many scenes as a tiny study may need, drawn once for all studies: thousands take seconds."""
     for kept in DRAWN_ONCE:
         kept.cache_clear()
-    for module in (_digit_scenes, detected):
-        monkeypatch.setattr(module, "NUM_POOL", 24)
-        monkeypatch.setattr(module, "NUM_TEST", 12)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (_digit_scenes, detected):
+            patch.setattr(module, "NUM_POOL", 24)
+            patch.setattr(module, "NUM_TEST", 12)
+        yield
     for kept in DRAWN_ONCE:
         kept.cache_clear()
 

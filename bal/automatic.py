@@ -59,7 +59,10 @@ def no_automatic_labels(automatic: Automatic | None, dataset: Dataset, pool_subs
     check_max_automatic(room, pool_subset_size or size)
     check_calibration(automatic.rule, None if dataset.calibration is None else len(dataset.calibration.weights))
     return AutomaticState(
-        indices=jnp.full(room, size, jnp.int32), labels=jnp.zeros(room, jnp.int32), uncertainty=jnp.full(room, jnp.inf)
+        indices=jnp.full(room, size, jnp.int32),
+        labels=jnp.zeros(room, jnp.int32),
+        # Of a definite dtype, as after a round: else the second round would be another program.
+        uncertainty=jnp.full(room, jnp.inf, jnp.result_type(float)),
     )
 
 

@@ -61,6 +61,10 @@ def test_labels_of_a_person_and_of_the_machine_and_neither_partition_the_pool(ro
         assert state.pool.available[np.array(machine)].all()
 
 
+def test_all_rounds_are_one_program(rounds):
+    assert compiled_step()._cache_size() == 1
+
+
 def test_the_budget_counts_labels_of_a_person_only(rounds):
     assert [int(info.num_labelled) for _, info in rounds] == [6, 9, 12, 15]
     assert [int(state.pool.num_labelled) for state, _ in rounds] == [9, 12, 15, 18]

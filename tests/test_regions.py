@@ -67,16 +67,16 @@ def dataset(regions):
 
 
 def test_regions_are_cut_in_the_order_of_their_numbers():
+    take, crop = jax.jit(take_points), jax.jit(lambda regions: regions.crop(regions.images))
     np.testing.assert_array_equal(divided(LABELS, GRID).reshape(-1, 2, 2), by_hand(LABELS))
-    np.testing.assert_array_equal(REGIONS.crop(REGIONS.images), by_hand(IMAGES))
+    np.testing.assert_array_equal(crop(REGIONS), by_hand(IMAGES))
     assert num_points(REGIONS) == NUM_IMAGES * 6
-    some = take_points(REGIONS, jnp.array([7, 29, 30]))
+    some = take(REGIONS, np.array([7, 29, 30]))
     assert num_points(some) == 3
     np.testing.assert_array_equal(some.images[:2], IMAGES[[1, 4]])
     np.testing.assert_array_equal(some.images[2], np.zeros_like(IMAGES[0]))  # the absent index
-    np.testing.assert_array_equal(some.crop(some.images)[:2], by_hand(IMAGES)[[7, 29]])
-    again = take_points(some, jnp.array([1]))
-    np.testing.assert_array_equal(again.crop(again.images), by_hand(IMAGES)[[29]])
+    np.testing.assert_array_equal(crop(some)[:2], by_hand(IMAGES)[[7, 29]])
+    np.testing.assert_array_equal(crop(take(some, np.array([1]))), by_hand(IMAGES)[[29]])
 
 
 @pytest.mark.parametrize("chunk_size", [None, 2, 3])
@@ -129,8 +129,9 @@ def test_a_run_over_regions_labels_regions_and_is_scored_on_whole_images():
 def test_all_regions_of_the_images_are_the_images():
     """The loss of all regions is the loss of the images, and so is what is predicted and scored."""
     likelihood, network = bal.likelihoods.dense(bal.likelihoods.categorical()), bal.networks.on_regions(pointwise())
-    variables = network.init(jax.random.key(0), REGIONS)
+    variables = jax.jit(network.init)(jax.random.key(0), REGIONS)
 
+    @jax.jit
     def losses(inputs, labels):
         return likelihood.loss((), network.train(jax.random.key(1), variables, inputs).outputs, labels)
 
@@ -138,6 +139,7 @@ def test_all_regions_of_the_images_are_the_images():
     of_images = losses(jnp.asarray(IMAGES), jnp.asarray(LABELS))
     np.testing.assert_allclose(np.asarray(of_regions).reshape(NUM_IMAGES, 6).mean(axis=1), of_images, rtol=1e-5)
 
+    @jax.jit
     def entropies(inputs):
         log_probs = jax.nn.log_softmax(
             network.readout(variables, network.head(variables, network.trunk(variables, inputs), None))
@@ -169,18 +171,19 @@ def test_a_grid_that_does_not_divide_the_images_is_refused():
 
 def test_each_region_has_its_part_of_the_features():
     """Levels of 8, 4 and 2 rows under a grid of 4: the first two are cut, and the last is shared by two regions."""
-    maps = {f"level_{size}": jnp.asarray(RNG.normal(size=(2, size, size, 3)), jnp.float32) for size in (8, 4, 2)}
+    held = {f"level_{size}": RNG.normal(size=(2, size, size, 3)).astype(np.float32) for size in (8, 4, 2)}
+    maps = jax.device_put(held)
     network = pointwise()._replace(
         features=lambda variables, inputs: maps,
         train=lambda key, variables, inputs: Training(inputs, (), jnp.zeros(()), maps),
     )
     regions, images = Regions(jnp.zeros((2, 8, 8, 1)), None, (4, 4)), jnp.zeros((2, 8, 8, 1))
     on_regions = bal.networks.on_regions(network)
-    trained = on_regions.train(jax.random.key(0), None, regions).features
-    for name, cut in on_regions.features(None, regions).items():
-        size, step = maps[name].shape[1], max(maps[name].shape[1] // 4, 1)
+    trained = jax.jit(lambda: on_regions.train(jax.random.key(0), None, regions).features)()
+    for name, cut in jax.jit(lambda: on_regions.features(None, regions))().items():
+        size, step = held[name].shape[1], max(held[name].shape[1] // 4, 1)
         expected = [
-            maps[name][i, (a * size) // 4 : (a * size) // 4 + step, (b * size) // 4 : (b * size) // 4 + step]
+            held[name][i, (a * size) // 4 : (a * size) // 4 + step, (b * size) // 4 : (b * size) // 4 + step]
             for i in range(2)
             for a in range(4)
             for b in range(4)

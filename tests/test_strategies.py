@@ -208,9 +208,11 @@ def test_a_round_of_the_loop_is_a_program(case, kind):
     )
     state = jax.eval_shape(learner.init, jax.random.key(1), problem(kind))
     after, info = jax.eval_shape(learner.step, jax.random.key(1), state, problem(kind))
-    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
-        lambda leaf: (leaf.shape, leaf.dtype), state
+    # Of the same dtypes, weak or not, so that all rounds are one program.
+    kinds, expected = (
+        jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype, leaf.weak_type), each) for each in (after, state)
     )
+    assert kinds == expected
     assert info.selection.indices.shape == (BATCH_SIZE,)
 
 

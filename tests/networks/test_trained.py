@@ -114,17 +114,26 @@ def test_a_draw_of_embeddings_is_one_mask_for_all_points(adapter, rng_key):
     assert ((np.array(first) != 0).any(axis=0) != (np.array(second) != 0).any(axis=0)).any()
 
 
+def badge_and_bait():
+    """What each of them asks for, as one batch: one program for both."""
+    both = [strategy(batch_size=2) for strategy in (bal.strategies.badge, bal.strategies.bait)]
+
+    def select(rng_key, view):
+        return jax.tree.map(lambda *leaves: jnp.hstack(leaves), *(each.select(rng_key, view) for each in both))
+
+    return bal.Strategy(4, select, both[0].takes, tuple({*both[0].needs, *both[1].needs}))
+
+
 @trained
-@pytest.mark.parametrize("strategy", [bal.strategies.badge, bal.strategies.bait])
-def test_strategies_over_embeddings_ask_with_a_model_that_is_not_trained_further(adapter, strategy, rng_key):
+def test_strategies_over_embeddings_ask_with_a_model_that_is_not_trained_further(adapter, rng_key):
     network = PLAIN[adapter]
     pool = jnp.asarray(np.random.default_rng(0).standard_normal((12, 4)), jnp.float32)
     dataset = Dataset(pool, jnp.asarray(np.arange(12) % 3))
     posterior = laplace(network, likelihoods.categorical(), None, prior_precision=8.0)
-    learner = bal.build(posterior, strategy(batch_size=2), num_samples=2, num_initial=4, num_rounds=1)
-    # The labels are read when a run starts, so that is not compiled.
-    state, info = jax.jit(learner.ask)(rng_key, learner.init(rng_key, dataset), dataset)
-    assert len(set(info.selection.indices.tolist())) == 2
+    learner = bal.build(posterior, badge_and_bait(), num_samples=2, num_initial=4, num_rounds=1)
+    state, info = jax.jit(lambda key, data: learner.ask(key, learner.init(key, data), data))(rng_key, dataset)
+    for name, asked in zip(("badge", "bait"), info.selection.indices.reshape(2, 2).tolist(), strict=True):
+        assert len(set(asked)) == 2, name
     assert info.fit.num_steps == 0
     jax.tree.map(np.testing.assert_array_equal, state.posterior.variables, TRAINED[adapter][0].init(rng_key, pool))
     assert np.max(jax.tree.leaves(state.posterior.curvature.eigenvalues)[0]) > 0

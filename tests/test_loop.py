@@ -305,18 +305,18 @@ def test_a_dataset_without_a_test_set_has_no_metrics():
 
 
 def test_warm_start_and_shrink_and_perturb_continue_from_the_round_before():
-    def losses(start):
+    @jax.jit
+    def losses(number):
+        """One program for all three."""
+
+        def start(previous, fresh):
+            starts = fresh, bal.warm_start(previous, fresh), bal.shrink_and_perturb()(previous, fresh)
+            return jax.tree.map(lambda *leaves: jax.lax.select_n(number, *leaves), *starts)
+
         learner = build(bal.strategies.random(batch_size=1), DROPOUT, start=start, num_rounds=6)
         return bal.run(jax.random.key(0), learner, DATASET)[1].metrics["nll"]
 
-    @jax.jit
-    def continued(is_warm):
-        """One program for both."""
-        starts = bal.warm_start, bal.shrink_and_perturb()
-        either = functools.partial(jax.tree.map, functools.partial(jnp.where, is_warm))
-        return losses(lambda previous, fresh: either(*[start(previous, fresh) for start in starts]))
-
-    restart, warm, mixed = jax.jit(lambda: losses(None))(), continued(True), continued(False)
+    restart, warm, mixed = (losses(np.int32(number)) for number in range(3))
     np.testing.assert_allclose(restart[0], [warm[0], mixed[0]], rtol=1e-5)
     assert warm[-1] < restart[-1] - 0.05
     assert not np.allclose(mixed[1:], restart[1:])

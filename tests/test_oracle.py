@@ -19,8 +19,13 @@ def ask_all(oracle, labels, key=KEY):
     """One answer about each of many points: answers, whether they were given, and the state."""
     size = len(labels)
     dataset = bal.Dataset(jnp.zeros((size, 1)), labels)
-    pool = empty_pool(size, size, labels)
-    pool, state = jax.jit(lambda: consult(key, oracle, begin_asking(oracle, dataset), pool, jnp.arange(size), labels))()
+
+    @jax.jit
+    def ask():
+        pool = empty_pool(size, size, labels)
+        return consult(key, oracle, begin_asking(oracle, dataset), pool, jnp.arange(size), labels)
+
+    pool, state = ask()
     given = np.zeros(size, bool)
     given[np.asarray(pool.indices[: int(pool.num_labelled)])] = True
     answers = np.full(size, -1)
@@ -32,7 +37,7 @@ def ask_all(oracle, labels, key=KEY):
 def test_errors_and_abstentions_have_their_rates_and_every_question_is_paid():
     confusion = jnp.array([[0.7, 0.3, 0.0], [0.0, 1.0, 0.0], [0.1, 0.2, 0.7]])
     oracle = bal.Oracle(confusion, abstention=jnp.array([0.0, 0.5, 0.2]), cost=jnp.array([1.0, 2.0, 4.0]))
-    labels = jnp.repeat(jnp.arange(3), 3000)
+    labels = jax.device_put(np.repeat(np.arange(3, dtype=np.int32), 3000))
     answers, given, state = ask_all(oracle, labels)
     for c in range(3):
         of_class = np.asarray(labels) == c
@@ -47,14 +52,19 @@ def test_errors_and_abstentions_have_their_rates_and_every_question_is_paid():
 
 def test_an_answer_depends_on_the_key_and_the_point_not_on_what_else_is_asked():
     oracle = bal.Oracle(bal.even_errors(jnp.full(3, 0.5)))
-    labels = jnp.arange(40) % 3
+    labels = jax.device_put(np.arange(40, dtype=np.int32) % 3)
     answers = ask_all(oracle, labels)[0]
     other = ask_all(oracle, labels, jax.random.key(1))[0]
     assert (answers != other).any()
-    dataset, pool = bal.Dataset(jnp.zeros((40, 1)), labels), empty_pool(40, 6, labels)
-    asked = jnp.array([31, 40, 4])  # 40 is absent
-    truth = labels.at[asked].get(mode="fill", fill_value=0)
-    pool, state = consult(KEY, oracle, begin_asking(oracle, dataset), pool, asked, truth)
+
+    @jax.jit
+    def ask_some():
+        dataset, pool = bal.Dataset(jnp.zeros((40, 1)), labels), empty_pool(40, 6, labels)
+        asked = jnp.array([31, 40, 4])  # 40 is absent
+        truth = labels.at[asked].get(mode="fill", fill_value=0)
+        return consult(KEY, oracle, begin_asking(oracle, dataset), pool, asked, truth)
+
+    pool, state = ask_some()
     assert pool.labels[:2].tolist() == answers[[31, 4]].tolist()
     assert pool.indices.tolist() == [31, 4, 40, 40, 40, 40]
     assert (int(state.num_asked.sum()), float(state.cost)) == (2, 2.0)

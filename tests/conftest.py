@@ -29,6 +29,10 @@ for flags in (f"{ONE_PART} {OLDER_FUSIONS}", ONE_PART, OLDER_FUSIONS):
             FLAGS = f"{FLAGS} {flags}"
 os.environ["XLA_FLAGS"] = FLAGS
 
+# Imports and tracing make millions of objects that live on; looking through all of them costs a twentieth of the tests'
+# time.
+gc.set_threshold(100_000, 50, 100)
+
 import jax
 import pytest
 from jaxtyping import install_import_hook
@@ -37,9 +41,6 @@ from jaxtyping import install_import_hook
 install_import_hook("bal", "beartype.beartype")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-
-# Tracing makes millions of objects that live on; looking through all of them costs a twentieth of the tests' time.
-gc.set_threshold(100_000, 50, 100)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -143,6 +143,7 @@ def check_all_labels(posterior: Posterior, dataset: Dataset, oracle: Oracle | No
     num_classes = dataset.about.num_classes
     held = [batch[:2] for batch in (dataset.validation, dataset.calibration) if batch is not None]
     parts = [(dataset.pool_inputs, dataset.pool_labels), (dataset.test_inputs, dataset.test_labels), *held]
+    checked = set()
     for inputs, labels in parts:
         if labels is None or inputs is None:
             continue
@@ -150,8 +151,12 @@ def check_all_labels(posterior: Posterior, dataset: Dataset, oracle: Oracle | No
         if is_concrete(*jax.tree.leaves(labels)):
             check_labels(posterior, point, labels)
         elif num_classes is not None and [leaf.ndim for leaf in jax.tree.leaves(labels)] == [1]:
-            # The values are traced, but the data set has the number of classes.
-            check_labels(posterior, point, jax.tree.map(lambda leaf: np.array([num_classes - 1], leaf.dtype), labels))
+            # The values are traced, but the data set has the number of classes. Most often all parts are alike.
+            alike = point, Point.of(labels)
+            if alike not in checked:
+                last = jax.tree.map(lambda leaf: np.array([num_classes - 1], leaf.dtype), labels)
+                check_labels(posterior, point, last)
+            checked.add(alike)
 
 
 def warn_unscaled(posterior: Posterior, dataset: Dataset) -> None:

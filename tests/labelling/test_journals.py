@@ -11,6 +11,7 @@ import pytest
 
 import bal
 from bal.labelling._journal import open_journal
+from tests.bare import bare_bal
 from tests.labelling.test_sessions import DATASET, KEY, LEARNER, TRUTH
 from tests.prototypes import class_means, linear_regression
 
@@ -68,7 +69,8 @@ def test_a_second_process_is_refused_until_the_first_one_ends(tmp_path):
         "import sys; from pathlib import Path; from bal.labelling._journal import open_journal\n"
         f"open_journal(Path({str(tmp_path)!r}), {HEADER!r})"
     )
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    other = subprocess.run(command, cwd=bare_bal(tmp_path / "bare"), capture_output=True, text=True, check=False)
     assert re.search("ValueError: expected no other session on .* got process .*session.close", other.stderr)
     journal.close()
     with pytest.raises(ValueError, match="expected an open session"):

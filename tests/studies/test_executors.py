@@ -12,9 +12,16 @@ import pytest
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 from bal.studies.executors import Processes, check_executor, opened
+from tests.bare import bare_bal
 
 
-def test_calls_return_and_raise_what_they_do_and_a_process_that_dies_takes_no_other_with_it(tmp_path):
+@pytest.fixture
+def quick_starts(tmp_path, monkeypatch):
+    """Processes get the path of this one."""
+    monkeypatch.syspath_prepend(bare_bal(tmp_path / "bare"))
+
+
+def test_calls_return_and_raise_what_they_do_and_a_process_that_dies_takes_no_other_with_it(tmp_path, quick_starts):
     with Processes(2) as processes:
         with opened(processes, tmp_path) as same:
             assert same is processes
@@ -28,7 +35,7 @@ def test_calls_return_and_raise_what_they_do_and_a_process_that_dies_takes_no_ot
             processes.submit(int, "three").result()
 
 
-def test_an_interruption_ends_the_processes_at_once(tmp_path):
+def test_an_interruption_ends_the_processes_at_once(tmp_path, quick_starts):
     start, calls = time.monotonic(), []
 
     def interrupted():
@@ -57,7 +64,7 @@ if __name__ == "__main__":
 
 
 def test_a_process_does_not_outlive_a_parent_that_is_killed(tmp_path):
-    (tmp_path / "killed.py").write_text(KILLED)
+    (bare_bal(tmp_path) / "killed.py").write_text(KILLED)
     ended = subprocess.run([sys.executable, tmp_path / "killed.py"], stdout=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL
     deadline = time.monotonic() + 120

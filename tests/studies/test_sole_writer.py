@@ -5,15 +5,14 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
 from bal.studies.sole_writer import sole_writer
+from tests.bare import bare_bal
 
-ROOT = Path(__file__).parents[2]
 HOLD = "import sys, pathlib; from bal.studies.sole_writer import sole_writer as hold\n"
 HOLD += "with hold(pathlib.Path(sys.argv[1])): print('held', flush=True); input()"
 
@@ -32,7 +31,7 @@ def hold_elsewhere(folder):
 def test_a_folder_that_another_process_writes_is_refused_until_that_is_killed(tmp_path):
     folder = tmp_path / "not" / "there"
     command = [sys.executable, "-c", HOLD, str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, cwd=bare_bal(tmp_path), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
         with pytest.raises(ValueError, match=f"no other writer of {folder}, got process {process.pid} on .*: wait"):
             hold(folder)

@@ -74,7 +74,7 @@ def counted(found: list[Beside]) -> str:
     """How many published figures agree, differ and are open."""
     verdicts = [each.verdict for each in found]
     agree, differ, still_open = (verdicts.count(name) for name in ("agrees", "differs", "open"))
-    return f"of {len(found)} published figures {agree} agree, {differ} differ, {still_open} are open"
+    return f"{len(found)} published figures: {agree} agree, {differ} differ, {still_open} open"
 
 
 def claim_sentences(frame: pd.DataFrame, paper: Paper) -> list[str]:

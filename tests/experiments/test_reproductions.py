@@ -48,7 +48,7 @@ def test_one_command_writes_metrics_and_says_what_holds(tmp_path, capsys, monkey
     assert counts.to_dict() == {(v, s): 4 for v in PAPER.variants for s in ("random", "max_entropy")}
     assert (tmp_path / "less_dropout.png").stat().st_size > 5_000
     printed = capsys.readouterr().out
-    assert "of 1 published figures" in printed
+    assert "1 published figures: " in printed
     assert "max_entropy above random (two layers):" in printed
 
 
@@ -65,7 +65,7 @@ def test_verdicts_follow_the_rule():
     found = results.beside_published(frame, paper)
     # Within .02; within the interval, .124 wide; outside an interval of no width; a number of labels that was not run.
     assert [each.verdict for each in found] == ["agrees", "open", "differs"]
-    assert results.counted(found) == "of 3 published figures 1 agree, 1 differ, 1 are open"
+    assert results.counted(found) == "3 published figures: 1 agree, 1 differ, 1 open"
     (said,) = results.claim_sentences(frame, paper)
     assert said.startswith("max_entropy above random (two layers): holds, +0.1000 ± 0.0000")
 

@@ -5,6 +5,9 @@ function make(tag, className, text, attributes = {}) {
   if (className) node.className = className;
   if (text !== undefined) node.textContent = text; // never as HTML
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  // Lumino, which reads the keys of Jupyter, leaves those below this mark alone, and those of an element that has the
+  // focus only if it has the mark itself: without it 0 pressed twice offers to restart the kernel.
+  if (["button", "input"].includes(tag) || "tabindex" in attributes) node.setAttribute("data-lm-suppress-shortcuts", "true");
   return node;
 }
 

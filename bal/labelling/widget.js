@@ -17,8 +17,7 @@ function render({ model, el }) {
   let before = {}, refused; // answers of the last status, and the point of one that was not accepted
   let drawn; // the cards that are shown
 
-  // Lumino, which reads the keys of JupyterLab, leaves those below this mark alone.
-  const root = make("div", `bal-label bal-of-${kind}`, undefined, { "data-lm-suppress-shortcuts": "true", tabindex: "-1" });
+  const root = make("div", `bal-label bal-of-${kind}`, undefined, { tabindex: "-1" });
   const progress = make("div", "bal-progress");
   const words = make("span", "bal-words");
   const meter = make("progress", "", undefined, { "aria-label": "labels of the budget" });

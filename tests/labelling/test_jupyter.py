@@ -1,7 +1,7 @@
-"""Sixty digits labelled by key presses in JupyterLab itself, with a kernel that dies, as `ask` and `tell` have them.
+"""Sixty digits labelled by key presses in JupyterLab and Notebook, with a kernel that dies, as by `ask` and `tell`.
 
 Skipped unless ``BAL_TEST_JUPYTER`` is set, since it takes a minute or two, and without Chromium, playwright and
-JupyterLab: ``pip install jupyterlab``, then ``BAL_TEST_JUPYTER=1 pytest -s tests/labelling/test_jupyter.py``, which
+these: ``pip install jupyterlab notebook``, then ``BAL_TEST_JUPYTER=1 pytest -s tests/labelling/test_jupyter.py``, which
 prints the seconds from the last answer of a batch to the next cards.
 """
 
@@ -72,20 +72,20 @@ print(json.dumps([rounds, points, indices.tolist(), labels.tolist(), all(jax.tre
 CARDS = "[...document.querySelectorAll('.bal-card')].map((card) => card.dataset.point)"
 
 
-@pytest.fixture
-def lab(tmp_path, environment):
-    """The address of a JupyterLab."""
+@pytest.fixture(params=["jupyterlab", "notebook"])
+def lab(request, tmp_path, environment):
+    """The address of a JupyterLab or a Notebook."""
     if not os.environ.get("BAL_TEST_JUPYTER"):
         pytest.skip("needs BAL_TEST_JUPYTER=1, since it takes a minute or two")
-    pytest.importorskip("jupyterlab", reason="needs JupyterLab")
+    pytest.importorskip(request.param, reason=f"needs {request.param}")
     address = free_address()
     settings = [f"--port={address.rpartition(':')[2]}", f"--ServerApp.root_dir={tmp_path}", "--IdentityProvider.token="]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *settings]
+    command = [sys.executable, "-m", request.param, "--no-browser", "--allow-root", *settings]
     with (tmp_path / "server.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         until(lambda: responds(f"{address}/api"), 120)
-        yield address
+        yield address, {"jupyterlab": "lab/tree", "notebook": "notebooks"}[request.param]
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(60)
@@ -112,11 +112,14 @@ def responds(address):
 
 
 def is_idle(address):
-    kernels = json.load(urllib.request.urlopen(f"{address}/api/kernels"))
+    try:
+        kernels = json.load(urllib.request.urlopen(f"{address}/api/kernels"))
+    except OSError:  # while it starts
+        return False
     return [kernel["execution_state"] for kernel in kernels] == ["idle"]
 
 
-def opened(browser, address, folder, source):
+def opened(browser, lab, folder, source):
     """A page with a notebook of one cell."""
     cell = {"cell_type": "code", "id": "one", "metadata": {}, "outputs": [], "execution_count": None, "source": source}
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -125,7 +128,7 @@ def opened(browser, address, folder, source):
     )
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.set_default_timeout(120_000)
-    page.goto(f"{address}/lab/tree/one.ipynb")
+    page.goto("/".join((*lab, "one.ipynb")))
     return page
 
 
@@ -133,12 +136,14 @@ def events(folder):
     return [json.loads(line) for line in (folder / "answers" / "journal.jsonl").read_text().splitlines()]
 
 
-def show(page, address):
+def show(page, lab):
     """Run the cell, and select the first card that is not answered."""
-    until(lambda: is_idle(address), 60)
+    until(lambda: is_idle(lab[0]), 60)
+    # What an earlier run of the cell has shown stays for a moment.
+    page.evaluate("document.querySelectorAll('.bal-card').forEach((card) => card.classList.add('old'))")
     page.locator(".jp-CodeCell .cm-content").first.click()
     page.keyboard.press("Control+Enter")
-    page.locator(".bal-card").first.wait_for(timeout=120_000)
+    page.locator(".bal-card:not(.old)").first.wait_for(timeout=120_000)
     page.wait_for_function(FINE)
     page.locator(".bal-card:not(.bal-answered) .bal-head").first.click()
 

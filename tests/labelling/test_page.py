@@ -23,6 +23,9 @@ def answer(page, key):
 def test_keys_and_clicks_are_answers(browser, tmp_path):
     with bal.labelling.session(LEARNER, NAMED, tmp_path, rng_key=KEY, who="ada", background=True) as session:
         page, errors = open_page(browser, session.widget(), viewport={"width": 400, "height": 700})
+        # Jupyter reads no key of what can have the focus.
+        marked = "(nodes) => nodes.every((node) => node.hasAttribute('data-lm-suppress-shortcuts'))"
+        assert page.eval_on_selector_all(".bal-label, .bal-label [tabindex], .bal-label button", marked)
         page.keyboard.press("Tab")  # to undo
         page.keyboard.press("u")
         page.wait_for_selector("text=expected an answer to take back")

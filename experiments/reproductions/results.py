@@ -99,8 +99,5 @@ def _named(claim: Claim) -> str:
     (variant, strategy), (other, baseline) = claim
     if variant == other:
         return f"{strategy} above {baseline} ({variant})"
-    return (
-        f"{strategy}, {variant} above {other}"
-        if strategy == baseline
-        else f"{strategy}, {variant} above {baseline}, {other}"
-    )
+    than = other if strategy == baseline else f"{baseline}, {other}"
+    return f"{strategy}, {variant} above {than}"

@@ -10,7 +10,7 @@ import pandas as pd
 import bal
 from bal.datasets import from_table
 from bal.types import Description
-from experiments.tables.rule import COLUMNS, Entry, cleaned, read
+from experiments.tables.rule import COLUMNS, Entry, Task, cleaned, is_of_classes, read
 
 NUM_POOL, NUM_TEST = 700, 300
 CLIP = 5.0  # standard deviations
@@ -23,7 +23,7 @@ def splits(entry: Entry, seeds: Sequence[int], *, num_pool: int = NUM_POOL, num_
     """
     frame = cleaned(read(entry.package, entry.item), entry.target)
     drawn = [split(frame, entry.target, seed, num_pool=num_pool, num_test=num_test) for seed in seeds]
-    return stacked(drawn, entry.classes)
+    return stacked(drawn, entry.classes or None)
 
 
 def split(frame: pd.DataFrame, target: str, seed: int, *, num_pool: int, num_test: int) -> bal.Dataset:
@@ -34,12 +34,16 @@ def split(frame: pd.DataFrame, target: str, seed: int, *, num_pool: int, num_tes
     """
     rows = np.random.default_rng(seed).permutation(len(frame))[: num_pool + num_test]
     fraction = num_test / (num_pool + num_test)
-    dataset = from_table(frame.iloc[rows], target=target, test=fraction, seed=seed, task="classification")
+    task: Task = "classification" if is_of_classes(frame[target]) else "regression"
+    dataset = from_table(frame.iloc[rows], target=target, test=fraction, seed=seed, task=task)
     return bal.datasets.map_inputs(dataset, _padded)
 
 
-def stacked(drawn: Sequence[bal.Dataset], num_classes: int) -> bal.Dataset:
-    """Data sets of one shape as one with a leading axis, without the names that tell them apart."""
+def stacked(drawn: Sequence[bal.Dataset], num_classes: int | None) -> bal.Dataset:
+    """Data sets of one shape as one with a leading axis, without names and units, which tell them apart.
+
+    Numbers to predict are in standard deviations of the pool, and so are errors.
+    """
     about = Description(num_classes=num_classes)
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(each._replace(about=about) for each in drawn))
 

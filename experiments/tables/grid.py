@@ -11,13 +11,13 @@ import pandas as pd
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import bal
-from bal.studies import Settings, write_parquet
+from bal.studies import Settings, main_metric, write_parquet
 from experiments.tables.programs import Programs, Result, tidy
 
 # With one point a batch these ask for what their rule of single points asks for.
 OF_BATCHES = {"batch_bald": "bald", "batch_epig": "epig"}
 SEEDS_AT_ONCE = 10
-METRICS = ("accuracy", "nll")
+METRICS = {"accuracy": "accuracy", "nll": "nll", "rmse": "log_rmse"}  # that are kept, and their names
 
 
 class Cell(NamedTuple):
@@ -90,7 +90,7 @@ def run_cells(
                 loaded = {each: kept for each, kept in loaded.items() if each[1] == cell.first_seed}
                 loaded[key] = load(cell.table, seeds)
             result = programs.run(settings_of(cell), cell.strategy, loaded[key], seeds)
-            kept = result._replace(metrics={name: result.metrics[name] for name in METRICS})
+            kept = result._replace(metrics=_kept(result.metrics))
             path = cell.path(folder)
             path.parent.mkdir(parents=True, exist_ok=True)
             names = {"dataset": cell.table, "posterior": cell.posterior, "batch_size": cell.batch_size}
@@ -123,6 +123,12 @@ def remaining(
     return float(running + len(new) * np.mean(compile_seconds))
 
 
+def _kept(metrics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Accuracy or the logarithm of the RMSE, of which a difference is a share of the error on every table; and nll."""
+    kept = {METRICS[name]: values for name, values in metrics.items() if name in METRICS}
+    return {name: np.log(values) if name == "log_rmse" else values for name, values in kept.items()}
+
+
 @contextmanager
 def _shown(missing: Sequence[Cell]) -> Iterator[Callable[[Cell, Result], None]]:
     """A bar of the cells, with the time that is left; not shown if there are none."""
@@ -138,8 +144,9 @@ def _shown(missing: Sequence[Cell]) -> Iterator[Callable[[Cell, Result], None]]:
                 compile_seconds.append(result.compile_seconds)
             done = sum(map(len, seconds.values()))
             left = remaining(missing[done:], seconds, compile_seconds) / 60
-            accuracy = result.metrics["accuracy"].mean()
-            told = f"{left:.0f} minutes left; {cell.table}, {cell.posterior}, {cell.strategy}: accuracy {accuracy:.3f}"
+            name = main_metric(result.metrics)
+            mean = f"{name} {result.metrics[name].mean():.3f}"
+            told = f"{left:.0f} minutes left; {cell.table}, {cell.posterior}, {cell.strategy}: {mean}"
             bar.update(task, description=told, advance=1)
 
         yield show

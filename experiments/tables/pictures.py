@@ -8,14 +8,14 @@ CELL = (0.62, 0.3)  # inches
 
 
 def plot_gains(gains: pd.DataFrame, title: str) -> Figure:
-    """A row for each table, a column for each strategy: the area less random's in hundredths.
+    """A row for each table, a column for each strategy: the gain over random in hundredths.
 
     Blue is better and red is worse than random. A figure whose 95 % interval does not hold 0 is bold. Columns and rows
     are in the order of their means.
 
     Args:
       gains: with the columns dataset, strategy, difference, low and high.
-      title: of the picture.
+      title: says what a gain is.
     """
     values = gains.pivot(index="dataset", columns="strategy", values="difference")
     rows = list(values.mean(axis=1).sort_values(ascending=False).index)
@@ -44,5 +44,5 @@ def plot_gains(gains: pd.DataFrame, title: str) -> Figure:
         )
     ax.set_xticks(range(len(columns)), columns, rotation=60, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(rows)), rows)
-    ax.set_title(f"{title}: area less random's, in hundredths\nbold: 95 % interval without 0", fontsize="small")
+    ax.set_title(f"{title}, in hundredths\nbold: 95 % interval without 0", fontsize="small")
     return figure

@@ -12,6 +12,7 @@ import bal
 from bal.studies import Settings
 from bal.studies.learners import build_learner, seed_key
 from bal.studies.tasks import Task
+from experiments.tables import ceiling
 
 
 class Result(NamedTuple):
@@ -34,8 +35,8 @@ class Programs:
 
         Args:
           settings: of model and run; their data set is not read.
-          strategy: a name, or module:function.
-          datasets: leaves [seeds, ...], with the number of classes in ``about``.
+          strategy: a name, or module:function, or that of the ceiling.
+          datasets: leaves [seeds, ...], with the number of classes in ``about``, None for numbers.
           seeds: of the keys; the same for all strategies, so that they are paired.
 
         Raises:
@@ -70,10 +71,13 @@ def tidy(result: Result, seeds: list[int], **columns: Any) -> pd.DataFrame:
 
 def _lowered(settings: Settings, strategy: str, keys: jax.Array, datasets: bal.Dataset) -> Any:
     num_classes = datasets.about.num_classes
-    assert num_classes is not None
-    learner = build_learner(settings, strategy, Task(num_classes, classes=True))
+    named = "random" if strategy == ceiling.NAME else strategy
+    learner = build_learner(settings, named, Task(num_classes or 1, classes=num_classes is not None))
 
     def run_one(rng_key: jax.Array, dataset: bal.Dataset):
+        if strategy == ceiling.NAME:
+            _, metrics, num_labelled = ceiling.greedy_run(rng_key, learner, dataset)
+            return num_labelled, metrics, jnp.zeros_like(num_labelled)
         info = bal.run(rng_key, learner, dataset)[1]
         return info.num_labelled, info.metrics, info.selection.num_invalid
 

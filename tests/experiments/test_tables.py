@@ -12,7 +12,7 @@ import bal
 
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
-from experiments.tables import ceiling, data, grid, results, rule, study
+from experiments.tables import ceiling, data, grid, programs, results, rule, study
 
 
 def frame(rows=1000, **columns):
@@ -144,10 +144,13 @@ def test_numbers_to_predict_are_in_standard_deviations_of_the_pool():
     assert both.about.label_scale == 1
 
 
-def test_cells_come_by_groups_of_seeds_and_rules_of_batches_are_left_out_at_batch_1():
+def test_cells_come_by_programs_and_rules_of_batches_are_left_out_at_batch_1():
     cells = grid.cells_of(["a", "b"], ["laplace"], [1, 10], ["random", "bald", "batch_bald"], 20)
     assert len(cells) == len(set(cells)) == 2 * 2 * (2 + 3)
-    assert [cell.first_seed for cell in cells] == [0] * 10 + [10] * 10
+    in_order = [cell.program for cell in cells[::4]]
+    assert [cell.program for cell in cells] == [each for each in in_order for _ in range(4)]
+    assert len(set(in_order)) == 5
+    assert [cell.first_seed for cell in cells] == [0, 0, 10, 10] * 5
     assert not any(cell.batch_size == 1 and cell.strategy == "batch_bald" for cell in cells)
     assert [cell.path(Path()) for cell in cells] == list(dict.fromkeys(cell.path(Path()) for cell in cells))
 
@@ -267,12 +270,17 @@ def test_programs_are_shared_by_tables_of_one_shape(monkeypatch):
             return lambda keys, _: (np.full((len(keys), 1), 20), {"accuracy": np.zeros((len(keys), 1))}, np.zeros(1))
 
     monkeypatch.setattr("experiments.tables.programs._lowered", lambda *args: lowered.append(args) or Compiled())
-    programs, table = grid.Programs(), frame(300)
+    made, table = grid.Programs(), frame(300)
     settings = study.settings_of(study.Study(), grid.Cell("", "laplace", 1, "bald", 0))
     for seed, classes in ((0, 2), (1, 2), (2, 3)):
         drawn = data.stacked([data.split(table, "kind", seed, num_pool=70, num_test=30)], classes)
-        programs.run(settings, "bald", drawn, [seed])
+        made.run(settings, "bald", drawn, [seed])
     assert len(lowered) == 2
+    for k in range(2 * programs.MOST):
+        made.run(settings, f"rule {k}", drawn, [seed])
+    assert len(made.compiled) == programs.MOST, "Linux allows a process so many mappings of memory"
+    made.run(settings, f"rule {k}", drawn, [seed])
+    assert len(lowered) == 2 + 2 * programs.MOST
 
 
 @pytest.mark.parametrize(

@@ -159,11 +159,14 @@ def test_a_nan_stops_the_command_with_its_round_and_seed(tmp_path):
         compare.main(SMALL.with_values(output=tmp_path, optimizer="sgd", learning_rate=float("inf")))
 
 
-def test_epochs_give_each_round_its_own_number_of_steps(tmp_path):
+def test_epochs_give_each_round_its_own_number_of_steps_and_programs_are_dropped_at_the_end(tmp_path, monkeypatch):
+    works = []
+    monkeypatch.setattr(grid, "Work", lambda *args: works.append(cells.Work(*args)) or works[-1])
     epochs = SMALL.with_values(output=tmp_path, strategies=("random",), num_seeds=2, num_epochs=2, minibatch_size=4)
     (unit,) = grid.run_grid(epochs)
     # Labels are 6, 8 and 10: two, two and three minibatches of four.
     assert unit.info.fit.num_steps[:, 0].tolist() == [4, 4, 6]
+    assert [work.programs for work in works] == [{}], "a process may hold only so many"
 
 
 def test_sgd_with_l2_and_a_drop_is_that_of_the_protocol():

@@ -1,11 +1,15 @@
 """The cells of the benchmark, run in an order that tells early how long all of them take, and kept one by one."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
+from threading import Event, Lock
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import pandas as pd
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -56,8 +60,9 @@ def cells_of(
         each for each in product(posteriors, batch_sizes, strategies) if each[1] > 1 or each[2] not in OF_BATCHES
     ]
     for place in np.random.default_rng(0).permutation(len(programs)):
+        posterior, batch_size, strategy = programs[place]
         for first in range(0, num_seeds, SEEDS_AT_ONCE):
-            cells += [Cell(table, *programs[place], first) for table in tables]
+            cells += [Cell(table, posterior, batch_size, strategy, first) for table in tables]
     return cells
 
 
@@ -71,6 +76,9 @@ def run_cells(
 ) -> None:
     """Run the cells that the folder lacks.
 
+    One small program leaves half of two cores idle, so on a CPU each core runs a program of its own. A cell that is
+    running when another fails, or at Ctrl-C, is finished.
+
     Args:
       cells: from :func:`cells_of`.
       folder: a file a cell.
@@ -79,13 +87,18 @@ def run_cells(
       seeds_at_once: runs in one program.
     """
     missing = [cell for cell in cells if not cell.path(folder).exists()]
-    programs, loaded = Programs(), dict[tuple[str, int], bal.Dataset]()
-    with _shown(missing) as show:
-        for cell in missing:
+    at_once = num_cores() if jax.default_backend() == "cpu" else 1
+    loaded: dict[tuple[str, int], bal.Dataset] = {}  # every program needs all tables: 300 MB with fifty seeds
+    stopped = Event()
+
+    def run_program(of_program: list[Cell], show: Callable[[Cell, Result], None]) -> None:
+        programs = Programs()  # dropped when the cells are done
+        for cell in of_program:
+            if stopped.is_set():
+                return
             seeds = list(range(cell.first_seed, cell.first_seed + seeds_at_once))
             key = cell.table, cell.first_seed
             if key not in loaded:
-                # Every program needs all tables: with fifty seeds they are 300 MB.
                 loaded[key] = load(cell.table, seeds)
             result = programs.run(settings_of(cell), cell.strategy, loaded[key], seeds)
             kept = result._replace(metrics=_kept(result.metrics))
@@ -95,6 +108,21 @@ def run_cells(
             write_parquet(tidy(kept, seeds, **names, strategy=cell.strategy), path)
             show(cell, result)
 
+    with _shown(missing, at_once) as show, ThreadPoolExecutor(at_once) as threads:
+        parts = [list(part) for _, part in groupby(missing, lambda cell: cell.program)]
+        pending = [threads.submit(run_program, part, show) for part in parts]
+        try:
+            for each in as_completed(pending):
+                each.result()
+        finally:
+            stopped.set()
+            threads.shutdown(cancel_futures=True)
+
+
+def num_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 def read_cells(cells: Sequence[Cell], folder: Path, num_seeds: int) -> pd.DataFrame:
     """The metrics of finished cells as one table, without seeds that only fill up the last group."""
@@ -102,23 +130,21 @@ def read_cells(cells: Sequence[Cell], folder: Path, num_seeds: int) -> pd.DataFr
     return frame[frame["seed"] < num_seeds].reset_index(drop=True)
 
 
-def remaining(
-    left: Sequence[Cell], seconds: Mapping[tuple, Sequence[float]], compile_seconds: Sequence[float]
-) -> float:
-    """Seconds that the cells that are left will take, from those that are done.
+def remaining(left: Collection[Cell], seconds: Mapping[tuple, Sequence[float]], compile_seconds: float) -> float:
+    """Seconds of one core that the cells that are left will take, from those that are done.
 
-    A cell takes the mean of its strategy, posterior and batch size, or of all where these have none; a program that has
-    not been compiled, the mean of those that were. A table's number of classes is not told apart.
+    A cell takes the mean of its strategy, posterior and batch size, or of all where these have none; compilation for
+    those that have not begun, the mean of those that have.
 
     Example:
       >>> done = Cell("t", "laplace", 1, "bald", 0)
-      >>> remaining([done, done._replace(strategy="margin")], {done.program: [2.0, 4.0]}, [10.0])
+      >>> remaining([done, done._replace(strategy="margin")], {done.program: [2.0, 4.0]}, 10.0)
       16.0
     """
     every = [value for values in seconds.values() for value in values]
     running = sum(np.mean(seconds.get(cell.program, every)) for cell in left)
     new = {cell.program for cell in left if cell.program not in seconds}
-    return float(running + len(new) * np.mean(compile_seconds))
+    return float(running + len(new) * compile_seconds / len(seconds))
 
 
 def _kept(metrics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -128,23 +154,25 @@ def _kept(metrics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def _shown(missing: Sequence[Cell]) -> Iterator[Callable[[Cell, Result], None]]:
+def _shown(missing: Sequence[Cell], at_once: int) -> Iterator[Callable[[Cell, Result], None]]:
     """A bar of the cells, with the time that is left; not shown if there are none."""
+    left = dict.fromkeys(missing)
     seconds: dict[tuple, list[float]] = {}
-    compile_seconds: list[float] = []
+    compile_seconds = 0.0
     columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Progress(*columns, disable=not missing) as bar:
-        task = bar.add_task("starting", total=len(missing))
+        task, one_at_a_time = bar.add_task("starting", total=len(missing)), Lock()
 
         def show(cell: Cell, result: Result) -> None:
-            seconds.setdefault(cell.program, []).append(result.seconds)
-            if result.compile_seconds:
-                compile_seconds.append(result.compile_seconds)
-            done = sum(map(len, seconds.values()))
-            left = remaining(missing[done:], seconds, compile_seconds) / 60
-            name = main_metric(result.metrics)
-            mean = f"{name} {result.metrics[name].mean():.3f}"
-            told = f"{left:.0f} minutes left; {cell.table}, {cell.posterior}, {cell.strategy}: {mean}"
-            bar.update(task, description=told, advance=1)
+            nonlocal compile_seconds
+            with one_at_a_time:
+                seconds.setdefault(cell.program, []).append(result.seconds)
+                compile_seconds += result.compile_seconds
+                del left[cell]
+                minutes = remaining(left, seconds, compile_seconds) / at_once / 60
+                name = main_metric(result.metrics)
+                mean = f"{name} {result.metrics[name].mean():.3f}"
+                told = f"{minutes:.0f} minutes left; {cell.table}, {cell.posterior}, {cell.strategy}: {mean}"
+                bar.update(task, description=told, advance=1)
 
         yield show

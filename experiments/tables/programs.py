@@ -24,14 +24,11 @@ class Result(NamedTuple):
     seconds: float
 
 
-MOST = 16  # programs kept
-
-
 class Programs:
     """Programs by what decides them: settings, strategy and number of classes, and the shapes of the data.
 
-    On a CPU a program is about 1,300 mappings of memory, of which Linux allows a process 65,530; one more is a
-    segmentation fault. So the oldest programs are dropped, and what needs one of them again compiles it again.
+    Drop it before there are thirty: on a CPU a program is about 1,300 mappings of memory, of which Linux allows a
+    process 65,530, and one more is a segmentation fault.
     """
 
     def __init__(self) -> None:
@@ -55,8 +52,6 @@ class Programs:
         start = time.perf_counter()
         compile_seconds = 0.0
         if name not in self.compiled:
-            while len(self.compiled) >= MOST:
-                del self.compiled[next(iter(self.compiled))]
             self.compiled[name] = _lowered(settings, strategy, keys, datasets).compile()
             compile_seconds = time.perf_counter() - start
         start = time.perf_counter()

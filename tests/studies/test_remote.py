@@ -76,11 +76,13 @@ def test_any_executor_continues_what_is_there(finished, tmp_path):
 
 
 def test_a_data_set_that_is_given_goes_along(tmp_path):
-    settings = SMALL.with_values(output=tmp_path, strategies=("random",), num_pool=None, num_test=None, num_seeds=1)
+    strategies = "margin", "random"
+    settings = SMALL.with_values(output=tmp_path, strategies=strategies, num_pool=None, num_test=None, num_seeds=1)
     with ThreadPoolExecutor(1) as executor:
-        (unit,) = grid.run_grid(settings, plugin.dataset(), executor=executor)
+        _, unit = grid.run_grid(settings, plugin.dataset(), executor=executor)
     assert unit.info.selection.indices.max() < 30
     assert set(unit.info.metrics) >= {"accuracy", "nll"}
+    assert [list(work.programs) for work in remote._works.values()] == [["random"]], "a process holds only so many"
 
 
 def test_a_nan_elsewhere_is_named_with_its_cell(tmp_path):

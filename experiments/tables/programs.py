@@ -73,10 +73,18 @@ def tidy(result: Result, seeds: list[int], **columns: Any) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "seed", "num_labelled", "metric", "value"])
 
 
-def _lowered(settings: Settings, strategy: str, keys: jax.Array, datasets: bal.Dataset) -> Any:
-    num_classes = datasets.about.num_classes
+def learner_of(settings: Settings, strategy: str, num_classes: int | None) -> bal.ActiveLearner:
+    """The learner of a strategy, or that of the ceiling, for so many classes, or for numbers.
+
+    Raises:
+      ValueError: a strategy or a posterior that does not predict them.
+    """
     named = "random" if strategy == ceiling.NAME else strategy
-    learner = build_learner(settings, named, Task(num_classes or 1, classes=num_classes is not None))
+    return build_learner(settings, named, Task(num_classes or 1, classes=num_classes is not None))
+
+
+def _lowered(settings: Settings, strategy: str, keys: jax.Array, datasets: bal.Dataset) -> Any:
+    learner = learner_of(settings, strategy, datasets.about.num_classes)
 
     def run_one(rng_key: jax.Array, dataset: bal.Dataset):
         if strategy == ceiling.NAME:

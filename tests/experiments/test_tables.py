@@ -286,6 +286,8 @@ def test_programs_are_shared_by_tables_of_one_shape(monkeypatch):
         ({"batch_sizes": (5,)}, "--batch-sizes to be one of"),
         ({"num_seeds": 1}, "--num-seeds"),
         ({"task": "ranking"}, "--task to be one of"),
+        ({"task": "regression", "strategies": ("random", "bald")}, "a strategy for gaussian predictions"),
+        ({"posteriors": ("gaussian_process",)}, "gaussian_process"),
         ({"strategies": ("random", "greedy_oracle")}, "--batch-sizes 1 with greedy_oracle, got 1 10"),
     ],
 )

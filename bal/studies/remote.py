@@ -115,7 +115,7 @@ def run_there(
         _works.clear()
         _works[key] = Work(settings, None if dataset is None else jax.device_put(dataset))
     # A process may hold only so many compiled programs, see bal.studies.grid.
-    _works[key].programs = {name: of for name, of in _works[key].programs.items() if name == strategy}
+    _works[key].programs = {name: its for name, its in _works[key].programs.items() if name == strategy}
     with sole_writer(settings.output / ".cells" / path.parent.name / path.stem):
         found = checkpoints.read_checkpoint(path) if path.exists() else None
         run_cell(settings, Cell(record, seeds, path, found), _works[key], lambda *_: None)

@@ -43,7 +43,7 @@ def greedy_run(
     """
     if learner.batch_size != 1:
         raise ValueError(f"expected a learner that asks for one point a round, got {learner.batch_size}")
-    left = num_points(dataset.pool_inputs) - learner.num_initial - learner.num_rounds
+    left = num_points(dataset.pool_inputs) - learner.num_initial - learner.num_rounds + 1  # in the last round
     if left < num_candidates:
         raise ValueError(f"expected {num_candidates} points to try to be left to the end, got {max(left, 0)}")
     # Apart from the keys of the learner.

@@ -1,4 +1,4 @@
-"""The cells of the benchmark, run in an order that tells early how long all of them take, and kept one by one."""
+"""The cells of the benchmark, run by programs and kept one by one."""
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -21,7 +21,9 @@ from experiments.tables.programs import Programs, Result, tidy
 # With one point a batch these ask for what their rule of single points asks for.
 OF_BATCHES = {"batch_bald": "bald", "batch_epig": "epig"}
 SEEDS_AT_ONCE = 10
-METRICS = {"accuracy": "accuracy", "nll": "nll", "rmse": "log_rmse"}  # that are kept, and their names
+# Programs at once: each may have four versions, for two to five classes, and a process holds about fifty, see Programs.
+MOST_AT_ONCE = 8
+NAMES = {"accuracy": "accuracy", "nll": "nll", "rmse": "log_rmse"}  # that are kept, and their names
 
 
 class Cell(NamedTuple):
@@ -51,9 +53,9 @@ def cells_of(
     strategies: Sequence[str],
     num_seeds: int,
 ) -> list[Cell]:
-    """All cells, those of one program after another and each time all tables and seeds, programs in a random order.
+    """All cells, those of one program after another, each with all tables and seeds, programs in a random order.
 
-    So a program is compiled once and then dropped, and a tenth of the cells costs about a tenth of the time.
+    So a program is compiled once and then dropped, and the first programs are as costly as others on average.
     """
     cells: list[Cell] = []
     programs = [
@@ -76,8 +78,8 @@ def run_cells(
 ) -> None:
     """Run the cells that the folder lacks.
 
-    One small program leaves half of two cores idle, so on a CPU each core runs a program of its own. A cell that is
-    running when another fails, or at Ctrl-C, is finished.
+    One small program leaves half of two cores idle, so on a CPU each core runs a program of its own. Cells that are
+    running when another fails, or at Ctrl-C, are finished.
 
     Args:
       cells: from :func:`cells_of`.
@@ -85,11 +87,14 @@ def run_cells(
       settings_of: model and run of a cell.
       load: the data set of a table's name and seeds, leaves [seeds, ...].
       seeds_at_once: runs in one program.
+
+    Raises:
+      FloatingPointError: a score or a metric is not a number; names the cell.
     """
     missing = [cell for cell in cells if not cell.path(folder).exists()]
-    at_once = num_cores() if jax.default_backend() == "cpu" else 1
+    at_once = min(_num_cores(), MOST_AT_ONCE) if jax.default_backend() == "cpu" else 1
     loaded: dict[tuple[str, int], bal.Dataset] = {}  # every program needs all tables: 300 MB with fifty seeds
-    stopped = Event()
+    one_loads, stopped = Lock(), Event()
 
     def run_program(of_program: list[Cell], show: Callable[[Cell, Result], None]) -> None:
         programs = Programs()  # dropped when the cells are done
@@ -98,9 +103,14 @@ def run_cells(
                 return
             seeds = list(range(cell.first_seed, cell.first_seed + seeds_at_once))
             key = cell.table, cell.first_seed
-            if key not in loaded:
-                loaded[key] = load(cell.table, seeds)
-            result = programs.run(settings_of(cell), cell.strategy, loaded[key], seeds)
+            with one_loads:
+                if key not in loaded:
+                    loaded[key] = load(cell.table, seeds)
+            try:
+                result = programs.run(settings_of(cell), cell.strategy, loaded[key], seeds)
+            except FloatingPointError as error:
+                where = f"{cell.table}, {cell.posterior}, batches of {cell.batch_size}"
+                raise FloatingPointError(f"{where}: {error}") from error
             kept = result._replace(metrics=_kept(result.metrics))
             path = cell.path(folder)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,18 +120,12 @@ def run_cells(
 
     with _shown(missing, at_once) as show, ThreadPoolExecutor(at_once) as threads:
         parts = [list(part) for _, part in groupby(missing, lambda cell: cell.program)]
-        pending = [threads.submit(run_program, part, show) for part in parts]
         try:
-            for each in as_completed(pending):
+            for each in as_completed([threads.submit(run_program, part, show) for part in parts]):
                 each.result()
         finally:
             stopped.set()
             threads.shutdown(cancel_futures=True)
-
-
-def num_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read_cells(cells: Sequence[Cell], folder: Path, num_seeds: int) -> pd.DataFrame:
@@ -149,8 +153,13 @@ def remaining(left: Collection[Cell], seconds: Mapping[tuple, Sequence[float]], 
 
 def _kept(metrics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Accuracy or the logarithm of the RMSE, of which a difference is a share of the error on every table; and nll."""
-    kept = {METRICS[name]: values for name, values in metrics.items() if name in METRICS}
+    kept = {NAMES[name]: values for name, values in metrics.items() if name in NAMES}
     return {name: np.log(values) if name == "log_rmse" else values for name, values in kept.items()}
+
+
+def _num_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -169,7 +178,8 @@ def _shown(missing: Sequence[Cell], at_once: int) -> Iterator[Callable[[Cell, Re
                 seconds.setdefault(cell.program, []).append(result.seconds)
                 compile_seconds += result.compile_seconds
                 del left[cell]
-                minutes = remaining(left, seconds, compile_seconds) / at_once / 60
+                running = min(at_once, len({each.program for each in left}) or 1)
+                minutes = remaining(left, seconds, compile_seconds) / running / 60
                 name = main_metric(result.metrics)
                 mean = f"{name} {result.metrics[name].mean():.3f}"
                 told = f"{minutes:.0f} minutes left; {cell.table}, {cell.posterior}, {cell.strategy}: {mean}"

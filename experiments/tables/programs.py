@@ -27,8 +27,8 @@ class Result(NamedTuple):
 class Programs:
     """Programs by what decides them: settings, strategy and number of classes, and the shapes of the data.
 
-    Drop it before there are thirty: on a CPU a program is about 1,300 mappings of memory, of which Linux allows a
-    process 65,530, and one more is a segmentation fault.
+    Drop it in time: on a CPU a program is about 1,300 mappings of memory, of which Linux allows a process 65,530, and
+    one more is a segmentation fault. So a process holds about fifty programs, whatever holds them.
     """
 
     def __init__(self) -> None:

@@ -191,7 +191,7 @@ def _file(task: Task) -> Path:
 
 
 def _is_measured(column: pd.Series) -> bool:
-    """Whether a column holds many different numbers, none of them far out, that are no names or times of the rows."""
+    """Whether a column holds many numbers, none of them far out, that neither name the rows nor tell their times."""
     if _kind(column) != "numbers" or column.nunique() < VALUES:
         return False
     values = column.dropna().to_numpy(float)

@@ -26,11 +26,12 @@ differ.
 20 points a round with their labels, and keeps the one of the best model (``ceiling.py``). It is compared like the
 strategies, and costs as much as twenty of them.
 
-An interrupted run is continued. Strategies run one after the other with all their seeds; ``--num-seeds 10`` shows all
-of them in a fifth of the time, and more seeds can be added later, in groups of ten.
+An interrupted run is continued. Each core runs one strategy at a time, with all its tables and seeds;
+``--num-seeds 10`` shows all of them in a fifth of the time, and more seeds can be added later, in groups of ten.
 """
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -141,6 +142,10 @@ def _check(study: Study) -> None:
         )
     for name in study.strategies:
         check_choice("--strategies", name, [*bal.strategies.STRATEGIES, ceiling.NAME])
+    for option in ("tables", "strategies", "posteriors", "batch_sizes"):
+        for value, count in Counter(getattr(study, option)).items():
+            if count > 1:
+                raise ValueError(f"expected each value of --{option.replace('_', '-')} once, got {value} {count} times")
     if ceiling.NAME in study.strategies and study.batch_sizes != (1,):
         raise ValueError(f"expected --batch-sizes 1 with {ceiling.NAME}, got {' '.join(map(str, study.batch_sizes))}")
     for name in study.posteriors:

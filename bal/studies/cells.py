@@ -76,10 +76,11 @@ class Work:
         return load_dataset(self.settings) if self.given is None else self.given
 
     def program(self, strategy: str) -> "_Program":
-        if strategy not in self.programs:
+        # Threads of an executor drop one another's programs, so what is returned is not looked up again.
+        if (program := self.programs.get(strategy)) is None:
             learners = build_learners(self.settings, strategy, task_of(self.dataset))
-            self.programs[strategy] = _Program(learners, self.dataset)
-        return self.programs[strategy]
+            program = self.programs[strategy] = _Program(learners, self.dataset)
+        return program
 
     def trace(self, strategy: str) -> None:
         """Tracing finds every static mistake and what does not fit in the memory; it is quick beside compiling."""

@@ -6,6 +6,7 @@ checkpoint and ends with the same results, bit for bit on machines of one kind, 
 
 from collections.abc import Callable
 from functools import partial
+from itertools import groupby
 
 import bal
 from bal.sources import holds_source
@@ -113,11 +114,10 @@ def _run_cells(
                 with opened(settings.executor if executor is None else executor, settings.output) as at_work:
                     run_remotely(at_work, settings, work.given, missing, show)
                 cells = [cell._replace(found=checkpoints.read_checkpoint(cell.path)) for cell in cells]
-            units = []
-            for cell, following in zip(cells, [*cells[1:], None], strict=True):
-                units.append(run_cell(settings, cell, work, show))
-                if following is None or following.strategy != cell.strategy:
-                    # On a CPU a compiled round is about a thousand mappings of memory, of which Linux allows a process
-                    # 65,530; a grid of many strategies would end in a segmentation fault.
-                    work.programs.pop(cell.strategy, None)
+            units: list[Unit] = []
+            for strategy, of_strategy in groupby(cells, lambda cell: cell.strategy):
+                units += [run_cell(settings, cell, work, show) for cell in of_strategy]
+                # On a CPU a compiled round is about a thousand mappings of memory, of which Linux allows a process
+                # 65,530; a grid of many strategies would end in a segmentation fault.
+                work.programs.pop(strategy, None)
             return units

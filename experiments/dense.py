@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import pandas as pd
+from rich.table import Table
 
 import bal
-from bal.studies import main_metric, metrics_frame, plot_curves, save_picture, write_parquet
+from bal.studies import main_metric, metrics_frame, plot_curves, save_picture, summary_table, write_parquet
 from bal.studies.grid import Unit, prepare_grid
 from bal.studies.learners import build_learner, load_dataset, seed_key
 from bal.studies.settings import Settings
@@ -27,23 +28,23 @@ def image_settings(study: Any, **values: Any) -> Settings:
     return Settings().with_values(**{"network": "unet", "hidden_sizes": (8, 16, 32), **named, **values})
 
 
+class Figures(NamedTuple):
+    """What a study shows of its metrics."""
+
+    curves: Mapping[str, str]  # which metric to draw, by the name of the picture
+    tables: tuple[str | None, ...]  # which metrics have a table; None: the main one
+    baseline: str = "random"  # the strategy with which others are compared
+
+
 def run_dense(
-    settings: Settings,
-    draw_page: Callable[[Settings, list[Unit], Path], None],
-    curves: Mapping[str, str],
-    *,
-    baseline: str = "random",
-) -> pd.DataFrame:
-    """Run the grid, write tables, curves and the page of maps.
+    settings: Settings, draw_page: Callable[[Settings, list[Unit], Path], None], figures: Figures
+) -> list[Table]:
+    """Run the grid, write metrics, curves and the page of maps; returns the tables.
 
     Args:
       settings: of the grid.
       draw_page: writes the page of maps.
-      curves: which metric to draw, by the name of the picture.
-      baseline: the strategy beside which each other one is drawn.
-
-    Returns:
-      The metrics of all runs.
+      figures: what is shown of the metrics.
     """
     run, output = prepare_grid(settings), settings.output
     with sole_writer(output):
@@ -52,10 +53,16 @@ def run_dense(
         for column in ("dataset", "strategy"):  # a plugin is shown by the name of its function
             metrics[column] = metrics[column].str.rpartition(":")[2]
         write_parquet(metrics, output / "metrics.parquet")
-        for picture, metric in curves.items():
-            save_picture(plot_curves(metrics, metric, baseline=baseline), output / picture)
+        tables = write_results(metrics, output, figures)
         draw_page(settings, units, output / "maps.png")
-    return metrics
+    return tables
+
+
+def write_results(metrics: pd.DataFrame, folder: Path, figures: Figures) -> list[Table]:
+    """Draw the curves; returns the tables."""
+    for picture, metric in figures.curves.items():
+        save_picture(plot_curves(metrics, metric, baseline=figures.baseline), folder / picture)
+    return [summary_table(metrics, metric, baseline=figures.baseline) for metric in figures.tables]
 
 
 class LastModel(NamedTuple):

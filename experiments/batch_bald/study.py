@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from rich.table import Table
 
 from bal.studies import Settings, metrics_frame, run_grid, save_picture, show, sole_writer, write_parquet
 from bal.validation import check_choice
@@ -106,10 +107,15 @@ def main(study: Study) -> None:
             frames.append(frame.assign(factor=name))
             metrics = pd.concat(frames, ignore_index=True)
             write_parquet(metrics, study.output / "metrics.parquet")
-        against = {name: FACTORS[name].against for name in study.factors}
-        save_picture(plot_gains(metrics), study.output / "gains.png")
-    show(gains_table(metrics, against), *sentences(metrics, against))
-    show(f"The table and the picture are in {study.output}")
+        found = write_results(metrics, study.output)
+    show(*found, f"The table and the picture are in {study.output}")
+
+
+def write_results(metrics: pd.DataFrame, folder: Path) -> list[Table | str]:
+    """Draw the gains of the factors that have run; returns their table and what the rule says."""
+    against = {name: FACTORS[name].against for name in metrics["factor"].unique()}
+    save_picture(plot_gains(metrics), folder / "gains.png")
+    return [gains_table(metrics, against), *sentences(metrics, against)]
 
 
 def settings_of(study: Study, name: str) -> Settings:

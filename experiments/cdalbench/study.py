@@ -84,11 +84,17 @@ def main(study: Study) -> None:
     with sole_writer(study.output):
         metrics = pd.concat(_run(study), ignore_index=True)
         write_parquet(metrics, study.output / "metrics.parquet")
-        compared = compare(metrics)
-        write_parquet(compared, study.output / "areas.parquet")
-        for name, part in metrics.groupby("dataset", sort=False):
-            save_picture(plot_curves(part.drop(columns="posterior"), "accuracy"), study.output / f"{name}.png")
-    show(areas_table(compared), *sentences(compared), f"Tables and pictures are in {study.output}")
+        found = write_results(metrics, study.output)
+    show(*found, f"Tables and pictures are in {study.output}")
+
+
+def write_results(metrics: pd.DataFrame, folder: Path) -> list[Table | str]:
+    """Write the areas and draw the curves of each set; returns the table beside the published ones and what it says."""
+    compared = compare(metrics)
+    write_parquet(compared, folder / "areas.parquet")
+    for name, part in metrics.groupby("dataset", sort=False):
+        save_picture(plot_curves(part.drop(columns="posterior"), "accuracy"), folder / f"{name}.png")
+    return [areas_table(compared), *sentences(compared)]
 
 
 def settings_of(study: Study, name: str, strategy: str) -> Settings:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bal.studies import show, summary_table
-from experiments.dense import image_settings, run_dense
+from bal.studies import show
+from experiments.dense import Figures, image_settings, run_dense
 from experiments.depth.pictures import draw_page
 
 STRATEGIES = ("random", "gaussian_bald", "epistemic_variance", "k_center")
-METRICS = ("abs_rel", "delta_1", "ause")  # that have a table beside the RMSE
+FIGURES = Figures({"learning_curves.png": "rmse", "sparsification.png": "ause"}, ("rmse", "abs_rel", "delta_1", "ause"))
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,4 @@ def main(study: Study) -> None:
             num_initial=4, num_rounds=2, batch_size=2, num_steps=4, num_members=2,
             num_samples=None if is_ensemble else 3,
         )  # fmt: skip
-    metrics = run_dense(settings, draw_page, {"learning_curves.png": "rmse", "sparsification.png": "ause"})
-    show(summary_table(metrics, "rmse"), *(summary_table(metrics, name) for name in METRICS))
-    show(f"Tables and pictures are in {study.output}")
+    show(*run_dense(settings, draw_page, FIGURES), f"Tables and pictures are in {study.output}")

@@ -1,10 +1,9 @@
 """What the study of Fashion-MNIST found: random beside published curves, who beats random, and what is asked for."""
 
-import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from bal.studies import curves
+from bal.studies import curves, with_interval
 from bal.studies.statistics import areas, paired_differences
 
 LEVEL = 0.05
@@ -31,11 +30,12 @@ def beside_published(frame: pd.DataFrame) -> list[str]:
     for name in ("random", "bald", "max_entropy"):
         if name not in by_strategy:
             continue
-        means = by_strategy[name].mean(axis=1)
-        counts = [count for count in (100, 200, 300) if count in means.index]
+        runs = by_strategy[name]
+        counts = [count for count in (100, 200, 300) if count in runs.index]
         if not counts:
             continue
-        figures = [f"ours {_figures([means[count] for count in counts])}"]
+        means = runs.mean(axis=1)
+        figures = [f"ours {', '.join(with_interval(runs.loc[count].to_numpy(), decimals=3) for count in counts)}"]
         figures += [f"{source} {_figures([of[name][count] for count in counts])}" for source, of in PUBLISHED.items()]
         said.append(f"{name} at {', '.join(map(str, counts))} labels: {'; '.join(figures)}")
         if name == "random" and len(counts) == 3:
@@ -46,26 +46,36 @@ def beside_published(frame: pd.DataFrame) -> list[str]:
 
 
 def verdicts(frame: pd.DataFrame) -> list[str]:
-    """Which strategies are better and which are worse than random, by the rule of the study."""
+    """How much each area differs from random's, and which are better and worse by the rule of the study."""
     by_strategy = curves(frame, "accuracy")
     if "random" not in by_strategy or len(by_strategy) == 1:
         return []
-    table = paired_differences(areas(by_strategy), "random")
+    of_runs = areas(by_strategy)
+    table = paired_differences(of_runs, "random")
+    said = []
+    for name, row in table.sort_values("difference", ascending=False).iterrows():
+        difference = with_interval((of_runs[name] - of_runs["random"]).to_numpy(), sign="+", decimals=3)
+        said.append(
+            f"{name} less random: {difference}, p {row['p_value']:.3f}, after Holm's correction {row['p_holm']:.3f}"
+        )
     shown = table[table["p_holm"] < LEVEL]
     better, worse = (shown.index[sign * shown["difference"] > 0].tolist() for sign in (1, -1))
-    return [f"better than random: {', '.join(better) or 'none'}; worse: {', '.join(worse) or 'none'}"]
+    return [*said, f"better than random: {', '.join(better) or 'none'}; worse: {', '.join(worse) or 'none'}"]
 
 
-def classes_table(asked: pd.DataFrame, pool_labels: np.ndarray, names: tuple[str, ...]) -> Table:
-    """The share of each class among the points that each strategy asked for, over all rounds and seeds."""
+def classes_table(asked: pd.DataFrame) -> Table:
+    """The share of each class among the points that each strategy asked for, over all rounds and seeds.
+
+    Args:
+      asked: a row for each point, with the columns strategy and class.
+    """
     table = Table(title="Percent of the points asked for, by class", title_justify="left")
     table.add_column("strategy", no_wrap=True)
-    numbers = range(int(pool_labels.max()) + 1)
-    for number in numbers:
-        table.add_column(names[number] if names else str(number), justify="right", no_wrap=True)
-    for name, part in asked.groupby("strategy", sort=False):
-        counts = np.bincount(pool_labels[part["index"]], minlength=len(numbers))
-        table.add_row(str(name), *(f"{100 * count / len(part):.1f}" for count in counts))
+    shares = pd.crosstab(asked["strategy"], asked["class"], normalize="index")
+    for name in shares:
+        table.add_column(str(name), justify="right", no_wrap=True)
+    for name in asked["strategy"].unique():
+        table.add_row(str(name), *(f"{100 * share:.1f}" for share in shares.loc[name]))
     return table
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from rich.table import Table
 
 from bal.studies import (
     Settings,
@@ -95,9 +96,14 @@ def main(study: Study) -> None:
         frame, asked = pd.concat(metrics, ignore_index=True), pd.concat(oracles, ignore_index=True)
         write_parquet(frame, study.output / "metrics.parquet")
         write_parquet(asked, study.output / "oracle.parquet")
-        for noise in dict.fromkeys(noise for noise, _ in grids):
-            part = frame[frame["noise"] == noise]
-            named = part.assign(strategy=part["strategy"] + ", " + part["way"])
-            save_picture(plot_curves(named), study.output / f"learning_curves_{noise:g}.png")
-    found = differences(frame)
-    show(table_of(found), labels_table(asked), *sentences(found), f"Tables and pictures are in {study.output}")
+        found = write_results(frame, asked, study.output)
+    show(*found, f"Tables and pictures are in {study.output}")
+
+
+def write_results(metrics: pd.DataFrame, asked: pd.DataFrame, folder: Path) -> list[Table | str]:
+    """Draw the curves at each noise; returns the tables and what the rule says."""
+    for noise, part in metrics.groupby("noise", sort=False):
+        named = part.assign(strategy=part["strategy"] + ", " + part["way"])
+        save_picture(plot_curves(named), folder / f"learning_curves_{noise:g}.png")
+    found = differences(metrics)
+    return [table_of(found), labels_table(asked), *sentences(found)]

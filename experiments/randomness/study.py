@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
+from rich.table import Table
 
 import bal
 from bal.studies import save_picture, show, sole_writer, write_parquet
@@ -69,8 +70,14 @@ def main(study: Study) -> None:
     with sole_writer(study.output):
         frame = pd.concat(_run(study), ignore_index=True)
         write_parquet(frame, study.output / "metrics.parquet")
-        save_picture(plot_shares(frame), study.output / "shares.png")
-    show(shares_table(frame), *sentences(frame), f"Tables and the picture are in {study.output}")
+        found = write_results(frame, study.output)
+    show(*found, f"Tables and the picture are in {study.output}")
+
+
+def write_results(frame: pd.DataFrame, folder: Path) -> list[Table | str]:
+    """Draw the shares; returns their table and what follows from it."""
+    save_picture(plot_shares(frame), folder / "shares.png")
+    return [shares_table(frame), *sentences(frame)]
 
 
 def keys_of(numbers: dict[str, int]) -> Keys:

@@ -30,6 +30,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from rich.table import Table
 
 from bal.studies import (
     Settings,
@@ -85,13 +86,18 @@ def main(study: Study) -> None:
         write_parquet(frame, study.output / "metrics.parquet")
         write_parquet(asked, study.output / "acquisitions.parquet")
         write_parquet(seconds_frame(units), study.output / "seconds.parquet")
-        save_picture(plot_curves(frame, FOUND), study.output / "positives_found.png")
-        save_picture(plot_curves(frame, metric), study.output / "learning_curves.png")
+        found = write_results(frame, metric, study.output)
         if problem.images is not None:
             plot_asked(problem.images, labels, asked, study.output / "asked.png")
     show(f"{settings.data.dataset}: {labels.sum()} positives among the {len(labels)} points of the pool")
-    show(search_table(frame), summary_table(frame, metric), *sentences(frame, metric))
-    show(f"Tables and pictures are in {study.output}")
+    show(*found, f"Tables and pictures are in {study.output}")
+
+
+def write_results(metrics: pd.DataFrame, metric: str, folder: Path) -> list[Table | str]:
+    """Draw the curves; returns the tables of the search and of learning, and what the rule says."""
+    save_picture(plot_curves(metrics, FOUND), folder / "positives_found.png")
+    save_picture(plot_curves(metrics, metric), folder / "learning_curves.png")
+    return [search_table(metrics), summary_table(metrics, metric), *sentences(metrics, metric)]
 
 
 def problem_of(study: Study) -> tuple[Problem, Settings]:

@@ -27,6 +27,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import pandas as pd
+from rich.table import Table
 
 import bal
 from bal.datasets import OFFLINE, map_inputs, subset
@@ -92,9 +93,14 @@ def main(study: Study) -> None:
         write_parquet(metrics, study.output / "metrics.parquet")
         errors = log_errors(metrics, {name: dataset.about.label_scale for name, dataset in datasets.items()})
         write_parquet(errors, study.output / "log_errors.parquet")
-        save_picture(draw_page(errors), study.output / "regression.png")
-    show(error_table(errors), table_by_dataset(errors), *left_out)
-    show(f"Tables and picture are in {study.output}")
+        tables = write_results(errors, study.output)
+    show(*tables, *left_out, f"Tables and picture are in {study.output}")
+
+
+def write_results(errors: pd.DataFrame, folder: Path) -> list[Table]:
+    """Draw the page; returns the tables over data sets and of each."""
+    save_picture(draw_page(errors), folder / "regression.png")
+    return [error_table(errors), table_by_dataset(errors)]
 
 
 def settings_of(study: Study, name: str, dataset: bal.Dataset) -> Settings:

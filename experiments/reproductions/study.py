@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from rich.table import Table
 
 from bal.studies import Settings, metrics_frame, plot_curves, save_picture, show, sole_writer, write_parquet
 from bal.studies.grid import prepare_grid
 from bal.validation import check_choice
+from experiments.reproductions.paper import Paper
 from experiments.reproductions.papers import PAPERS
 from experiments.reproductions.results import beside_published, claim_sentences, counted, published_table
 
@@ -75,15 +77,20 @@ def main(study: Study) -> None:
         for name, settings in grids.items():
             show(f"{name}: {len(frames) + 1} of {len(grids)}")
             frames.append(metrics_frame(settings, runs[name]()).assign(variant=name))
-            title = f"{paper.title.partition(':')[0]}, {name}"
-            save_picture(plot_curves(frames[-1], title=title), study.output / f"{_folder(name)}.png")
         metrics = pd.concat(frames, ignore_index=True)
         write_parquet(metrics, study.output / "metrics.parquet")
-    show(paper.title)
+        found = write_results(metrics, study.output, paper)
+    show(*found, f"Metrics and pictures are in {study.output}")
+
+
+def write_results(metrics: pd.DataFrame, folder: Path, paper: Paper) -> list[Table | str]:
+    """Draw the curves of each variant; returns the figures beside the published ones and which claims hold."""
+    for name, part in metrics.groupby("variant", sort=False):
+        title = f"{paper.title.partition(':')[0]}, {name}"
+        save_picture(plot_curves(part, title=title), folder / f"{_folder(str(name))}.png")
     found = beside_published(metrics, paper)
-    if found:
-        show(published_table(found), counted(found))
-    show(*claim_sentences(metrics, paper), paper.deviations, f"Metrics and pictures are in {study.output}")
+    beside: list[Table | str] = [published_table(found), counted(found)] if found else []
+    return [paper.title, *beside, *claim_sentences(metrics, paper), paper.deviations]
 
 
 def settings_of(study: Study, variant: str) -> Settings:

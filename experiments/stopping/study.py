@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich.table import Table
 
 from bal.studies import (
     Settings,
@@ -78,15 +79,22 @@ def main(study: Study) -> None:
             metrics.append(metrics_frame(settings, units))
             numbers.append(stopping_frame(settings, units).assign(dataset=name))
             found.append(stops(numbers[-1], metrics[-1], METRIC).assign(dataset=name))
-            save_picture(plot_curves(metrics[-1]), study.output / f"learning_curves_{name}.png")
         of_all = shares(pd.concat(found, ignore_index=True))
-        write_parquet(pd.concat(metrics, ignore_index=True), study.output / "metrics.parquet")
+        frame = pd.concat(metrics, ignore_index=True)
+        write_parquet(frame, study.output / "metrics.parquet")
         write_parquet(pd.concat(numbers, ignore_index=True), study.output / "stopping.parquet")
         write_parquet(of_all, study.output / "stops.parquet")
-        save_picture(plot_stops(of_all), study.output / "stopping.png")
-    for name in grids:
-        show(table_of(of_all[of_all["dataset"] == name], name))
-    show(*sentences(of_all), f"Tables and pictures are in {study.output}")
+        shown = write_results(frame, of_all, study.output)
+    show(*shown, f"Tables and pictures are in {study.output}")
+
+
+def write_results(metrics: pd.DataFrame, found: pd.DataFrame, folder: Path) -> list[Table | str]:
+    """Draw the curves and the stops; returns a table for each data set and what the rule says."""
+    for name, part in metrics.groupby("dataset", sort=False):
+        save_picture(plot_curves(part), folder / f"learning_curves_{name}.png")
+    save_picture(plot_stops(found), folder / "stopping.png")
+    tables = [table_of(part, str(name)) for name, part in found.groupby("dataset", sort=False)]
+    return [*tables, *sentences(found)]
 
 
 def settings_of(study: Study, name: str) -> Settings:

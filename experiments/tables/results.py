@@ -72,7 +72,7 @@ def compare(name: str, metrics: pd.DataFrame, baseline: str) -> Found:
 
 def metric_of(metrics: pd.DataFrame) -> str:
     """The metric that strategies are compared by."""
-    return next(name for name in METRICS if name in set(metrics["metric"]))
+    return next(name for name in METRICS if name in metrics["metric"].unique())
 
 
 def curves_by_table(metrics: pd.DataFrame, metric: str) -> dict[str, Curves]:

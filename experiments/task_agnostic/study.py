@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from rich.table import Table
 
 from bal.studies import metrics_frame, plot_curves, prepare_grid, save_picture, show, sole_writer, write_parquet
 from bal.validation import check_choice
@@ -75,14 +76,18 @@ def main(study: Study) -> None:
         named = {PROBLEMS[task].disagreement: "disagreement" for task in tasks}
         metrics["strategy"] = metrics["strategy"].replace(named)
         metrics["dataset"] = metrics["dataset"].str.rpartition(":")[2]
-        figures = {task: PROBLEMS[task].metric for task in tasks}
-        found = gains(metrics, figures)
         write_parquet(metrics, study.output / "metrics.parquet")
-        write_parquet(found, study.output / "gains.parquet")
-        save_picture(plot_gains(found, figures), study.output / "gains.png")
-        for task, metric in figures.items():
-            curve = plot_curves(
-                metrics[metrics["task"] == task], metric, title=f"{task}, mean of {num_members} networks"
-            )
-            save_picture(curve, study.output / f"curves_{task}.png")
-    show(gains_table(metrics, found, figures), *sentences(found), f"Tables and pictures are in {study.output}")
+        found = write_results(metrics, study.output)
+    show(*found, f"Tables and pictures are in {study.output}")
+
+
+def write_results(metrics: pd.DataFrame, folder: Path) -> list[Table | str]:
+    """Write the gains, draw them and the curves of each task; returns their table and what the rule says."""
+    figures = {str(task): PROBLEMS[task].metric for task in metrics["task"].unique()}
+    found = gains(metrics, figures)
+    write_parquet(found, folder / "gains.parquet")
+    save_picture(plot_gains(found, figures), folder / "gains.png")
+    for task, metric in figures.items():
+        curve = plot_curves(metrics[metrics["task"] == task], metric, title=f"{task}, mean of the networks")
+        save_picture(curve, folder / f"curves_{task}.png")
+    return [gains_table(metrics, found, figures), *sentences(found)]

@@ -76,7 +76,12 @@ def main(study: Study) -> None:
     with sole_writer(study.output):
         frame = pd.concat(_run(study), ignore_index=True)
         write_parquet(frame, study.output / "divergences.parquet")
-    show(ratios_table(frame), *sentences(frame), f"The table of all problems is {study.output}/divergences.parquet")
+    show(*results(frame), f"The table of all problems is {study.output}/divergences.parquet")
+
+
+def results(frame: pd.DataFrame) -> list[Table | str]:
+    """The table of ratios, and what the rule says of each model."""
+    return [ratios_table(frame), *sentences(frame)]
 
 
 def ratios(frame: pd.DataFrame) -> pd.DataFrame:

@@ -91,17 +91,23 @@ def main(study: Study) -> None:
             frames.append(metrics_frame(part, units))
             asked.append(acquisitions_frame(part, units).assign(posterior=head))
             seconds.append(seconds_frame(units).assign(posterior=head))
-            save_picture(plot_curves(frames[-1], "accuracy"), study.output / f"learning_curves_{head}.png")
         metrics = pd.concat(frames, ignore_index=True)
         write_parquet(metrics, study.output / "metrics.parquet")
         write_parquet(pd.concat(asked, ignore_index=True), study.output / "acquisitions.parquet")
         write_parquet(pd.concat(seconds, ignore_index=True), study.output / "seconds.parquet")
-        of_heads = by_head(metrics)
-        title = f"{settings.data.dataset}: heads, each with random points"
-        save_picture(plot_curves(of_heads, "accuracy", title=title), study.output / "heads.png")
-    show(*(summary_table(frame, "accuracy", targets=study.targets) for frame in frames))
-    show(pairs_table(metrics, study.targets), *sentences(metrics, study.targets))
-    show(f"Tables and pictures are in {study.output}")
+        found = write_results(metrics, study.output, study.targets)
+    show(*found, f"Tables and pictures are in {study.output}")
+
+
+def write_results(metrics: pd.DataFrame, folder: Path, targets: tuple[float, ...] = Study.targets) -> list[Table | str]:
+    """Draw the curves of each head and of all with random points; returns the tables and what the rule says."""
+    of_each = {str(head): part for head, part in metrics.groupby("posterior", sort=False)}
+    for head, part in of_each.items():
+        save_picture(plot_curves(part, "accuracy"), folder / f"learning_curves_{head}.png")
+    title = f"{metrics['dataset'].iloc[0]}: heads, each with random points"
+    save_picture(plot_curves(by_head(metrics), "accuracy", title=title), folder / "heads.png")
+    tables = [summary_table(part, "accuracy", targets=targets) for part in of_each.values()]
+    return [*tables, pairs_table(metrics, targets), *sentences(metrics, targets)]
 
 
 def settings_of(study: Study) -> tuple[Settings, bal.Dataset]:

@@ -57,9 +57,9 @@ def test_the_protocol_is_a_program_at_its_full_size(posterior, num_draws, tmp_pa
 def test_random_is_held_against_the_published_curves():
     close = metrics_of({"random": [(0.70, 0.745, 0.76)], "bald": [(0.6, 0.6, 0.6)]}, labels=LABELS)
     said = results.beside_published(close)
-    assert said[0].startswith("random at 100, 200, 300 labels: ours 0.700 0.745 0.760; iloveudl/miniproject 0.717")
+    assert said[0].startswith("random at 100, 200, 300 labels: ours 0.700, 0.745, 0.760; iloveudl/miniproject 0.717")
     assert said[1] == "random is within 0.015 of one published curve at all three"
-    assert said[2].startswith("bald at 100, 200, 300 labels: ours 0.600 0.600 0.600")
+    assert said[2].startswith("bald at 100, 200, 300 labels: ours 0.600, 0.600, 0.600")
     far = metrics_of({"random": [(0.70, 0.745, 0.79)]}, labels=LABELS)
     assert results.beside_published(far)[1] == "random is not within 0.015 of one published curve at all three"
     # Each point is close to one of the curves, but they are two.
@@ -72,17 +72,18 @@ def test_verdicts_need_all_seeds_of_ten_and_a_correction():
     noise = np.random.default_rng(0).normal(size=10) * 1e-3
     values = {"random": noise, "margin": noise + 0.02 + noise**2, "bald": noise - 0.02, "badge": noise[::-1]}
     frame = metrics_of({name: [(0.7 + each,) * 3 for each in by_seed] for name, by_seed in values.items()})
-    assert results.verdicts(frame) == ["better than random: margin; worse: bald"]
+    said = results.verdicts(frame)
+    assert said[0].startswith("margin less random: +0.020 ± 0.000, p 0.002, after Holm's correction 0.00")
+    assert said[-1] == "better than random: margin; worse: bald"
     assert results.verdicts(frame[frame["strategy"] == "random"]) == []
 
 
 def test_classes_are_those_of_the_points_asked_for():
-    asked = pd.DataFrame({"strategy": ["bald"] * 4 + ["random"], "index": [0, 1, 1, 3, 2]})
-    table = results.classes_table(asked, np.array([0, 2, 0, 2]), ("bag", "boot", "coat"))
+    asked = pd.DataFrame({"strategy": ["random"] + ["bald"] * 4, "class": ["bag", "bag", "coat", "coat", "coat"]})
+    table = results.classes_table(asked)
     columns = {str(column.header): list(column.cells) for column in table.columns}
     assert columns == {
-        "strategy": ["bald", "random"],
-        "bag": ["25.0", "100.0"],
-        "boot": ["0.0", "0.0"],
-        "coat": ["75.0", "0.0"],
+        "strategy": ["random", "bald"],
+        "bag": ["100.0", "25.0"],
+        "coat": ["0.0", "75.0"],
     }

@@ -1,7 +1,6 @@
 """The penalty matrix: at how many label counts does one strategy beat another?"""
 
 from collections.abc import Mapping, Sequence
-from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -43,19 +42,20 @@ def penalty_matrix(
     References:
       Ash et al. 2020, Deep batch active learning by diverse, uncertain gradient lower bounds, arXiv:1906.03671
     """
-    if not data_sets:
+    if not data_sets or not data_sets[0]:
         raise ValueError("expected the curves of at least one data set, got none")
     names = list(data_sets[0])
     matrix = np.zeros([len(names), len(names)])
     for by_strategy in data_sets:
         if list(by_strategy) != names:
             raise ValueError(f"expected the same strategies on each data set, got {names} and {list(by_strategy)}")
-        for i, j in permutations(range(len(names)), 2):
-            ours, theirs = by_strategy[names[i]], by_strategy[names[j]]
-            check_paired(ours, theirs)
-            differences = finite("the curves", ours - theirs, ndim=2)
-            if differences.shape[1] < 2:
-                raise ValueError("expected at least two paired runs, got one")
-            mean, half = mean_and_interval(differences if higher_is_better else -differences, level=level)
-            matrix[i, j] += np.mean(mean > half)
+        for runs in by_strategy.values():
+            check_paired(runs, by_strategy[names[0]])
+        values = finite("the curves", np.stack(list(by_strategy.values())), ndim=3)  # [strategies, label counts, runs]
+        if values.shape[-1] < 2:
+            raise ValueError("expected at least two paired runs, got one")
+        goodness = values if higher_is_better else -values
+        for row, ours in zip(matrix, goodness, strict=True):
+            mean, half = mean_and_interval(ours - goodness, level=level)
+            row += np.mean(mean > half, axis=-1)
     return pd.DataFrame(matrix, index=names, columns=names)

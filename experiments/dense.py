@@ -28,23 +28,21 @@ def image_settings(study: Any, **values: Any) -> Settings:
     return Settings().with_values(**{"network": "unet", "hidden_sizes": (8, 16, 32), **named, **values})
 
 
-class Figures(NamedTuple):
+class Shown(NamedTuple):
     """What a study shows of its metrics."""
 
     curves: Mapping[str, str]  # which metric to draw, by the name of the picture
-    tables: tuple[str | None, ...]  # which metrics have a table; None: the main one
+    tables: tuple[str, ...]  # which metrics have a table
     baseline: str = "random"  # the strategy with which others are compared
 
 
-def run_dense(
-    settings: Settings, draw_page: Callable[[Settings, list[Unit], Path], None], figures: Figures
-) -> list[Table]:
+def run_dense(settings: Settings, draw_page: Callable[[Settings, list[Unit], Path], None], shown: Shown) -> list[Table]:
     """Run the grid, write metrics, curves and the page of maps; returns the tables.
 
     Args:
       settings: of the grid.
       draw_page: writes the page of maps.
-      figures: what is shown of the metrics.
+      shown: which curves and tables.
     """
     run, output = prepare_grid(settings), settings.output
     with sole_writer(output):
@@ -53,16 +51,17 @@ def run_dense(
         for column in ("dataset", "strategy"):  # a plugin is shown by the name of its function
             metrics[column] = metrics[column].str.rpartition(":")[2]
         write_parquet(metrics, output / "metrics.parquet")
-        tables = write_results(metrics, output, figures)
+        tables = write_results(output, shown)
         draw_page(settings, units, output / "maps.png")
     return tables
 
 
-def write_results(metrics: pd.DataFrame, folder: Path, figures: Figures) -> list[Table]:
+def write_results(folder: Path, shown: Shown) -> list[Table]:
     """Draw the curves; returns the tables."""
-    for picture, metric in figures.curves.items():
-        save_picture(plot_curves(metrics, metric, baseline=figures.baseline), folder / picture)
-    return [summary_table(metrics, metric, baseline=figures.baseline) for metric in figures.tables]
+    metrics = pd.read_parquet(folder / "metrics.parquet")
+    for picture, metric in shown.curves.items():
+        save_picture(plot_curves(metrics, metric, baseline=shown.baseline), folder / picture)
+    return [summary_table(metrics, metric, baseline=shown.baseline) for metric in shown.tables]
 
 
 class LastModel(NamedTuple):

@@ -28,7 +28,8 @@ class Change(NamedTuple):
     """How a factor changes the gain."""
 
     by_seed: np.ndarray  # areas of accuracy
-    p_holm: float  # Wilcoxon's exact test after Holm's correction over all factors
+    p_value: float  # Wilcoxon's exact test
+    p_holm: float  # after Holm's correction over all factors
 
 
 def changes(frame: pd.DataFrame, against: Mapping[str, str]) -> dict[str, Change]:
@@ -42,26 +43,31 @@ def changes(frame: pd.DataFrame, against: Mapping[str, str]) -> dict[str, Change
     by_factor = {name: (found[name] - found[against[name]]).to_numpy() for name in found if against[name] in found}
     p_values = [signed_rank_p_value(change, resolution=RESOLUTION) for change in by_factor.values()]
     adjusted = holm(np.array(p_values)) if p_values else np.zeros(0)
-    return {name: Change(by_factor[name], float(p)) for name, p in zip(by_factor, adjusted, strict=True)}
+    return {
+        name: Change(by_seed, float(p), float(p_holm))
+        for (name, by_seed), p, p_holm in zip(by_factor.items(), p_values, adjusted, strict=True)
+    }
 
 
 def gains_table(frame: pd.DataFrame, against: Mapping[str, str]) -> Table:
     """Random's area, the gain, and its change by the factor with the adjusted p-value."""
     table = Table(
         title="BatchBALD on repeated digits: area under the accuracy, less that of random",
-        caption="±: 95 % interval over paired seeds; p: Wilcoxon's exact test of the change, after Holm's correction",
+        caption="±: 95 % interval over paired seeds; p: Wilcoxon's exact test of the change",
         caption_justify="left",
     )
     for heading in ("factor", "compared with"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("random", "gain", "change of the gain", "p"):
+    for heading in ("random", "gain", "seeds ahead", "change of the gain", "p", "after Holm"):
         table.add_column(heading, justify="right", no_wrap=True)
     changed, found = changes(frame, against), gains(frame)
     for name, gain in found.items():
         random = curves(frame[frame["factor"] == name], "accuracy")["random"].apply(normalised_area)
         row = [with_interval(random.to_numpy(), decimals=3), with_interval(gain.to_numpy(), sign="+", decimals=3)]
+        row.append(f"{(gain > 0).sum()} of {len(gain)}")
         if name in changed:
-            row += [with_interval(changed[name].by_seed, sign="+", decimals=3), f"{changed[name].p_holm:.3f}"]
+            by_seed, p_value, p_holm = changed[name]
+            row += [with_interval(by_seed, sign="+", decimals=3), f"{p_value:.3f}", f"{p_holm:.3f}"]
         table.add_row(name, against[name], *row)
     return table
 

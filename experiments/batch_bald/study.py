@@ -107,12 +107,13 @@ def main(study: Study) -> None:
             frames.append(frame.assign(factor=name))
             metrics = pd.concat(frames, ignore_index=True)
             write_parquet(metrics, study.output / "metrics.parquet")
-        found = write_results(metrics, study.output)
+            found = write_results(study.output)
     show(*found, f"The table and the picture are in {study.output}")
 
 
-def write_results(metrics: pd.DataFrame, folder: Path) -> list[Table | str]:
+def write_results(folder: Path) -> list[Table | str]:
     """Draw the gains of the factors that have run; returns their table and what the rule says."""
+    metrics = pd.read_parquet(folder / "metrics.parquet")
     against = {name: FACTORS[name].against for name in metrics["factor"].unique()}
     save_picture(plot_gains(metrics), folder / "gains.png")
     return [gains_table(metrics, against), *sentences(metrics, against)]

@@ -84,12 +84,13 @@ def main(study: Study) -> None:
     with sole_writer(study.output):
         metrics = pd.concat(_run(study), ignore_index=True)
         write_parquet(metrics, study.output / "metrics.parquet")
-        found = write_results(metrics, study.output)
+        found = write_results(study.output)
     show(*found, f"Tables and pictures are in {study.output}")
 
 
-def write_results(metrics: pd.DataFrame, folder: Path) -> list[Table | str]:
+def write_results(folder: Path) -> list[Table | str]:
     """Write the areas and draw the curves of each set; returns the table beside the published ones and what it says."""
+    metrics = pd.read_parquet(folder / "metrics.parquet")
     compared = compare(metrics)
     write_parquet(compared, folder / "areas.parquet")
     for name, part in metrics.groupby("dataset", sort=False):

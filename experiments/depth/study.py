@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Literal
 
 from bal.studies import show
-from experiments.dense import Figures, image_settings, run_dense
+from experiments.dense import Shown, image_settings, run_dense
 from experiments.depth.pictures import draw_page
 
 STRATEGIES = ("random", "gaussian_bald", "epistemic_variance", "k_center")
-FIGURES = Figures({"learning_curves.png": "rmse", "sparsification.png": "ause"}, ("rmse", "abs_rel", "delta_1", "ause"))
+SHOWN = Shown(
+    curves={"learning_curves.png": "rmse", "sparsification.png": "ause"},
+    tables=("rmse", "abs_rel", "delta_1", "ause"),
+)
 
 
 @dataclass(frozen=True)
@@ -72,4 +75,4 @@ def main(study: Study) -> None:
             num_initial=4, num_rounds=2, batch_size=2, num_steps=4, num_members=2,
             num_samples=None if is_ensemble else 3,
         )  # fmt: skip
-    show(*run_dense(settings, draw_page, FIGURES), f"Tables and pictures are in {study.output}")
+    show(*run_dense(settings, draw_page, SHOWN), f"Tables and pictures are in {study.output}")

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bal.studies import show
-from experiments.dense import Figures, image_settings, run_dense
+from experiments.dense import Shown, image_settings, run_dense
 from experiments.detection.pictures import draw_page
 
-FIGURES = Figures({"learning_curves.png": "ap_50"}, ("ap_50", "ap"))
+SHOWN = Shown(curves={"learning_curves.png": "ap_50"}, tables=("ap_50", "ap"))
 RULES = "experiments.detection.rules:"
 STRATEGIES = (
     "random", "k_center", "difficulty_weighted", f"{RULES}class_mean", f"{RULES}class_max", f"{RULES}class_objectness",
@@ -70,4 +70,4 @@ def main(study: Study) -> None:
             num_pool=16, num_test=8, hidden_sizes=(4,), strategies=study.strategies[:2], num_seeds=2, num_initial=4,
             num_rounds=2, batch_size=2, num_steps=4, num_samples=3,
         )  # fmt: skip
-    show(*run_dense(settings, draw_page, FIGURES), f"Tables and pictures are in {study.output}")
+    show(*run_dense(settings, draw_page, SHOWN), f"Tables and pictures are in {study.output}")

@@ -55,9 +55,8 @@ def verdicts(frame: pd.DataFrame) -> list[str]:
     said = []
     for name, row in table.sort_values("difference", ascending=False).iterrows():
         difference = with_interval((of_runs[name] - of_runs["random"]).to_numpy(), sign="+", decimals=3)
-        said.append(
-            f"{name} less random: {difference}, p {row['p_value']:.3f}, after Holm's correction {row['p_holm']:.3f}"
-        )
+        p_values = f"p {row['p_value']:.3f}, after Holm's correction {row['p_holm']:.3f}"
+        said.append(f"area of {name} less that of random: {difference}, {p_values}")
     shown = table[table["p_holm"] < LEVEL]
     better, worse = (shown.index[sign * shown["difference"] > 0].tolist() for sign in (1, -1))
     return [*said, f"better than random: {', '.join(better) or 'none'}; worse: {', '.join(worse) or 'none'}"]
@@ -67,11 +66,11 @@ def classes_table(asked: pd.DataFrame) -> Table:
     """The share of each class among the points that each strategy asked for, over all rounds and seeds.
 
     Args:
-      asked: a row for each point, with the columns strategy and class.
+      asked: a row for each point, with the columns strategy and class, a categorical one.
     """
     table = Table(title="Percent of the points asked for, by class", title_justify="left")
     table.add_column("strategy", no_wrap=True)
-    shares = pd.crosstab(asked["strategy"], asked["class"], normalize="index")
+    shares = pd.crosstab(asked["strategy"], asked["class"], normalize="index", dropna=False)
     for name in shares:
         table.add_column(str(name), justify="right", no_wrap=True)
     for name in asked["strategy"].unique():

@@ -90,30 +90,31 @@ class Study:
 def main(study: Study) -> None:
     """Run what is missing, write tables and pictures, print what was found."""
     dataset = _generated_images() if study.tiny else _fashion_mnist(study.num_test)
-    class_names = np.array(dataset.about.label_names or [str(number) for number in range(10)])
+    class_names = dataset.about.label_names or tuple(map(str, range(10)))
     # Every mistake is found before anything is written.
-    grids = [(each, settings_of(study, each)) for each in dict.fromkeys(study.posteriors)]
-    runs = [prepare_grid(settings, dataset) for _, settings in grids]
+    grids = [settings_of(study, each) for each in dict.fromkeys(study.posteriors)]
+    runs = [prepare_grid(settings, dataset) for settings in grids]
     with sole_writer(study.output):
-        for (posterior, settings), run in zip(grids, runs, strict=True):
+        for settings, run in zip(grids, runs, strict=True):
             units = run()
             metrics, asked = metrics_frame(settings, units), acquisitions_frame(settings, units)
-            asked["class"] = class_names[np.asarray(dataset.pool_labels)[asked["index"]]]
+            asked["class"] = pd.Categorical.from_codes(np.asarray(dataset.pool_labels)[asked["index"]], class_names)
             for frame in (metrics, asked):  # a plugin is shown by the name of its function
                 frame["strategy"] = frame["strategy"].str.rpartition(":")[2]
             write_parquet(metrics, settings.output / "metrics.parquet")
             write_parquet(asked, settings.output / "acquisitions.parquet")
             write_parquet(seconds_frame(units), settings.output / "seconds.parquet")
-            show(*write_results(metrics, study.output, posterior), classes_table(asked))
+            show(*write_results(settings.output))
     show(f"Tables and pictures are in {study.output}")
 
 
-def write_results(metrics: pd.DataFrame, folder: Path, name: str) -> list[Table | str]:
-    """Draw the curves under one posterior; returns the summary, random beside published curves, and the verdicts."""
-    save_picture(plot_curves(metrics), folder / f"{name}.png")
+def write_results(folder: Path) -> list[Table | str]:
+    """Draw the curves under one posterior; returns tables, random beside published curves, and the verdicts."""
+    metrics, asked = (pd.read_parquet(folder / f"{name}.parquet") for name in ("metrics", "acquisitions"))
+    save_picture(plot_curves(metrics), folder / "learning_curves.png")
     is_published = (metrics["posterior"] == "mc_dropout").all()
     published = beside_published(metrics) if is_published else []
-    return [summary_table(metrics, targets=(0.7, 0.75)), *published, *verdicts(metrics)]
+    return [summary_table(metrics, targets=(0.7, 0.75)), *published, *verdicts(metrics), classes_table(asked)]
 
 
 def settings_of(study: Study, posterior: str) -> Settings:

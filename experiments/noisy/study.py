@@ -96,12 +96,13 @@ def main(study: Study) -> None:
         frame, asked = pd.concat(metrics, ignore_index=True), pd.concat(oracles, ignore_index=True)
         write_parquet(frame, study.output / "metrics.parquet")
         write_parquet(asked, study.output / "oracle.parquet")
-        found = write_results(frame, asked, study.output)
+        found = write_results(study.output)
     show(*found, f"Tables and pictures are in {study.output}")
 
 
-def write_results(metrics: pd.DataFrame, asked: pd.DataFrame, folder: Path) -> list[Table | str]:
+def write_results(folder: Path) -> list[Table | str]:
     """Draw the curves at each noise; returns the tables and what the rule says."""
+    metrics, asked = (pd.read_parquet(folder / f"{name}.parquet") for name in ("metrics", "oracle"))
     for noise, part in metrics.groupby("noise", sort=False):
         named = part.assign(strategy=part["strategy"] + ", " + part["way"])
         save_picture(plot_curves(named), folder / f"learning_curves_{noise:g}.png")

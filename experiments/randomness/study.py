@@ -70,12 +70,13 @@ def main(study: Study) -> None:
     with sole_writer(study.output):
         frame = pd.concat(_run(study), ignore_index=True)
         write_parquet(frame, study.output / "metrics.parquet")
-        found = write_results(frame, study.output)
+        found = write_results(study.output)
     show(*found, f"Tables and the picture are in {study.output}")
 
 
-def write_results(frame: pd.DataFrame, folder: Path) -> list[Table | str]:
+def write_results(folder: Path) -> list[Table | str]:
     """Draw the shares; returns their table and what follows from it."""
+    frame = pd.read_parquet(folder / "metrics.parquet")
     save_picture(plot_shares(frame), folder / "shares.png")
     return [shares_table(frame), *sentences(frame)]
 

@@ -86,15 +86,16 @@ def main(study: Study) -> None:
         write_parquet(frame, study.output / "metrics.parquet")
         write_parquet(asked, study.output / "acquisitions.parquet")
         write_parquet(seconds_frame(units), study.output / "seconds.parquet")
-        found = write_results(frame, metric, study.output)
+        found = write_results(study.output, metric)
         if problem.images is not None:
             plot_asked(problem.images, labels, asked, study.output / "asked.png")
     show(f"{settings.data.dataset}: {labels.sum()} positives among the {len(labels)} points of the pool")
     show(*found, f"Tables and pictures are in {study.output}")
 
 
-def write_results(metrics: pd.DataFrame, metric: str, folder: Path) -> list[Table | str]:
+def write_results(folder: Path, metric: str) -> list[Table | str]:
     """Draw the curves; returns the tables of the search and of learning, and what the rule says."""
+    metrics = pd.read_parquet(folder / "metrics.parquet")
     save_picture(plot_curves(metrics, FOUND), folder / "positives_found.png")
     save_picture(plot_curves(metrics, metric), folder / "learning_curves.png")
     return [search_table(metrics), summary_table(metrics, metric), *sentences(metrics, metric)]

@@ -93,12 +93,13 @@ def main(study: Study) -> None:
         write_parquet(metrics, study.output / "metrics.parquet")
         errors = log_errors(metrics, {name: dataset.about.label_scale for name, dataset in datasets.items()})
         write_parquet(errors, study.output / "log_errors.parquet")
-        tables = write_results(errors, study.output)
+        tables = write_results(study.output)
     show(*tables, *left_out, f"Tables and picture are in {study.output}")
 
 
-def write_results(errors: pd.DataFrame, folder: Path) -> list[Table]:
+def write_results(folder: Path) -> list[Table]:
     """Draw the page; returns the tables over data sets and of each."""
+    errors = pd.read_parquet(folder / "log_errors.parquet")
     save_picture(draw_page(errors), folder / "regression.png")
     return [error_table(errors), table_by_dataset(errors)]
 

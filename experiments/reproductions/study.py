@@ -77,14 +77,14 @@ def main(study: Study) -> None:
         for name, settings in grids.items():
             show(f"{name}: {len(frames) + 1} of {len(grids)}")
             frames.append(metrics_frame(settings, runs[name]()).assign(variant=name))
-        metrics = pd.concat(frames, ignore_index=True)
-        write_parquet(metrics, study.output / "metrics.parquet")
-        found = write_results(metrics, study.output, paper)
+            write_parquet(pd.concat(frames, ignore_index=True), study.output / "metrics.parquet")
+            found = write_results(study.output, paper)
     show(*found, f"Metrics and pictures are in {study.output}")
 
 
-def write_results(metrics: pd.DataFrame, folder: Path, paper: Paper) -> list[Table | str]:
+def write_results(folder: Path, paper: Paper) -> list[Table | str]:
     """Draw the curves of each variant; returns the figures beside the published ones and which claims hold."""
+    metrics = pd.read_parquet(folder / "metrics.parquet")
     for name, part in metrics.groupby("variant", sort=False):
         title = f"{paper.title.partition(':')[0]}, {name}"
         save_picture(plot_curves(part, title=title), folder / f"{_folder(str(name))}.png")

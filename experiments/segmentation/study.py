@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 from bal.studies import show
-from experiments.dense import Figures, image_settings, run_dense
+from experiments.dense import Shown, image_settings, run_dense
 from experiments.segmentation.pictures import draw_page
 
 BASELINE = "foreground_random"
 STRATEGIES = (BASELINE, "random", "max_entropy", "bald", "power_bald", "clasp_pe", "k_center")
-FIGURES = Figures({"learning_curves.png": "mean_iou"}, (None, "mean_dice"), BASELINE)
+SHOWN = Shown(curves={"learning_curves.png": "mean_iou"}, tables=("mean_iou", "mean_dice"), baseline=BASELINE)
 
 
 @dataclass(frozen=True)
@@ -77,5 +77,5 @@ def main(study: Study) -> None:
             num_pool=16, num_test=8, hidden_sizes=(4, 8), strategies=study.strategies[:2], num_seeds=2,
             num_initial=16, num_rounds=2, batch_size=8, num_steps=4, num_samples=3,
         )  # fmt: skip
-    tables = run_dense(settings, draw_page, FIGURES._replace(baseline=study.strategies[0]))
+    tables = run_dense(settings, draw_page, SHOWN._replace(baseline=study.strategies[0]))
     show(*tables, f"Tables and pictures are in {study.output}")

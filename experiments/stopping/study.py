@@ -79,17 +79,16 @@ def main(study: Study) -> None:
             metrics.append(metrics_frame(settings, units))
             numbers.append(stopping_frame(settings, units).assign(dataset=name))
             found.append(stops(numbers[-1], metrics[-1], METRIC).assign(dataset=name))
-        of_all = shares(pd.concat(found, ignore_index=True))
-        frame = pd.concat(metrics, ignore_index=True)
-        write_parquet(frame, study.output / "metrics.parquet")
-        write_parquet(pd.concat(numbers, ignore_index=True), study.output / "stopping.parquet")
-        write_parquet(of_all, study.output / "stops.parquet")
-        shown = write_results(frame, of_all, study.output)
+            write_parquet(pd.concat(metrics, ignore_index=True), study.output / "metrics.parquet")
+            write_parquet(pd.concat(numbers, ignore_index=True), study.output / "stopping.parquet")
+            write_parquet(shares(pd.concat(found, ignore_index=True)), study.output / "stops.parquet")
+            shown = write_results(study.output)
     show(*shown, f"Tables and pictures are in {study.output}")
 
 
-def write_results(metrics: pd.DataFrame, found: pd.DataFrame, folder: Path) -> list[Table | str]:
+def write_results(folder: Path) -> list[Table | str]:
     """Draw the curves and the stops; returns a table for each data set and what the rule says."""
+    metrics, found = (pd.read_parquet(folder / f"{name}.parquet") for name in ("metrics", "stops"))
     for name, part in metrics.groupby("dataset", sort=False):
         save_picture(plot_curves(part), folder / f"learning_curves_{name}.png")
     save_picture(plot_stops(found), folder / "stopping.png")

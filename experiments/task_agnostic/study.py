@@ -77,17 +77,18 @@ def main(study: Study) -> None:
         metrics["strategy"] = metrics["strategy"].replace(named)
         metrics["dataset"] = metrics["dataset"].str.rpartition(":")[2]
         write_parquet(metrics, study.output / "metrics.parquet")
-        found = write_results(metrics, study.output)
+        found = write_results(study.output)
     show(*found, f"Tables and pictures are in {study.output}")
 
 
-def write_results(metrics: pd.DataFrame, folder: Path) -> list[Table | str]:
+def write_results(folder: Path) -> list[Table | str]:
     """Write the gains, draw them and the curves of each task; returns their table and what the rule says."""
+    metrics = pd.read_parquet(folder / "metrics.parquet")
     figures = {str(task): PROBLEMS[task].metric for task in metrics["task"].unique()}
     found = gains(metrics, figures)
     write_parquet(found, folder / "gains.parquet")
     save_picture(plot_gains(found, figures), folder / "gains.png")
     for task, metric in figures.items():
-        curve = plot_curves(metrics[metrics["task"] == task], metric, title=f"{task}, mean of the networks")
+        curve = plot_curves(metrics[metrics["task"] == task], metric, title=f"{task}, mean of an ensemble")
         save_picture(curve, folder / f"curves_{task}.png")
     return [gains_table(metrics, found, figures), *sentences(found)]

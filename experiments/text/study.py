@@ -91,16 +91,16 @@ def main(study: Study) -> None:
             frames.append(metrics_frame(part, units))
             asked.append(acquisitions_frame(part, units).assign(posterior=head))
             seconds.append(seconds_frame(units).assign(posterior=head))
-        metrics = pd.concat(frames, ignore_index=True)
-        write_parquet(metrics, study.output / "metrics.parquet")
-        write_parquet(pd.concat(asked, ignore_index=True), study.output / "acquisitions.parquet")
-        write_parquet(pd.concat(seconds, ignore_index=True), study.output / "seconds.parquet")
-        found = write_results(metrics, study.output, study.targets)
+            write_parquet(pd.concat(frames, ignore_index=True), study.output / "metrics.parquet")
+            write_parquet(pd.concat(asked, ignore_index=True), study.output / "acquisitions.parquet")
+            write_parquet(pd.concat(seconds, ignore_index=True), study.output / "seconds.parquet")
+            found = write_results(study.output, study.targets)
     show(*found, f"Tables and pictures are in {study.output}")
 
 
-def write_results(metrics: pd.DataFrame, folder: Path, targets: tuple[float, ...] = Study.targets) -> list[Table | str]:
+def write_results(folder: Path, targets: tuple[float, ...]) -> list[Table | str]:
     """Draw the curves of each head and of all with random points; returns the tables and what the rule says."""
+    metrics = pd.read_parquet(folder / "metrics.parquet")
     of_each = {str(head): part for head, part in metrics.groupby("posterior", sort=False)}
     for head, part in of_each.items():
         save_picture(plot_curves(part, "accuracy"), folder / f"learning_curves_{head}.png")

@@ -51,6 +51,7 @@ def test_the_reason_matters_and_puts_batch_bald_ahead():
     changed = results.changes(frame, against)
     # Ten of ten in one direction have a p-value of 2 / 1024; three factors are tested.
     for name in ("paper_noise", "no_copies"):
+        assert changed[name].p_value == pytest.approx(2 / 1024)
         assert changed[name].p_holm == pytest.approx(3 * 2 / 1024)
     assert changed["more_steps"].p_holm > 0.05
     assert results.sentences(frame, against) == [
@@ -59,7 +60,10 @@ def test_the_reason_matters_and_puts_batch_bald_ahead():
         "the reason: paper_noise",
     ]
     table = results.gains_table(frame, against)
-    assert next(iter(table.columns[3].cells)).startswith(("+0.000", "-0.000", "+0.001", "-0.001"))
+    columns = {str(column.header): list(column.cells) for column in table.columns}
+    assert columns["gain"][0].startswith(("+0.000", "-0.000", "+0.001", "-0.001"))
+    assert columns["seeds ahead"][1:3] == ["10 of 10", "0 of 10"]
+    assert columns["p"] == ["", "0.002", "0.002", f"{changed['more_steps'].p_value:.3f}"]
 
 
 def test_a_factor_whose_control_has_not_run_is_not_tested():

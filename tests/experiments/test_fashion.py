@@ -25,7 +25,10 @@ def test_it_is_tried_without_data_in_one_command(tmp_path, monkeypatch, capsys):
     metrics = pd.read_parquet(tmp_path / "mc_dropout" / "metrics.parquet")
     assert metrics["strategy"].unique().tolist() == ["random", "power_bald_1"]
     assert sorted(metrics["num_labelled"].unique()) == [20, 30]
-    assert (tmp_path / "mc_dropout.png").stat().st_size > 10_000
+    assert (tmp_path / "mc_dropout" / "learning_curves.png").stat().st_size > 10_000
+    asked = pd.read_parquet(tmp_path / "mc_dropout" / "acquisitions.parquet")
+    assert len(asked) == 2 * 2 * 2 * 10  # strategies, seeds, rounds, points
+    assert asked["class"].astype(int).tolist() == (asked["index"] % 10).tolist()  # as the images were generated
     assert "better than random: none; worse: none" in capsys.readouterr().out
 
 
@@ -73,17 +76,19 @@ def test_verdicts_need_all_seeds_of_ten_and_a_correction():
     values = {"random": noise, "margin": noise + 0.02 + noise**2, "bald": noise - 0.02, "badge": noise[::-1]}
     frame = metrics_of({name: [(0.7 + each,) * 3 for each in by_seed] for name, by_seed in values.items()})
     said = results.verdicts(frame)
-    assert said[0].startswith("margin less random: +0.020 ± 0.000, p 0.002, after Holm's correction 0.00")
+    assert said[0] == "area of margin less that of random: +0.021 ± 0.001, p 0.002, after Holm's correction 0.006"
     assert said[-1] == "better than random: margin; worse: bald"
     assert results.verdicts(frame[frame["strategy"] == "random"]) == []
 
 
 def test_classes_are_those_of_the_points_asked_for():
-    asked = pd.DataFrame({"strategy": ["random"] + ["bald"] * 4, "class": ["bag", "bag", "coat", "coat", "coat"]})
+    classes = pd.Categorical.from_codes([0, 0, 2, 2, 2], ("bag", "boot", "coat"))
+    asked = pd.DataFrame({"strategy": ["random"] + ["bald"] * 4, "class": classes})
     table = results.classes_table(asked)
     columns = {str(column.header): list(column.cells) for column in table.columns}
     assert columns == {
         "strategy": ["random", "bald"],
         "bag": ["100.0", "25.0"],
+        "boot": ["0.0", "0.0"],
         "coat": ["0.0", "75.0"],
     }

@@ -42,7 +42,7 @@ def penalty_matrix(
     References:
       Ash et al. 2020, Deep batch active learning by diverse, uncertain gradient lower bounds, arXiv:1906.03671
     """
-    if not data_sets or not data_sets[0]:
+    if not data_sets:
         raise ValueError("expected the curves of at least one data set, got none")
     names = list(data_sets[0])
     matrix = np.zeros([len(names), len(names)])
@@ -55,7 +55,6 @@ def penalty_matrix(
         if values.shape[-1] < 2:
             raise ValueError("expected at least two paired runs, got one")
         goodness = values if higher_is_better else -values
-        for row, ours in zip(matrix, goodness, strict=True):
-            mean, half = mean_and_interval(ours - goodness, level=level)
-            row += np.mean(mean > half, axis=-1)
+        mean, half = mean_and_interval(goodness[:, None] - goodness, level=level)  # [row, column, label counts]
+        matrix += np.mean(mean > half, axis=-1)
     return pd.DataFrame(matrix, index=names, columns=names)

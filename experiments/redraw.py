@@ -46,7 +46,11 @@ def _tables(folder: Path) -> list[str]:
 
 
 # folder of results -> what to print, after pictures were written into it
-STUDIES: dict[str, Callable[[Path], Sequence[Table | str]]] = {
+WriteResults = Callable[[Path], Sequence[Table | str]]
+PAPERS_AGAIN: dict[str, WriteResults] = {
+    name: partial(reproductions.write_results, paper=paper) for name, paper in PAPERS.items()
+}
+STUDIES: dict[str, WriteResults] = {
     "batch_bald": batch_bald.write_results,
     "ceiling": _tables,
     "cdalbench": cdalbench.write_results,
@@ -65,7 +69,8 @@ STUDIES: dict[str, Callable[[Path], Sequence[Table | str]]] = {
     "task_agnostic": task_agnostic.write_results,
     "testbed": testbed.results,
     "text": partial(text.write_results, targets=text.Study.targets),
-} | {name: partial(reproductions.write_results, paper=paper) for name, paper in PAPERS.items()}
+    **PAPERS_AGAIN,
+}
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class Study:
 def main(study: Study) -> None:
     """Run what is missing, write tables and pictures, print what was found."""
     dataset = _generated_images() if study.tiny else _fashion_mnist(study.num_test)
-    class_names = dataset.about.label_names or tuple(map(str, range(10)))
+    labels, names = np.asarray(dataset.pool_labels), dataset.about.label_names or tuple(map(str, range(10)))
     # Every mistake is found before anything is written.
     grids = [settings_of(study, each) for each in dict.fromkeys(study.posteriors)]
     runs = [prepare_grid(settings, dataset) for settings in grids]
@@ -98,7 +98,7 @@ def main(study: Study) -> None:
         for settings, run in zip(grids, runs, strict=True):
             units = run()
             metrics, asked = metrics_frame(settings, units), acquisitions_frame(settings, units)
-            asked["class"] = pd.Categorical.from_codes(np.asarray(dataset.pool_labels)[asked["index"]], class_names)
+            asked["class"] = pd.Categorical.from_codes(labels[asked["index"]], pd.Index(names))
             for frame in (metrics, asked):  # a plugin is shown by the name of its function
                 frame["strategy"] = frame["strategy"].str.rpartition(":")[2]
             write_parquet(metrics, settings.output / "metrics.parquet")

@@ -76,7 +76,7 @@ def test_verdicts_need_all_seeds_of_ten_and_a_correction():
     values = {"random": noise, "margin": noise + 0.02 + noise**2, "bald": noise - 0.02, "badge": noise[::-1]}
     frame = metrics_of({name: [(0.7 + each,) * 3 for each in by_seed] for name, by_seed in values.items()})
     said = results.verdicts(frame)
-    assert said[0] == "area of margin less that of random: +0.021 ± 0.001, p 0.002, after Holm's correction 0.006"
+    assert said[0] == "area of margin less that of random: +0.020 ± 0.000, p 0.002, after Holm's correction 0.006"
     assert said[-1] == "better than random: margin; worse: bald"
     assert results.verdicts(frame[frame["strategy"] == "random"]) == []
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 from rich.table import Table
 
 from bal.studies import show, sole_writer
@@ -32,17 +31,12 @@ from experiments.reproductions import study as reproductions
 from experiments.reproductions.papers import PAPERS
 from experiments.segmentation import study as segmentation
 from experiments.stopping import study as stopping
-from experiments.tables.results import write_results as write_tables
+from experiments.tables import results as tables
 from experiments.task_agnostic import study as task_agnostic
 from experiments.testbed import study as testbed
 from experiments.text import study as text
 
 RESULTS = Path(__file__).parent / "results"
-
-
-def _tables(folder: Path) -> list[str]:
-    found = write_tables(pd.read_parquet(folder / "metrics.parquet"), folder, "random")
-    return [sentence for each in found for sentence in each.sentences]
 
 
 # folder of results -> what to print, after pictures were written into it
@@ -52,22 +46,22 @@ PAPERS_AGAIN: dict[str, WriteResults] = {
 }
 STUDIES: dict[str, WriteResults] = {
     "batch_bald": batch_bald.write_results,
-    "ceiling": _tables,
+    "ceiling": tables.write_results,
     "cdalbench": cdalbench.write_results,
     "depth": partial(dense.write_results, shown=depth.SHOWN),
     "detection": partial(dense.write_results, shown=detection.SHOWN),
     "fashion": fashion.write_results,
     "fashion_to_300": fashion.write_results,
     "noisy": noisy.write_results,
-    "numbers": _tables,
+    "numbers": tables.write_results,
     "randomness": randomness.write_results,
     "rare": partial(rare.write_results, metric="average_precision"),
     "regression": regression.write_results,
     "segmentation": partial(dense.write_results, shown=segmentation.SHOWN),
     "stopping": stopping.write_results,
-    "tables": _tables,
+    "tables": tables.write_results,
     "task_agnostic": task_agnostic.write_results,
-    "testbed": testbed.results,
+    "testbed": testbed.write_results,
     "text": partial(text.write_results, targets=text.Study.targets),
     **PAPERS_AGAIN,
 }
@@ -87,6 +81,10 @@ def main(choice: Choice) -> None:
     """Redraw the pictures of each study, print what it found."""
     for name in choice.studies:
         check_choice("--studies", name, STUDIES)
+        for kept in (RESULTS / name).iterdir():
+            there = choice.output / name / kept.name
+            if there.exists() and there.read_bytes() != kept.read_bytes():
+                raise ValueError(f"expected --output to hold no other results, got {there}: choose another folder")
     with sole_writer(choice.output):
         for name in choice.studies:
             folder = choice.output / name

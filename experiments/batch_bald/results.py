@@ -50,7 +50,7 @@ def changes(frame: pd.DataFrame, against: Mapping[str, str]) -> dict[str, Change
 
 
 def gains_table(frame: pd.DataFrame, against: Mapping[str, str]) -> Table:
-    """Random's area, the gain, and its change by the factor with the adjusted p-value."""
+    """Random's area, the gain and in how many seeds it is above 0, its change by the factor, and p-values."""
     table = Table(
         title="BatchBALD on repeated digits: area under the accuracy, less that of random",
         caption="±: 95 % interval over paired seeds; p: Wilcoxon's exact test of the change",

@@ -107,7 +107,7 @@ def main(study: Study) -> None:
             frames.append(frame.assign(factor=name))
             metrics = pd.concat(frames, ignore_index=True)
             write_parquet(metrics, study.output / "metrics.parquet")
-            found = write_results(study.output)
+        found = write_results(study.output)
     show(*found, f"The table and the picture are in {study.output}")
 
 

@@ -77,8 +77,8 @@ def main(study: Study) -> None:
         for name, settings in grids.items():
             show(f"{name}: {len(frames) + 1} of {len(grids)}")
             frames.append(metrics_frame(settings, runs[name]()).assign(variant=name))
-            write_parquet(pd.concat(frames, ignore_index=True), study.output / "metrics.parquet")
-            found = write_results(study.output, paper)
+        write_parquet(pd.concat(frames, ignore_index=True), study.output / "metrics.parquet")
+        found = write_results(study.output, paper)
     show(*found, f"Metrics and pictures are in {study.output}")
 
 

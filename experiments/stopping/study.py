@@ -79,10 +79,10 @@ def main(study: Study) -> None:
             metrics.append(metrics_frame(settings, units))
             numbers.append(stopping_frame(settings, units).assign(dataset=name))
             found.append(stops(numbers[-1], metrics[-1], METRIC).assign(dataset=name))
-            write_parquet(pd.concat(metrics, ignore_index=True), study.output / "metrics.parquet")
-            write_parquet(pd.concat(numbers, ignore_index=True), study.output / "stopping.parquet")
-            write_parquet(shares(pd.concat(found, ignore_index=True)), study.output / "stops.parquet")
-            shown = write_results(study.output)
+        write_parquet(pd.concat(metrics, ignore_index=True), study.output / "metrics.parquet")
+        write_parquet(pd.concat(numbers, ignore_index=True), study.output / "stopping.parquet")
+        write_parquet(shares(pd.concat(found, ignore_index=True)), study.output / "stops.parquet")
+        shown = write_results(study.output)
     show(*shown, f"Tables and pictures are in {study.output}")
 
 

@@ -14,6 +14,7 @@ from bal.studies.statistics import areas, paired_differences
 from experiments.tables.pictures import plot_gains
 
 METRICS = ("accuracy", "log_rmse")  # of classes and of numbers
+BASELINE = "random"
 LEVEL = 0.05
 Curves = Mapping[str, pd.DataFrame]
 
@@ -28,31 +29,30 @@ class Found(NamedTuple):
     sentences: list[str]
 
 
-def write_results(metrics: pd.DataFrame, folder: Path, baseline: str) -> list[Found]:
-    """Everything that can be seen in the metrics, written into a folder.
+def write_results(folder: Path) -> list[str]:
+    """Everything that can be seen in the metrics, written into their folder; returns what the rule of the study says.
 
     Args:
-      metrics: with the columns dataset, posterior, batch_size, strategy, seed, num_labelled, metric and value.
-      folder: of the study; ``metrics.parquet`` and ``gains.parquet``, and a folder for each posterior and batch size.
-      baseline: the strategy that others are compared with.
+      folder: with ``metrics.parquet``, of the columns dataset, posterior, batch_size, strategy, seed, num_labelled,
+        metric and value. Gets ``gains.parquet``, and a folder for each posterior and batch size.
     """
-    write_parquet(metrics, folder / "metrics.parquet")
+    metrics = pd.read_parquet(folder / "metrics.parquet")
     found = [
-        compare(f"{posterior}_{batch_size}", part, baseline)
+        compare(f"{posterior}_{batch_size}", part, BASELINE)
         for (posterior, batch_size), part in metrics.groupby(["posterior", "batch_size"], sort=False)
     ]
     write_parquet(pd.concat([each.gains.assign(of=each.name) for each in found]), folder / "gains.parquet")
     for each, (_, part) in zip(found, metrics.groupby(["posterior", "batch_size"], sort=False), strict=True):
         own = folder / each.name
         own.mkdir(exist_ok=True)
-        save_picture(plot_gains(each.gains, f"{each.name}: {_figure(metric_of(part), baseline)}"), own / "gains.png")
+        save_picture(plot_gains(each.gains, f"{each.name}: {_figure(metric_of(part), BASELINE)}"), own / "gains.png")
         title = f"{each.name}, mean over tables"
-        mean = plot_curves(mean_over_tables(part), metric_of(part), baseline=baseline, title=title)
+        mean = plot_curves(mean_over_tables(part), metric_of(part), baseline=BASELINE, title=title)
         save_picture(mean, own / "curves.png")
         if each.over is not None:
             write_tables(own, each.over.tables)
             write_picture(own, "critical_difference", rank_diagram(each.over.ranks))
-    return found
+    return [sentence for each in found for sentence in each.sentences]
 
 
 def compare(name: str, metrics: pd.DataFrame, baseline: str) -> Found:

@@ -37,16 +37,16 @@ from itertools import product
 from pathlib import Path
 
 import bal
-from bal.studies import Settings, show, sole_writer
+from bal.studies import Settings, show, sole_writer, write_parquet
 from bal.studies.provenance import differences, provenance
 from bal.studies.whole_file import whole_file
 from bal.validation import check_choice, check_count
 from experiments.tables import ceiling, data, results
 from experiments.tables.grid import SEEDS_AT_ONCE, Cell, cells_of, read_cells, run_cells
 from experiments.tables.programs import learner_of
+from experiments.tables.results import BASELINE
 from experiments.tables.rule import Entry, Task, chosen
 
-BASELINE = "random"
 STRATEGIES: dict[Task, tuple[str, ...]] = {
     "classification": (
         BASELINE, "max_entropy", "margin", "bald", "power_bald", "batch_bald", "epig", "batch_epig", "badge", "bait",
@@ -102,10 +102,9 @@ def main(study: Study) -> None:
 
         run_cells(cells, study.output / "cells", lambda cell: settings_of(study, cell), load, seeds_at_once=size)
         metrics = read_cells(cells, study.output / "cells", study.num_seeds)
-        found = results.write_results(metrics, study.output, BASELINE)
-    for each in found:
-        show(*each.sentences)
-    show(f"Tables and pictures are in {study.output}")
+        write_parquet(metrics, study.output / "metrics.parquet")
+        found = results.write_results(study.output)
+    show(*found, f"Tables and pictures are in {study.output}")
 
 
 def settings_of(study: Study, cell: Cell) -> Settings:

@@ -76,11 +76,12 @@ def main(study: Study) -> None:
     with sole_writer(study.output):
         frame = pd.concat(_run(study), ignore_index=True)
         write_parquet(frame, study.output / "divergences.parquet")
-    show(*results(study.output), f"The table of all problems is {study.output}/divergences.parquet")
+        found = write_results(study.output)
+    show(*found, f"The table of all problems is {study.output}/divergences.parquet")
 
 
-def results(folder: Path) -> list[Table | str]:
-    """The table of ratios, and what the rule says of each model."""
+def write_results(folder: Path) -> list[Table | str]:
+    """The table of ratios, and what the rule says of each model; there is no picture."""
     frame = pd.read_parquet(folder / "divergences.parquet")
     return [ratios_table(frame), *sentences(frame)]
 

@@ -91,10 +91,10 @@ def main(study: Study) -> None:
             frames.append(metrics_frame(part, units))
             asked.append(acquisitions_frame(part, units).assign(posterior=head))
             seconds.append(seconds_frame(units).assign(posterior=head))
-            write_parquet(pd.concat(frames, ignore_index=True), study.output / "metrics.parquet")
-            write_parquet(pd.concat(asked, ignore_index=True), study.output / "acquisitions.parquet")
-            write_parquet(pd.concat(seconds, ignore_index=True), study.output / "seconds.parquet")
-            found = write_results(study.output, study.targets)
+        write_parquet(pd.concat(frames, ignore_index=True), study.output / "metrics.parquet")
+        write_parquet(pd.concat(asked, ignore_index=True), study.output / "acquisitions.parquet")
+        write_parquet(pd.concat(seconds, ignore_index=True), study.output / "seconds.parquet")
+        found = write_results(study.output, study.targets)
     show(*found, f"Tables and pictures are in {study.output}")
 
 

@@ -63,6 +63,7 @@ def test_the_reason_matters_and_puts_batch_bald_ahead():
     columns = {str(column.header): list(column.cells) for column in table.columns}
     assert columns["gain"][0].startswith(("+0.000", "-0.000", "+0.001", "-0.001"))
     assert columns["seeds ahead"][1:3] == ["10 of 10", "0 of 10"]
+    assert columns["after Holm"][1:3] == ["0.006", "0.006"]
     assert columns["p"] == ["", "0.002", "0.002", f"{changed['more_steps'].p_value:.3f}"]
 
 

@@ -71,13 +71,23 @@ def states(stated, printed):
     return len(stated) == len(printed) and all(map(is_rounded, stated, printed))
 
 
+def about(names, lines):
+    """The lines that begin with one of the names, in a table or a sentence; if there are none, those that have one."""
+    beginnings = [re.split("[│:]", line.strip(" │"), maxsplit=1)[0] for line in lines]
+    found = [line for line, beginning in zip(lines, beginnings, strict=True) if names & words(beginning)]
+    return found or [line for line in lines if names & words(line)]
+
+
+def words(text):
+    return set(re.findall(r"[a-z_][a-z_0-9]{3,}", text))
+
+
 def not_printed(said, lines):
-    """The figures of a section that are on no printed line; those in a row of a table on none with one of its names."""
+    """The figures of a section that are on no printed line; those in a row of a table on none about its first cell."""
     missing = set()
     for line in said.replace("*", "").lower().splitlines():
-        cells = line.split("|")
-        names = re.findall(r"[a-z_]{4,}", cells[1]) if line.startswith("|") else [""]
-        printed = [each for text in lines if any(name in text for name in names) for each in figures_in(text)]
+        names = words(line.split("|")[1].partition(":")[0]) if line.startswith("|") else set()
+        printed = [each for text in (about(names, lines) if names else lines) for each in figures_in(text)]
         missing |= {stated for stated in figures_in(line) if not any(states(stated, each) for each in printed)}
     return missing
 
@@ -96,7 +106,14 @@ def redrawn(tmp_path_factory):
 def test_every_kept_study_has_its_pictures_again(redrawn):
     folder, _ = redrawn
     assert {path.name for path in RESULTS.iterdir()} == set(STUDIES)
-    assert {path.name for path in folder.iterdir() if not list(path.rglob("*.png"))} <= {"testbed", ".lock", ".writer"}
+    drawn = {name: {path.stem for path in (folder / name).rglob("*.png")} for name in STUDIES}
+    assert [name for name, pictures in drawn.items() if not pictures] == ["testbed"]
+    assert drawn["text"] == {
+        "heads",
+        *(f"learning_curves_{head}" for head in ("laplace", "mc_dropout", "deep_ensemble")),
+    }
+    assert drawn["depth"] == {"learning_curves", "sparsification"}
+    assert drawn["numbers"] == {"gains", "curves", "critical_difference"}
 
 
 def test_every_kept_study_has_a_section():
@@ -124,6 +141,20 @@ def test_figures_are_compared_as_rounded_and_in_their_row():
         (".017", ".020"),
     }
     assert not_printed("-.018 ± .020 or .0170 ± .020", lines) == {("-.018", ".020")}
+    rows = ["│ power_bald │ bald  │ 0.03 ± 0.01 │", "│ fewer_draws │ paper_network │ 0.05 ± 0.01 │"]
+    assert not_printed("| bald | .03 ± .01 |\n| fewer_draws: 10 of bald | .05 ± .01 |", [*lines, *rows]) == {
+        (".03", ".01")
+    }
+    assert not_printed("| paper_network: 10 draws | .03 ± .01 |", rows) == {(".03", ".01")}
+
+
+def test_other_results_are_not_overwritten(tmp_path):
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "metrics.parquet").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="expected --output to hold no other results, got .*/text/metrics.parquet"):
+        redraw.main(Choice(studies=("depth", "text"), output=tmp_path))
+    assert (tmp_path / "text" / "metrics.parquet").read_bytes() == b"mine"
+    assert not (tmp_path / "depth").exists()
 
 
 def test_an_unknown_study_is_refused_before_anything_is_written(tmp_path):

@@ -118,6 +118,7 @@ def test_variances_add_up_to_that_of_runs_that_share_no_key():
         (lambda: compare_ranks(pd.DataFrame({"a": [0.5], "b": [0.6]})), "at least 2 data sets, got 1"),
         (lambda: critical_difference(1, 5), "num_strategies to be a whole number of at least 2"),
         (lambda: penalty_matrix([]), "at least one data set, got none"),
+        (lambda: penalty_matrix([{}]), "at least one data set, got none"),
         (lambda: penalty_matrix([{"a": runs([1, 2, 3, 4]), "b": runs([1, 2, 3, 4])}]), "at least two paired runs"),
         (lambda: penalty_matrix([{"a": runs()}, {"b": runs()}]), "the same strategies on each data set"),
         (lambda: variance_shares(np.ones([2, 1]), ["a", "b"]), "at least two keys of each source"),

@@ -42,7 +42,7 @@ def penalty_matrix(
     References:
       Ash et al. 2020, Deep batch active learning by diverse, uncertain gradient lower bounds, arXiv:1906.03671
     """
-    if not data_sets:
+    if not data_sets or not data_sets[0]:
         raise ValueError("expected the curves of at least one data set, got none")
     names = list(data_sets[0])
     matrix = np.zeros([len(names), len(names)])

@@ -49,6 +49,7 @@ def penalty_matrix(
     for by_strategy in data_sets:
         if list(by_strategy) != names:
             raise ValueError(f"expected the same strategies on each data set, got {names} and {list(by_strategy)}")
+    for by_strategy in data_sets:
         for runs in by_strategy.values():
             check_paired(runs, by_strategy[names[0]])
         values = finite("the curves", np.stack(list(by_strategy.values())), ndim=3)  # [strategies, label counts, runs]

@@ -79,7 +79,9 @@ def about(names, lines):
 
 def words(text):
     """Names in a text, such as "mean_field", also where it has "mean field"."""
-    return {name for form in (text, text.strip().replace(" ", "_")) for name in re.findall(r"[a-z_][a-z_0-9]{3,}", form)}
+    return {
+        name for form in (text, text.strip().replace(" ", "_")) for name in re.findall(r"[a-z_][a-z_0-9]{3,}", form)
+    }
 
 
 def not_printed(said, lines):

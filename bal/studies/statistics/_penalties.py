@@ -43,7 +43,7 @@ def penalty_matrix(
       Ash et al. 2020, Deep batch active learning by diverse, uncertain gradient lower bounds, arXiv:1906.03671
     """
     if not data_sets or not data_sets[0]:
-        raise ValueError("expected the curves of at least one data set, got none")
+        raise ValueError("expected the curves of at least one strategy on at least one data set, got none")
     names = list(data_sets[0])
     matrix = np.zeros([len(names), len(names)])
     for by_strategy in data_sets:

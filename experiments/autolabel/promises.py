@@ -83,13 +83,15 @@ def keep_promises(
             parts.setdefault(unit.strategy, []).append(part)
     seen = {strategy: _join(own) for strategy, own in parts.items()}
     columns = ["strategy", "seed", "num_labelled", "promised", "is_satisfied", "num_automatic", "coverage", "error"]
-    return pd.DataFrame(rows, columns=columns), seen
-
-
-def promises_table(promises: pd.DataFrame, settings: Settings) -> Table:
-    """Share of the rest of the pool that is labelled automatically, and the errors among these labels."""
     data = settings.data
-    title = f"{data.dataset}: automatic labels of the rest of the pool, {data.num_calibration} calibration labels"
+    promises = pd.DataFrame(rows, columns=columns)
+    return promises.assign(dataset=data.dataset, num_calibration=data.num_calibration), seen
+
+
+def promises_table(promises: pd.DataFrame) -> Table:
+    """Share of the rest of the pool that is labelled automatically, and the errors among these labels."""
+    dataset, num_calibration = promises[["dataset", "num_calibration"]].iloc[0]
+    title = f"{dataset}: automatic labels of the rest of the pool, {num_calibration} calibration labels"
     caption = "mean over seeds with 95 % interval; errors where there are labels; kept: runs with at most that error"
     table = Table(title=title, caption=caption)
     for heading in (
@@ -118,13 +120,15 @@ def promises_table(promises: pd.DataFrame, settings: Settings) -> Table:
     return table
 
 
-def sentences(promises: pd.DataFrame, settings: Settings) -> Iterator[str]:
+def sentences(promises: pd.DataFrame) -> Iterator[str]:
     """The last models, in words."""
     last = promises[promises["num_labelled"] == promises["num_labelled"].max()]
     for (strategy, promised), part in last.groupby(["strategy", "promised"], sort=False):
         error = float(str(promised))
         start = f"{strategy}: with {part['num_labelled'].iloc[0]} labels by a person "
-        start += f"({settings.data.num_calibration} more for calibration), promised at most {100 * error:.0f} % errors:"
+        start += (
+            f"({part['num_calibration'].iloc[0]} more for calibration), promised at most {100 * error:.0f} % errors:"
+        )
         satisfied = part[part["is_satisfied"]]
         if satisfied.empty:
             yield f"{start} no threshold satisfies it in any run."

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
+from rich.table import Table
 
 from bal.autolabel import risk_controlled
 from bal.studies import automatic_frame, metrics_frame, plot_curves, save_picture, show, summary_table, write_parquet
@@ -85,14 +86,20 @@ def main(study: Study) -> None:
         metrics = pd.concat([metrics, more.assign(strategy=more["strategy"] + " + automatic")])
         write_parquet(metrics, study.output / "metrics.parquet")
         write_parquet(automatic_frame(together, more_units), study.output / "automatic.parquet")
-        save_picture(plot_curves(metrics), study.output / "learning_curves.png")
-
         promises, seen = keep_promises(alone, units, study.promised, confidence=study.confidence, num_counts=NUM_COUNTS)
         write_parquet(promises, study.output / "promises.parquet")
+        shown = write_results(study.output)
         draw_page(seen[study.strategy], promises, study.dataset, study.output / "autolabel.png")
-    summary = summary_table(metrics, num_calibration=study.num_calibration)
-    show(summary, promises_table(promises, alone), *sentences(promises, alone))
-    show(f"Tables and pictures are in {study.output}")
+    show(*shown, f"Tables and pictures are in {study.output}")
+
+
+def write_results(folder: Path) -> list[Table | str]:
+    """Draw the learning curves; returns tables of the four ways and of the promises, and these in words."""
+    metrics, promises = (pd.read_parquet(folder / f"{name}.parquet") for name in ("metrics", "promises"))
+    save_picture(plot_curves(metrics), folder / "learning_curves.png")
+    (num_calibration,) = promises["num_calibration"].unique()
+    summary = summary_table(metrics, num_calibration=int(num_calibration))
+    return [summary, promises_table(promises), *sentences(promises)]
 
 
 def settings_of(study: Study) -> tuple[Settings, Settings]:

@@ -21,6 +21,7 @@ from typing import Literal
 import jax
 import numpy as np
 import pandas as pd
+from rich.table import Table
 
 import bal
 from bal.studies import (
@@ -143,11 +144,23 @@ def main(study: Study) -> None:
         # Every mistake is found before anything is written.
         grids.append((part, prepare_grid(part, generated)))
     with sole_writer(study.output):
-        _write(study, settings, grids, generated)
-    show(f"Tables and pictures are in {study.output}")
+        _run_and_write(study, grids, generated)
+        shown = write_results(study.output, settings.targets)
+    show(*shown, f"Tables and pictures are in {study.output}")
 
 
-def _write(study: Study, settings: Settings, grids: list, generated: bal.Dataset | None) -> None:
+def write_results(folder: Path, targets: tuple[float, ...] | None = None) -> list[Table]:
+    """Draw the curves; returns the table of accuracies and, with learning loss, that of its rank correlation."""
+    metrics = pd.read_parquet(folder / "metrics.parquet")
+    save_picture(plot_curves(metrics), folder / "learning_curves.png")
+    tables = [summary_table(metrics, targets=targets)]
+    if (metrics["metric"] == "loss_rank_correlation").any():
+        save_picture(plot_curves(metrics, "loss_rank_correlation"), folder / "rank_correlation.png")
+        tables.append(correlation_table(metrics))
+    return tables
+
+
+def _run_and_write(study: Study, grids: list, generated: bal.Dataset | None) -> None:
     frames, asked, seconds, learned = [], [], [], None
     for part, run in grids:
         units = run()
@@ -156,16 +169,11 @@ def _write(study: Study, settings: Settings, grids: list, generated: bal.Dataset
         seconds.append(seconds_frame(units))
         if "learning_loss" in part.run.strategies:
             learned = part, [unit for unit in units if unit.strategy == "learning_loss"]
-    metrics = pd.concat(frames, ignore_index=True)
-    write_parquet(metrics, study.output / "metrics.parquet")
+    write_parquet(pd.concat(frames, ignore_index=True), study.output / "metrics.parquet")
     write_parquet(pd.concat(asked, ignore_index=True), study.output / "acquisitions.parquet")
     write_parquet(pd.concat(seconds, ignore_index=True), study.output / "seconds.parquet")
-    save_picture(plot_curves(metrics), study.output / "learning_curves.png")
-    show(summary_table(metrics, targets=settings.targets))
     if learned is not None:
-        save_picture(plot_curves(metrics, "loss_rank_correlation"), study.output / "rank_correlation.png")
         plot_predicted_losses(*learned, generated, study.output / "predicted_loss.png")
-        show(correlation_table(metrics))
 
 
 def _generated_images() -> bal.Dataset:

@@ -18,6 +18,7 @@ from bal.studies import show, sole_writer
 from bal.studies.command import run_command
 from bal.validation import check_choice
 from experiments import dense
+from experiments.autolabel import study as autolabel
 from experiments.batch_bald import study as batch_bald
 from experiments.cdalbench import study as cdalbench
 from experiments.depth import study as depth
@@ -45,6 +46,7 @@ PAPERS_AGAIN: dict[str, WriteResults] = {
     name: partial(reproductions.write_results, paper=paper) for name, paper in PAPERS.items()
 }
 STUDIES: dict[str, WriteResults] = {
+    "autolabel": autolabel.write_results,
     "batch_bald": batch_bald.write_results,
     "ceiling": tables.write_results,
     "cdalbench": cdalbench.write_results,

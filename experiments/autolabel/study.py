@@ -16,15 +16,27 @@ import pandas as pd
 from rich.table import Table
 
 from bal.autolabel import risk_controlled
-from bal.studies import automatic_frame, metrics_frame, plot_curves, save_picture, show, summary_table, write_parquet
+from bal.studies import (
+    automatic_frame,
+    curves,
+    metrics_frame,
+    plot_curves,
+    save_picture,
+    show,
+    summary_table,
+    with_interval,
+    write_parquet,
+)
 from bal.studies.grid import prepare_grid
 from bal.studies.settings import Settings
 from bal.studies.sole_writer import sole_writer
+from bal.studies.statistics import areas
 from bal.validation import check_count
 from experiments.autolabel.pictures import draw_page
 from experiments.autolabel.promises import keep_promises, promises_table, sentences
 
 NUM_COUNTS = 5  # label counts at which promises are measured
+AUTOMATIC = " + automatic"  # after the name of a strategy whose models learn from their own labels too
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,7 @@ def main(study: Study) -> None:
         more_units, units = run_together(), run_alone()
         metrics = metrics_frame(alone, units)
         more = metrics_frame(together, more_units)
-        metrics = pd.concat([metrics, more.assign(strategy=more["strategy"] + " + automatic")])
+        metrics = pd.concat([metrics, more.assign(strategy=more["strategy"] + AUTOMATIC)])
         write_parquet(metrics, study.output / "metrics.parquet")
         write_parquet(automatic_frame(together, more_units), study.output / "automatic.parquet")
         promises, seen = keep_promises(alone, units, study.promised, confidence=study.confidence, num_counts=NUM_COUNTS)
@@ -99,7 +111,18 @@ def write_results(folder: Path) -> list[Table | str]:
     save_picture(plot_curves(metrics), folder / "learning_curves.png")
     (num_calibration,) = promises["num_calibration"].unique()
     summary = summary_table(metrics, num_calibration=int(num_calibration))
-    return [summary, promises_table(promises), *sentences(promises)]
+    return [summary, *effects(metrics), promises_table(promises), *sentences(promises)]
+
+
+def effects(metrics: pd.DataFrame) -> list[str]:
+    """What learning from the model's own labels changes, a sentence for each strategy."""
+    of_runs = areas(curves(metrics, "accuracy"))
+    alone = [name for name in of_runs if not name.endswith(AUTOMATIC)]
+    changes = {name: (of_runs[name + AUTOMATIC] - of_runs[name]).to_numpy() for name in alone}
+    return [
+        f"{name}: area with the model's own labels less that without: {with_interval(change, sign='+', decimals=3)}"
+        for name, change in changes.items()
+    ]
 
 
 def settings_of(study: Study) -> tuple[Settings, Settings]:

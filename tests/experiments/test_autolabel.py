@@ -54,6 +54,18 @@ def test_the_four_ways_start_from_the_same_points_and_are_all_measured(finished)
     np.testing.assert_allclose(wrong[has_labels], expected, atol=1e-3)
 
 
+def test_an_effect_is_the_area_with_the_models_own_labels_less_that_without():
+    ends = {"margin": (0.5, 0.7), "margin + automatic": (0.4, 0.4)}  # of two seeds, at the second of two label counts
+    rows = [
+        (name, seed, count, "accuracy", values[seed] if count == 20 else 0.3)
+        for name, values in ends.items()
+        for seed in (0, 1)
+        for count in (10, 20)
+    ]
+    metrics = pd.DataFrame(rows, columns=["strategy", "seed", "num_labelled", "metric", "value"])
+    assert study.effects(metrics) == ["margin: area with the model's own labels less that without: -0.100 ± 0.635"]
+
+
 def test_promises_are_measured_for_each_strategy_count_and_seed(finished):
     table = pd.read_parquet(finished / "promises.parquet")
     assert len(table) == 2 * 2 * 2 * 2

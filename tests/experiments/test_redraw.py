@@ -17,6 +17,7 @@ from experiments.tables import results as of_tables
 
 # section -> studies, and figures in it that are not of their kept results
 SECTIONS = {
+    "Automatic labelling": (("autolabel",), ()),
     "BatchBALD on copies, one factor at a time": (("batch_bald",), ()),
     "Regression": (("regression",), ()),
     "Segmentation": (("segmentation",), ()),

@@ -117,7 +117,7 @@ def write_results(folder: Path) -> list[Table | str]:
 def effects(metrics: pd.DataFrame) -> list[str]:
     """What learning from the model's own labels changes, a sentence for each strategy."""
     of_runs = areas(curves(metrics, "accuracy"))
-    alone = [name for name in of_runs if not name.endswith(AUTOMATIC)]
+    alone = [name for name in map(str, of_runs) if not name.endswith(AUTOMATIC)]
     changes = {name: (of_runs[name + AUTOMATIC] - of_runs[name]).to_numpy() for name in alone}
     return [
         f"{name}: area with the model's own labels less that without: {with_interval(change, sign='+', decimals=3)}"

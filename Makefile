@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Python compiles what it imports, which is a small part of what is installed.
 INSTALL := -m pip install --quiet --no-compile
-# And keeps it, whatever the environment says: the tests start dozens of processes, and each would compile jax again.
+# And keeps it, whatever the environment says: each process that tests start would compile jax again.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test docs package clean

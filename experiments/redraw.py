@@ -24,9 +24,11 @@ from experiments.cdalbench import study as cdalbench
 from experiments.depth import study as depth
 from experiments.detection import study as detection
 from experiments.fashion import study as fashion
+from experiments.learning_loss import study as learning_loss
 from experiments.noisy import study as noisy
 from experiments.randomness import study as randomness
 from experiments.rare import study as rare
+from experiments.redundancy import study as redundancy
 from experiments.regression import study as regression
 from experiments.reproductions import study as reproductions
 from experiments.reproductions.papers import PAPERS
@@ -54,10 +56,12 @@ STUDIES: dict[str, WriteResults] = {
     "detection": partial(dense.write_results, shown=detection.SHOWN),
     "fashion": fashion.write_results,
     "fashion_to_300": fashion.write_results,
+    "learning_loss": learning_loss.write_results,
     "noisy": noisy.write_results,
     "numbers": tables.write_results,
     "randomness": randomness.write_results,
     "rare": partial(rare.write_results, metric="average_precision"),
+    "redundancy": redundancy.write_results,
     "regression": regression.write_results,
     "segmentation": partial(dense.write_results, shown=segmentation.SHOWN),
     "stopping": stopping.write_results,

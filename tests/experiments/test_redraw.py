@@ -17,6 +17,8 @@ from experiments.tables import results as of_tables
 
 # section -> studies, and figures in it that are not of their kept results
 SECTIONS = {
+    "Copies in the pool": (("redundancy",), ()),
+    "Learning loss": (("learning_loss",), ()),
     "Automatic labelling": (("autolabel",), ()),
     "BatchBALD on copies, one factor at a time": (("batch_bald",), ()),
     "Regression": (("regression",), ()),

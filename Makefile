@@ -23,14 +23,14 @@ test: .venv/installed
 docs: .venv/documents
 	$(BIN)/python -m sphinx -E -W --keep-going --quiet -b html docs build/docs
 
-# Wheel and sdist, as they would be published, and the core alone in a fresh environment.
+# Wheel and sdist, as they would be published, and the core alone in a fresh environment. The build need not be isolated:
+# the installation before the tests was, and so has shown that pyproject.toml names what it takes.
 package: .venv/installed
 	rm -rf dist .venv-core
-	$(BIN)/python $(INSTALL) 'build>=1.2' 'twine>=6'
-	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --no-isolation --outdir dist .
 	$(BIN)/python -m twine check --strict dist/*
-	$(PYTHON) -m venv .venv-core
-	.venv-core/bin/python $(INSTALL) dist/*.whl
+	$(PYTHON) -m venv --without-pip .venv-core
+	$(BIN)/python -m pip --python .venv-core/bin/python install --quiet --no-compile dist/*.whl
 	.venv-core/bin/python tests/core_only.py
 
 .venv/installed: pyproject.toml

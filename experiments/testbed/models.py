@@ -1,7 +1,7 @@
 """The posteriors of the testbed, all on networks of the size that made the labels."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import optax
@@ -19,16 +19,32 @@ def _plain() -> bal.networks.Network:
     return bal.networks.mlp(**SIZES)
 
 
-# A name on the page, the posterior, and its network.
-MODELS: dict[str, tuple[str, Callable[[], bal.networks.Network]]] = {
-    "mlp": ("point_estimate", _plain),
-    "ensemble": ("deep_ensemble", _plain),
-    "dropout": ("mc_dropout", lambda: bal.networks.mlp(**SIZES, dropout_rate=0.1)),
-    "epinet": ("mc_dropout", lambda: bal.networks.epinet_mlp(**SIZES)),
-    "laplace": ("laplace", _plain),
-    "mean_field": ("mean_field", lambda: bal.networks.variational_mlp(**SIZES)),
-    "swag": ("swag", _plain),
-    "sghmc": ("sghmc", _plain),
+def _variational() -> bal.networks.Network:
+    return bal.networks.variational_mlp(**SIZES)
+
+
+class Model(NamedTuple):
+    """A posterior, its network, and what is not as in the other studies."""
+
+    posterior: str
+    network: Callable[[], bal.networks.Network]
+    settings: dict[str, Any] = {}
+
+
+# The spread of the weights that a layer of 50 inputs starts from; with it outputs are of the size of the inputs.
+NARROW = SIZES["hidden_sizes"][0] ** -0.5
+MODELS = {
+    "mlp": Model("point_estimate", _plain),
+    "ensemble": Model("deep_ensemble", _plain),
+    "dropout": Model("mc_dropout", lambda: bal.networks.mlp(**SIZES, dropout_rate=0.1)),
+    "epinet": Model("mc_dropout", lambda: bal.networks.epinet_mlp(**SIZES)),
+    "laplace": Model("laplace", _plain),
+    "mean_field": Model("mean_field", _variational),
+    "mean_field_whole_prior": Model("mean_field", _variational, {"temperature": 1.0}),
+    "mean_field_narrow_prior": Model("mean_field", _variational, {"prior_scale": NARROW}),
+    "mean_field_whole_narrow_prior": Model("mean_field", _variational, {"prior_scale": NARROW, "temperature": 1.0}),
+    "swag": Model("swag", _plain),
+    "sghmc": Model("sghmc", _plain),
 }
 
 
@@ -41,7 +57,7 @@ def build(name: str, temperature: Float[Array, ""], *, num_inputs: int, num_step
       num_inputs: dimension of the inputs.
       num_steps: gradient steps, of methods that have no number of their own.
     """
-    posterior, network = MODELS[name]
+    posterior, network, settings = MODELS[name]
     values: dict[str, Any] = {
         "network": network(),
         "likelihood": bal.likelihoods.categorical(),
@@ -52,6 +68,7 @@ def build(name: str, temperature: Float[Array, ""], *, num_inputs: int, num_step
         "num_members": 10,
         "steps_between": max(1, num_steps // 20),
         **recipe(posterior, classes=True, thorough=True),
+        **settings,
     }
     values["num_steps"] = min(values["num_steps"], 4 * num_steps)  # chains have four times as many
     return FACTORIES[posterior](**arguments(posterior, FACTORIES[posterior], values))

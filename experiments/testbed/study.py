@@ -43,7 +43,8 @@ class Study:
     """Which models on which problems."""
 
     models: tuple[str, ...] = tuple(MODELS)
-    """mlp (one network, always run), ensemble, dropout, epinet, laplace, mean_field, swag, sghmc."""
+    """mlp (one network, always run), ensemble, dropout, epinet, laplace, mean_field (and with other priors:
+    mean_field_narrow_prior, mean_field_whole_prior, mean_field_whole_narrow_prior), swag, sghmc."""
     num_inputs: tuple[int, ...] = (2, 10)
     """Dimensions of the inputs."""
     ratios: tuple[int, ...] = (1, 10, 100)

@@ -23,8 +23,8 @@ test: .venv/installed
 docs: .venv/documents
 	$(BIN)/python -m sphinx -E -W --keep-going --quiet -b html docs build/docs
 
-# Wheel and sdist, as they would be published, and the core alone in a fresh environment. The build need not be isolated:
-# the installation before the tests was, and so has shown that pyproject.toml names what it takes.
+# Wheel and sdist, as they would be published, and the core alone in a fresh environment. The build is not isolated: the
+# editable installation was, with the same build requirements. The core is installed by the pip of .venv: it needs none.
 package: .venv/installed
 	rm -rf dist .venv-core
 	$(BIN)/python -m build --no-isolation --outdir dist .

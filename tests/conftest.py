@@ -44,7 +44,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_collection_finish() -> None:
-    """What was imported until now stays to the end, so nothing need look through it again."""
+    """What was imported until now stays to the end, so the garbage collector need not look through it again."""
+    gc.collect()
     gc.freeze()
 
 

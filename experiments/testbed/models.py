@@ -1,6 +1,7 @@
 """The posteriors of the testbed, all on networks of the size that made the labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -24,25 +25,29 @@ def _variational() -> bal.networks.Network:
 
 
 class Model(NamedTuple):
-    """A posterior, its network, and what is not as in the other studies."""
+    """A posterior, its network, and settings that replace those of its recipe."""
 
     posterior: str
     network: Callable[[], bal.networks.Network]
-    settings: dict[str, Any] = {}
+    settings: Mapping[str, Any] = MappingProxyType({})
 
 
-# The spread of the weights that a layer of 50 inputs starts from; with it outputs are of the size of the inputs.
+# The initial spread of the weights of a layer of 50 inputs. The prior has one width for all layers: in the first one, of
+# 2 or 10 inputs, it is narrower than that layer's initial spread.
 NARROW = SIZES["hidden_sizes"][0] ** -0.5
-MODELS = {
+# At temperature 1 the divergence from the prior has its full weight; the recipe has .1.
+FULL_KL = 1.0
+# name on the page -> model
+MODELS: dict[str, Model] = {
     "mlp": Model("point_estimate", _plain),
     "ensemble": Model("deep_ensemble", _plain),
     "dropout": Model("mc_dropout", lambda: bal.networks.mlp(**SIZES, dropout_rate=0.1)),
     "epinet": Model("mc_dropout", lambda: bal.networks.epinet_mlp(**SIZES)),
     "laplace": Model("laplace", _plain),
     "mean_field": Model("mean_field", _variational),
-    "mean_field_whole_prior": Model("mean_field", _variational, {"temperature": 1.0}),
-    "mean_field_narrow_prior": Model("mean_field", _variational, {"prior_scale": NARROW}),
-    "mean_field_whole_narrow_prior": Model("mean_field", _variational, {"prior_scale": NARROW, "temperature": 1.0}),
+    "mean_field_full_kl": Model("mean_field", _variational, {"temperature": FULL_KL}),
+    "mean_field_narrow": Model("mean_field", _variational, {"prior_scale": NARROW}),
+    "mean_field_narrow_full_kl": Model("mean_field", _variational, {"prior_scale": NARROW, "temperature": FULL_KL}),
     "swag": Model("swag", _plain),
     "sghmc": Model("sghmc", _plain),
 }
@@ -70,5 +75,5 @@ def build(name: str, temperature: Float[Array, ""], *, num_inputs: int, num_step
         **recipe(posterior, classes=True, thorough=True),
         **settings,
     }
-    values["num_steps"] = min(values["num_steps"], 4 * num_steps)  # chains have four times as many
+    values["num_steps"] = min(values["num_steps"], 4 * num_steps)  # mean field and chains have four times as many
     return FACTORIES[posterior](**arguments(posterior, FACTORIES[posterior], values))

@@ -1,5 +1,7 @@
 """The testbed: the truth has no divergence, and dependence is seen in joint predictions only."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,9 @@ import pytest
 
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
+from bal.studies.models import FACTORIES
 from experiments.testbed import problem, study
+from experiments.testbed.models import MODELS, build
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,13 @@ def test_verdicts_follow_the_interval_of_the_log_ratio():
     assert lines[0] == "a: marginal predictions better, joint ones not shown to differ: as the paper claims of some"
     assert lines[1].endswith("joint ones worse")
     assert study.ratios(frame).set_index(["model", "kind"])["nats"]["b", "joint"] == 4.0
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_can_be_built_and_has_no_setting_that_its_posterior_lacks(name):
+    posterior, _, settings = MODELS[name]
+    assert set(settings) <= set(inspect.signature(FACTORIES[posterior]).parameters)
+    assert callable(build(name, jnp.float32(0.1), num_inputs=2, num_steps=1000).fit)
 
 
 def test_a_tiny_testbed_writes_its_table_and_continues(tmp_path, monkeypatch, capsys):

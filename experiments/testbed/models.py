@@ -32,8 +32,8 @@ class Model(NamedTuple):
     settings: Mapping[str, Any] = MappingProxyType({})
 
 
-# The initial spread of the weights of a layer of 50 inputs. The prior has one width for all layers: in the first one, of
-# 2 or 10 inputs, it is narrower than that layer's initial spread.
+# The initial spread of the weights of a layer of 50 inputs. The prior has one width for all layers: it is narrower than
+# the initial spread of the first one, which has 2 or 10 inputs.
 NARROW = SIZES["hidden_sizes"][0] ** -0.5
 # At temperature 1 the divergence from the prior has its full weight; the recipe has .1.
 FULL_KL = 1.0

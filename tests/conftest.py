@@ -43,12 +43,6 @@ install_import_hook("bal", "beartype.beartype")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
-def pytest_collection_finish() -> None:
-    """What was imported until now stays to the end, so the garbage collector need not look through it again."""
-    gc.collect()
-    gc.freeze()
-
-
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "error")
     # What another process has not written to its end, or never will, is compiled again.

@@ -15,12 +15,16 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 # Eight devices on one CPU: what is divided over devices is tested everywhere.
 FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
-# The programs are small: one part a program and the older fusions, not those through MLIR, compile fastest. An XLA that
-# does not know a flag ends the process that asks for it, so another one asks first; workers find the answer in what
-# they inherit.
-ONE_PART, OLDER_FUSIONS = "--xla_cpu_parallel_codegen_split_count=1", "--xla_cpu_use_fusion_emitters=false"
-# Most know both, so one question is enough.
-for flags in (f"{ONE_PART} {OLDER_FUSIONS}", ONE_PART, OLDER_FUSIONS):
+# The programs are small: one part a program, the older fusions, not those through MLIR, and fewer passes compile
+# fastest. An XLA that does not know a flag ends the process that asks for it, so another one asks first; workers find
+# the answer in what they inherit.
+FASTEST = (
+    "--xla_cpu_parallel_codegen_split_count=1",
+    "--xla_cpu_use_fusion_emitters=false",
+    "--xla_cpu_opt_preset=FAST_COMPILE",
+)
+# Most know all of them, so one question is enough.
+for flags in (" ".join(FASTEST), *FASTEST):
     if flags not in FLAGS and "PYTEST_XDIST_WORKER" not in os.environ:
         asked = {**os.environ, "XLA_FLAGS": f"{FLAGS} {flags}"}
         # Without jax, which takes seconds to import.

@@ -19,6 +19,7 @@ import bal
 from bal.planning import check_fits, plan_group
 from bal.sources import holds_source, resuming
 from bal.studies import checkpoints
+from bal.studies._programs import compiler_options
 from bal.studies.learners import build_learners, load_dataset, seed_key
 from bal.studies.provenance import differences
 from bal.studies.settings import Settings
@@ -126,7 +127,7 @@ class _Program:
             else:
                 step = jax.jit(jax.vmap(learner.step, in_axes=(0, 0, None)))
                 traced = self.traced.pop(key, None) or step.trace(keys, state, self.dataset)
-                self.compiled[key] = traced.lower().compile()
+                self.compiled[key] = traced.lower().compile(compiler_options())
                 self.memory = max(self.memory or 0, _bytes(self.compiled[key]))
         start = time.perf_counter()
         state, info = jax.block_until_ready(self.compiled[key](keys, state, self.dataset))

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import tyro
 
-from bal.studies._program_cache import keep_programs
+from bal.studies._programs import keep_programs
 
 Settings = TypeVar("Settings")
 

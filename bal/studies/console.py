@@ -13,7 +13,7 @@ from rich.table import Table
 
 import bal
 from bal.studies import compare, sweep
-from bal.studies._program_cache import keep_programs
+from bal.studies._programs import keep_programs
 from bal.studies._screen import show
 from bal.studies.command import in_one_sentence
 from bal.studies.learners import NETWORKS

@@ -22,7 +22,7 @@ below = time.perf_counter()
 from pathlib import Path
 import bal.studies.console
 from bal.studies import Settings, prepare_grid
-from bal.studies._program_cache import keep_programs
+from bal.studies._programs import keep_programs
 imported = time.perf_counter()
 keep_programs()
 prepare_grid(Settings().with_values(strategies=("bald",), num_rounds=1, output=Path(sys.argv[1])))()

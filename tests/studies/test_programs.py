@@ -1,11 +1,12 @@
-"""Commands keep compiled programs in the person's cache, unless they are told otherwise."""
+"""Programs of studies are compiled fast, and kept in the person's cache, unless somebody has said otherwise."""
 
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
-from bal.studies._program_cache import LARGEST, keep_programs
+from bal.studies._programs import LARGEST, compiler_options, keep_programs
 
 NAMES = ("jax_compilation_cache_dir", "jax_compilation_cache_max_size")
 
@@ -45,3 +46,30 @@ def test_without_its_variable_the_cache_is_in_the_home(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     keep_programs()
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / ".cache" / "bal" / "programs")
+
+
+@pytest.fixture
+def _nothing_set(monkeypatch):
+    """conftest.py asks for fewer optimisations."""
+    assert compiler_options() is None
+    jax.config.update("jax_disable_most_optimizations", False)
+    monkeypatch.setenv("XLA_FLAGS", "")
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.mark.usefixtures("_nothing_set")
+def test_the_compiler_takes_the_level_where_nobody_has_set_another(monkeypatch):
+    options = compiler_options()
+    assert options == {"xla_backend_optimization_level": 1}
+    # An option that XLA does not know is an error.
+    compiled = jax.jit(lambda x: x + 1).lower(np.float32(1)).compile(options)
+    assert float(compiled(np.float32(1))) == 2
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=3")
+    assert compiler_options() is None
+
+
+@pytest.mark.usefixtures("_nothing_set")
+def test_other_devices_keep_their_level(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert compiler_options() is None

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bal.studies._metrics import higher_is_better, main_metric
 from bal.studies._palette import COLOURS, line_styles
+from bal.studies._programs import compiler_options
 from bal.studies._screen import show
 from bal.studies.executors import Pending, Submits
 from bal.studies.grid import Unit, prepare_grid, run_grid
@@ -50,6 +51,7 @@ __all__ = [
     "acquisitions_frame",
     "area_differences",
     "automatic_frame",
+    "compiler_options",
     "curves",
     "found_frame",
     "higher_is_better",

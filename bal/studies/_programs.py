@@ -1,4 +1,4 @@
-"""Programs of studies: how much the compiler optimises them, and where the command line keeps them."""
+"""Programs of studies: how far the compiler optimises their steps, and where the command line keeps them."""
 
 import os
 from pathlib import Path
@@ -28,11 +28,19 @@ def keep_programs() -> None:
 
 
 def compiler_options() -> dict[str, int] | None:
-    """What ``jax.jit`` is told of a study's programs: on a CPU, LLVM's first level of optimisation, not its third.
+    """Options of the compiler for a study: on a CPU, LLVM's first level of optimisation, not its third.
 
-    It compiles in about half of the time, and the rounds take as long: their time is in matrix products,
-    convolutions and loops that both levels turn into vector instructions. Who has set the level in ``XLA_FLAGS``, or
-    has asked JAX to disable most optimisations, has that.
+    The compiler takes about half as long, and the rounds that were timed took as long as before (``CONTRIBUTING.md``).
+    Steps of ``run_grid`` are compiled so; the pieces between the reads of a pool on disk have XLA's default.
+
+      >>> import bal, jax
+      >>> double = jax.jit(lambda x: 2 * x, compiler_options=bal.studies.compiler_options())
+      >>> int(double(3))
+      6
+
+    Returns:
+      options for the outermost ``jax.jit``, or None, which are XLA's defaults: on an accelerator, and where
+      ``XLA_FLAGS`` names a level or ``JAX_DISABLE_MOST_OPTIMIZATIONS`` is set in the process that compiles.
     """
     is_set = LEVEL in os.environ.get("XLA_FLAGS", "") or jax.config.read("jax_disable_most_optimizations")
     return None if is_set or jax.default_backend() != "cpu" else {LEVEL: 1}

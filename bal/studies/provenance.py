@@ -17,7 +17,7 @@ from bal.studies.settings import EXTENDS, NOT_RECORDED, Settings, flat_values
 
 PACKAGES = ("jax", "jaxlib", "numpy", "flax", "optax", "numpyro")
 # Files of bal.studies that decide results; the others show them.
-OF_STUDIES = ("cells.py", "grid.py", "labels.py", "learners.py", "models.py", "plugins.py")
+OF_STUDIES = ("_programs.py", "cells.py", "grid.py", "labels.py", "learners.py", "models.py", "plugins.py")
 TABLES = (".csv", ".parquet", ".npz")
 
 

@@ -26,7 +26,7 @@ import pandas as pd
 from rich.table import Table
 
 import bal
-from bal.studies import save_picture, show, sole_writer, write_parquet
+from bal.studies import compiler_options, save_picture, show, sole_writer, write_parquet
 from bal.types import Keys
 from bal.validation import check_choice, check_count
 from experiments.randomness.results import BASELINE, SOURCES, plot_shares, sentences, shares_table
@@ -102,7 +102,8 @@ def _run(study: Study) -> Iterator[pd.DataFrame]:
         )
         if not path.exists():
             learner = _learner(study, name, at_once)
-            program = jax.jit(jax.vmap(lambda keys, learner=learner: bal.run(keys, learner, dataset)[1]))
+            runs = jax.vmap(lambda keys, learner=learner: bal.run(keys, learner, dataset)[1])
+            program = jax.jit(runs, compiler_options=compiler_options())
             curves, labels = [], []
             for first in range(0, len(combinations), at_once):
                 keys = jax.tree.map(lambda *each: jnp.stack(each), *map(keys_of, combinations[first : first + at_once]))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import bal
-from bal.studies import Settings
+from bal.studies import Settings, compiler_options
 from bal.studies.learners import build_learner, seed_key
 from bal.studies.tasks import Task
 from experiments.tables import ceiling
@@ -52,7 +52,7 @@ class Programs:
         start = time.perf_counter()
         compile_seconds = 0.0
         if name not in self.compiled:
-            self.compiled[name] = _lowered(settings, strategy, keys, datasets).compile()
+            self.compiled[name] = _lowered(settings, strategy, keys, datasets).compile(compiler_options())
             compile_seconds = time.perf_counter() - start
         start = time.perf_counter()
         num_labelled, metrics, num_invalid = jax.device_get(self.compiled[name](keys, datasets))

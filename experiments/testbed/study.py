@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from bal.studies import show, sole_writer, write_parquet
+from bal.studies import compiler_options, show, sole_writer, write_parquet
 from bal.studies.statistics import mean_and_interval
 from bal.validation import check_choice, check_count
 from experiments.testbed.models import MODELS, build
@@ -143,7 +143,7 @@ def _verdict(log_ratio: float, half: float) -> str:
 
 def _run(study: Study) -> Iterator[pd.DataFrame]:
     for name, num_inputs in product(dict.fromkeys((BASELINE, *study.models)), study.num_inputs):
-        program = jax.jit(jax.vmap(_program(study, name, num_inputs)))
+        program = jax.jit(jax.vmap(_program(study, name, num_inputs)), compiler_options=compiler_options())
         cells = list(product(study.ratios, study.temperatures))
         num_train = jnp.array([ratio * num_inputs for ratio, _ in cells])
         temperatures = jnp.array([temperature for _, temperature in cells])

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import jax
-import numpy as np
 import pytest
 
+from bal.studies import run_grid
 from bal.studies._programs import LARGEST, compiler_options, keep_programs
+from tests.studies.small import SMALL
 
 NAMES = ("jax_compilation_cache_dir", "jax_compilation_cache_max_size")
 
@@ -50,22 +51,20 @@ def test_without_its_variable_the_cache_is_in_the_home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def _nothing_set(monkeypatch):
-    """conftest.py asks for fewer optimisations."""
-    assert compiler_options() is None
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
     monkeypatch.setenv("XLA_FLAGS", "")
     yield
-    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.mark.usefixtures("_nothing_set")
-def test_the_compiler_takes_the_level_where_nobody_has_set_another(monkeypatch):
-    options = compiler_options()
-    assert options == {"xla_backend_optimization_level": 1}
-    # An option that XLA does not know is an error.
-    compiled = jax.jit(lambda x: x + 1).lower(np.float32(1)).compile(options)
-    assert float(compiled(np.float32(1))) == 2
+def test_the_compiler_takes_its_first_level_where_nobody_has_set_another(monkeypatch):
+    assert compiler_options() == {"xla_backend_optimization_level": 1}
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=3")
+    assert compiler_options() is None
+    monkeypatch.setenv("XLA_FLAGS", "")
+    jax.config.update("jax_disable_most_optimizations", True)
     assert compiler_options() is None
 
 
@@ -73,3 +72,19 @@ def test_the_compiler_takes_the_level_where_nobody_has_set_another(monkeypatch):
 def test_other_devices_keep_their_level(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert compiler_options() is None
+
+
+@pytest.mark.usefixtures("_nothing_set")
+def test_the_steps_of_a_study_are_compiled_with_the_options(tmp_path, monkeypatch):
+    settings = SMALL.with_values(dataset="two_moons", strategies=("random",), num_rounds=1, output=tmp_path)
+    given = []
+    compiled = jax.stages.Lowered.compile
+
+    def compile_and_note(lowered, compiler_options=None):
+        given.append(compiler_options)
+        return compiled(lowered, compiler_options)
+
+    monkeypatch.setattr(jax.stages.Lowered, "compile", compile_and_note)
+    run_grid(settings)
+    assert given == [{"xla_backend_optimization_level": 1}] * len(given)
+    assert given

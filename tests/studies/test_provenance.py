@@ -261,5 +261,11 @@ def test_a_file_is_replaced_whole_or_kept(tmp_path):
 
 def test_code_that_only_shows_results_is_not_recorded():
     names = {"/".join(path.parts[-2:]) for path in provenance._own_sources()}
-    assert {"studies/cells.py", "studies/models.py", "selection/__init__.py", "clustering/__init__.py"} <= names
+    assert {
+        "studies/_programs.py",
+        "studies/cells.py",
+        "studies/models.py",
+        "selection/__init__.py",
+        "clustering/__init__.py",
+    } <= names
     assert not names & {"studies/_tables.py", "statistics/_curves.py", "statistics/__init__.py"}

@@ -39,7 +39,7 @@ def compiler_options() -> dict[str, int] | None:
       6
 
     Returns:
-      options for the outermost ``jax.jit``, or None, which are XLA's defaults: on an accelerator, and where
+      options for the outermost ``jax.jit``, or None, which leaves XLA's defaults: on an accelerator, and where
       ``XLA_FLAGS`` names a level or ``JAX_DISABLE_MOST_OPTIMIZATIONS`` is set in the process that compiles.
     """
     is_set = LEVEL in os.environ.get("XLA_FLAGS", "") or jax.config.read("jax_disable_most_optimizations")

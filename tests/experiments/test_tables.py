@@ -309,7 +309,7 @@ def test_programs_are_shared_by_tables_of_one_shape(monkeypatch):
     lowered = []
 
     class Compiled:
-        def compile(self):
+        def compile(self, compiler_options):
             return lambda keys, _: (np.full((len(keys), 1), 20), {"accuracy": np.zeros((len(keys), 1))}, np.zeros(1))
 
     monkeypatch.setattr("experiments.tables.programs._lowered", lambda *args: lowered.append(args) or Compiled())

@@ -41,8 +41,10 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
+import tests.beartype_once  # noqa: F401  # the hook names it, and does not import it
+
 # The hook rewrites modules as they are imported, so it stands before the first import of bal.
-install_import_hook("bal", "beartype.beartype")
+install_import_hook("bal", "tests.beartype_once.beartype_once")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

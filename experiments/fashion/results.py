@@ -46,20 +46,28 @@ def beside_published(frame: pd.DataFrame) -> list[str]:
 
 
 def verdicts(frame: pd.DataFrame) -> list[str]:
-    """How much each area differs from random's, and which are better and worse by the rule of the study."""
-    by_strategy = curves(frame, "accuracy")
-    if "random" not in by_strategy or len(by_strategy) == 1:
+    """How much each area differs from random's, and which are better and worse by the rule of the study.
+
+    The rule is about accuracy. Areas of the log loss, where less is better, were added when all results were known.
+    """
+    if frame["strategy"].nunique() == 1 or "random" not in frame["strategy"].unique():
         return []
-    of_runs = areas(by_strategy)
-    table = paired_differences(of_runs, "random")
-    said = []
+    said, table = _differences(frame, "accuracy", "area")
+    shown = table[table["p_holm"] < LEVEL]
+    better, worse = (shown.index[sign * shown["difference"] > 0].tolist() for sign in (1, -1))
+    said.append(f"better than random: {', '.join(better) or 'none'}; worse: {', '.join(worse) or 'none'}")
+    return said + _differences(frame, "nll", "area of the log loss")[0]
+
+
+def _differences(frame: pd.DataFrame, metric: str, figure: str) -> tuple[list[str], pd.DataFrame]:
+    """A sentence for each strategy, and the table of paired differences to random."""
+    of_runs = areas(curves(frame, metric))
+    table, said = paired_differences(of_runs, "random"), []
     for name, row in table.sort_values("difference", ascending=False).iterrows():
         difference = with_interval((of_runs[name] - of_runs["random"]).to_numpy(), sign="+", decimals=3)
         p_values = f"p {row['p_value']:.3f}, after Holm's correction {row['p_holm']:.3f}"
-        said.append(f"area of {name} less that of random: {difference}, {p_values}")
-    shown = table[table["p_holm"] < LEVEL]
-    better, worse = (shown.index[sign * shown["difference"] > 0].tolist() for sign in (1, -1))
-    return [*said, f"better than random: {', '.join(better) or 'none'}; worse: {', '.join(worse) or 'none'}"]
+        said.append(f"{figure} of {name} less that of random: {difference}, {p_values}")
+    return said, table
 
 
 def classes_table(asked: pd.DataFrame) -> Table:

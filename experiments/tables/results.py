@@ -14,6 +14,7 @@ from bal.studies.statistics import areas, paired_differences
 from experiments.tables.pictures import plot_gains
 
 METRICS = ("accuracy", "log_rmse")  # of classes and of numbers
+LOG_LOSS = "nll"
 BASELINE = "random"
 LEVEL = 0.05
 Curves = Mapping[str, pd.DataFrame]
@@ -60,14 +61,24 @@ def compare(name: str, metrics: pd.DataFrame, baseline: str) -> Found:
     metric = metric_of(metrics)
     by_table = curves_by_table(metrics, metric)
     over = compare_data_sets(list(by_table), list(by_table.values()), metric, baseline)
+    gains, overall = _gains(by_table, metric, baseline)
+    heading = f"{name}: {{}} over {len(by_table)} tables"
+    said = sentences(heading.format(_figure(metric, baseline)), gains, overall)
+    said.append(labels_saved(mean_over_tables(metrics), metric, baseline))
+    if metric == "accuracy" and LOG_LOSS in metrics["metric"].unique():
+        of_log_loss = _gains(curves_by_table(metrics, LOG_LOSS), LOG_LOSS, baseline)
+        said += sentences(heading.format(_figure(LOG_LOSS, baseline)), *of_log_loss)
+    return Found(name, over, gains, overall, said)
+
+
+def _gains(by_table: Mapping[str, Curves], metric: str, baseline: str) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Gains on each table and, if there are several, over tables."""
     # The opposite of an error: whatever the metric, a gain is above 0.
     of_runs = {table: areas(each) * (1 if higher_is_better(metric) else -1) for table, each in by_table.items()}
-    gains = gains_of(of_runs, baseline)
     overall = None
     if len(of_runs) > 1:
         overall = paired_differences(pd.DataFrame({table: each.mean() for table, each in of_runs.items()}).T, baseline)
-    heading = f"{name}: {_figure(metric, baseline)} over {len(of_runs)} tables"
-    return Found(name, over, gains, overall, sentences(heading, gains, overall))
+    return gains_of(of_runs, baseline), overall
 
 
 def metric_of(metrics: pd.DataFrame) -> str:
@@ -115,6 +126,19 @@ def sentences(heading: str, gains: pd.DataFrame, overall: pd.DataFrame | None) -
         interval = f"[{row['low']:+.4f}, {row['high']:+.4f}]"
         lines.append(f"{strategy}: {mean:+.4f} {interval}, p {row['p_holm']:.3f}, {verdict}; {on_tables}")
     return lines
+
+
+def labels_saved(metrics: pd.DataFrame, metric: str, baseline: str) -> str:
+    """With how many labels each strategy has what the baseline has with its last ones, by the means of all seeds."""
+    means = {name: runs.mean(axis=1) for name, runs in curves(metrics, metric).items()}
+    last = means.pop(baseline).iloc[-1]
+    reached = {
+        name: mean.index[(mean >= last) if higher_is_better(metric) else (mean <= last)] for name, mean in means.items()
+    }
+    counts = sorted((counts[0], name) for name, counts in reached.items() if len(counts))
+    never = sorted(set(means) - {name for _, name in counts})
+    said = [*(f"{name} {count}" for count, name in counts), *(f"{name} never" for name in never)]
+    return f"labels for the last {metric} of {baseline}: {', '.join(said)}"
 
 
 def mean_over_tables(metrics: pd.DataFrame) -> pd.DataFrame:

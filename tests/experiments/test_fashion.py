@@ -75,9 +75,13 @@ def test_verdicts_need_all_seeds_of_ten_and_a_correction():
     noise = np.random.default_rng(0).normal(size=10) * 1e-3
     values = {"random": noise, "margin": noise + 0.02 + noise**2, "bald": noise - 0.02, "badge": noise[::-1]}
     frame = metrics_of({name: [(0.7 + each,) * 3 for each in by_seed] for name, by_seed in values.items()})
+    frame = pd.concat([frame, frame.assign(metric="nll", value=2 - 3 * frame["value"])])
     said = results.verdicts(frame)
     assert said[0] == "area of margin less that of random: +0.020 ± 0.000, p 0.002, after Holm's correction 0.006"
-    assert said[-1] == "better than random: margin; worse: bald"
+    assert said[3] == "better than random: margin; worse: bald"
+    assert said[4].startswith("area of the log loss of bald less that of random: +0.060 ± 0.000, p 0.002, ")
+    assert said[6].startswith("area of the log loss of margin less that of random: -0.060 ± 0.000, p 0.002, ")
+    assert len(said) == 7
     assert results.verdicts(frame[frame["strategy"] == "random"]) == []
 
 

@@ -189,12 +189,46 @@ def test_the_rule_of_the_study_over_tables_and_on_each():
     assert list(found.over.ranks.mean_ranks.index)[0] == "bald"
 
 
+def test_the_log_loss_of_classes_is_compared_too():
+    both = pd.concat([metrics(), metrics().assign(metric="nll", value=lambda frame: 3 * frame["value"])])
+    found, of_accuracy = (
+        results.compare("laplace_10", both, "random"),
+        results.compare("laplace_10", metrics(), "random"),
+    )
+    pd.testing.assert_frame_equal(found.gains, of_accuracy.gains)
+    assert found.sentences[:4] == of_accuracy.sentences
+    assert found.sentences[4] == "laplace_10: area of nll below that of random over 6 tables"
+    assert found.sentences[-1].startswith("bald: -0.30")
+
+
+def test_labels_saved_are_those_at_which_the_mean_of_all_seeds_is_reached():
+    curves = {
+        "random": (0.5, 0.6, 0.7),
+        "margin": (0.5, 0.72, 0.71),
+        "bald": (0.5, 0.6, 0.69),
+        "badge": (0.5, 0.6, 0.7),
+    }
+    rows = [
+        (name, seed, count, "accuracy", value + shift)
+        for name, values in curves.items()
+        for seed, shift in enumerate((0.0, 0.1))
+        for count, value in zip((20, 30, 40), values, strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=["strategy", "seed", "num_labelled", "metric", "value"])
+    assert results.labels_saved(frame, "accuracy", "random") == (
+        "labels for the last accuracy of random: margin 30, badge 40, bald never"
+    )
+    errors = frame.assign(value=-frame["value"], metric="log_rmse")
+    assert results.labels_saved(errors, "log_rmse", "random").endswith(": margin 30, badge 40, bald never")
+
+
 def test_a_smaller_error_is_a_gain():
     errors = metrics().assign(metric="log_rmse", value=lambda frame: -frame["value"])
     found, of_accuracy = results.compare("laplace_10", errors, "random"), results.compare("", metrics(), "random")
     pd.testing.assert_frame_equal(found.gains, of_accuracy.gains)
     assert found.sentences[0] == "laplace_10: area of log_rmse below that of random over 6 tables"
-    assert found.sentences[1:] == of_accuracy.sentences[1:]
+    assert found.sentences[1:3] == of_accuracy.sentences[1:3]
+    assert found.sentences[3:] == ["labels for the last log_rmse of random: bald 20, margin 20"]
     assert list(found.over.ranks.mean_ranks.index) == list(of_accuracy.over.ranks.mean_ranks.index)
 
 
@@ -306,19 +340,22 @@ def test_a_tiny_study_writes_everything_and_continues(tmp_path, monkeypatch, cap
 
 
 def test_programs_are_shared_by_tables_of_one_shape(monkeypatch):
-    lowered = []
+    lowered, given, options = [], [], {"of": "studies"}
 
     class Compiled:
         def compile(self, compiler_options):
+            given.append(compiler_options)
             return lambda keys, _: (np.full((len(keys), 1), 20), {"accuracy": np.zeros((len(keys), 1))}, np.zeros(1))
 
     monkeypatch.setattr("experiments.tables.programs._lowered", lambda *args: lowered.append(args) or Compiled())
+    monkeypatch.setattr("experiments.tables.programs.compiler_options", lambda: options)
     made, table = grid.Programs(), frame(300)
     settings = study.settings_of(study.Study(), grid.Cell("", "laplace", 1, "bald", 0))
     for seed, classes in ((0, 2), (1, 2), (2, 3)):
         drawn = data.stacked([data.split(table, "kind", seed, num_pool=70, num_test=30)], classes)
         made.run(settings, "bald", drawn, [seed])
     assert len(lowered) == 2
+    assert given == [options] * 2
 
 
 @pytest.mark.parametrize(

@@ -125,9 +125,9 @@ def test_fashion_mnist_from_its_files_gives_the_picks_in_memory(tmp_path):
     )  # fmt: skip
     settings = settings.with_values(on_disk=True)
     ours, theirs = (settings.with_values(output=tmp_path / name) for name in ("disk", "memory"))
-    compare.main(ours)
     dataset = learners.load_dataset(settings)
     assert isinstance(dataset.pool_inputs, bal.Source)
     in_memory = dataset._replace(pool_inputs=bal.sources.read_rows(dataset.pool_inputs, np.arange(500))[0])
-    compare.run_and_write(theirs, grid.prepare_grid(theirs, in_memory))
+    for each, data in ((ours, dataset), (theirs, in_memory)):
+        compare.run_and_write(each, grid.prepare_grid(each, data))
     assert_same_picks(ours, theirs)

@@ -55,6 +55,7 @@ STUDIES: dict[str, WriteResults] = {
     "depth": partial(dense.write_results, shown=depth.SHOWN),
     "detection": partial(dense.write_results, shown=detection.SHOWN),
     "fashion": fashion.write_results,
+    "fashion_ensemble": fashion.write_results,
     "fashion_to_300": fashion.write_results,
     "learning_loss": learning_loss.write_results,
     "noisy": noisy.write_results,

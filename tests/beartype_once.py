@@ -13,6 +13,7 @@ def beartype_once(stub: Callable) -> Callable:
     jaxtyping has a function checked by two stubs that hold its signature and none of its code. A factory makes its
     functions anew at each call, and their stubs with them: half of all stubs that the tests make are equal to another.
     """
+    # Which parameters have defaults, not the values: these are checked where they are passed.
     defaults = len(stub.__defaults__ or ()), tuple(stub.__kwdefaults__ or ())
     key = stub.__module__, stub.__qualname__, stub.__code__, tuple(stub.__annotations__.items()), defaults
     try:

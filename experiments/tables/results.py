@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from bal.studies import curves, higher_is_better, plot_curves, save_picture, write_parquet
 from bal.studies.report._files import write_picture, write_tables
 from bal.studies.report._of_many import OverDataSets, compare_data_sets
 from bal.studies.report._pictures import rank_diagram
-from bal.studies.statistics import areas, paired_differences
+from bal.studies.statistics import areas, labels_to, paired_differences
 from experiments.tables.pictures import plot_gains
 
 METRICS = ("accuracy", "log_rmse")  # of classes and of numbers
@@ -62,12 +63,11 @@ def compare(name: str, metrics: pd.DataFrame, baseline: str) -> Found:
     by_table = curves_by_table(metrics, metric)
     over = compare_data_sets(list(by_table), list(by_table.values()), metric, baseline)
     gains, overall = _gains(by_table, metric, baseline)
-    heading = f"{name}: {{}} over {len(by_table)} tables"
-    said = sentences(heading.format(_figure(metric, baseline)), gains, overall)
-    said.append(labels_saved(mean_over_tables(metrics), metric, baseline))
-    if metric == "accuracy" and LOG_LOSS in metrics["metric"].unique():
+    said = sentences(f"{name}: {_figure(metric, baseline)} over {len(by_table)} tables", gains, overall)
+    said.append(labels_needed(mean_over_tables(metrics), metric, baseline))
+    if LOG_LOSS in metrics["metric"].unique():
         of_log_loss = _gains(curves_by_table(metrics, LOG_LOSS), LOG_LOSS, baseline)
-        said += sentences(heading.format(_figure(LOG_LOSS, baseline)), *of_log_loss)
+        said += sentences(f"{name}: {_figure(LOG_LOSS, baseline)} over {len(by_table)} tables", *of_log_loss)
     return Found(name, over, gains, overall, said)
 
 
@@ -128,16 +128,13 @@ def sentences(heading: str, gains: pd.DataFrame, overall: pd.DataFrame | None) -
     return lines
 
 
-def labels_saved(metrics: pd.DataFrame, metric: str, baseline: str) -> str:
+def labels_needed(metrics: pd.DataFrame, metric: str, baseline: str) -> str:
     """With how many labels each strategy has what the baseline has with its last ones, by the means of all seeds."""
-    means = {name: runs.mean(axis=1) for name, runs in curves(metrics, metric).items()}
-    last = means.pop(baseline).iloc[-1]
-    reached = {
-        name: mean.index[(mean >= last) if higher_is_better(metric) else (mean <= last)] for name, mean in means.items()
-    }
-    counts = sorted((counts[0], name) for name, counts in reached.items() if len(counts))
-    never = sorted(set(means) - {name for _, name in counts})
-    said = [*(f"{name} {count}" for count, name in counts), *(f"{name} never" for name in never)]
+    means = {name: runs.mean(axis=1).to_frame() for name, runs in curves(metrics, metric).items()}
+    last = float(means.pop(baseline).to_numpy()[-1, 0])
+    counts = {name: labels_to(each, last, higher_is_better=higher_is_better(metric)) for name, each in means.items()}
+    in_order = sorted(counts, key=lambda name: (counts[name] or np.inf, name))
+    said = [f"{name} {counts[name] or 'never'}" for name in in_order]
     return f"labels for the last {metric} of {baseline}: {', '.join(said)}"
 
 

@@ -189,7 +189,7 @@ def test_the_rule_of_the_study_over_tables_and_on_each():
     assert list(found.over.ranks.mean_ranks.index)[0] == "bald"
 
 
-def test_the_log_loss_of_classes_is_compared_too():
+def test_the_log_loss_is_compared_too():
     both = pd.concat([metrics(), metrics().assign(metric="nll", value=lambda frame: 3 * frame["value"])])
     found, of_accuracy = (
         results.compare("laplace_10", both, "random"),
@@ -201,7 +201,7 @@ def test_the_log_loss_of_classes_is_compared_too():
     assert found.sentences[-1].startswith("bald: -0.30")
 
 
-def test_labels_saved_are_those_at_which_the_mean_of_all_seeds_is_reached():
+def test_labels_needed_are_those_at_which_the_mean_of_all_seeds_is_reached():
     curves = {
         "random": (0.5, 0.6, 0.7),
         "margin": (0.5, 0.72, 0.71),
@@ -215,11 +215,11 @@ def test_labels_saved_are_those_at_which_the_mean_of_all_seeds_is_reached():
         for count, value in zip((20, 30, 40), values, strict=True)
     ]
     frame = pd.DataFrame(rows, columns=["strategy", "seed", "num_labelled", "metric", "value"])
-    assert results.labels_saved(frame, "accuracy", "random") == (
+    assert results.labels_needed(frame, "accuracy", "random") == (
         "labels for the last accuracy of random: margin 30, badge 40, bald never"
     )
     errors = frame.assign(value=-frame["value"], metric="log_rmse")
-    assert results.labels_saved(errors, "log_rmse", "random").endswith(": margin 30, badge 40, bald never")
+    assert results.labels_needed(errors, "log_rmse", "random").endswith(": margin 30, badge 40, bald never")
 
 
 def test_a_smaller_error_is_a_gain():
@@ -228,7 +228,8 @@ def test_a_smaller_error_is_a_gain():
     pd.testing.assert_frame_equal(found.gains, of_accuracy.gains)
     assert found.sentences[0] == "laplace_10: area of log_rmse below that of random over 6 tables"
     assert found.sentences[1:3] == of_accuracy.sentences[1:3]
-    assert found.sentences[3:] == ["labels for the last log_rmse of random: bald 20, margin 20"]
+    assert found.sentences[3].startswith("labels for the last log_rmse of random: bald 20")
+    assert len(found.sentences) == 4
     assert list(found.over.ranks.mean_ranks.index) == list(of_accuracy.over.ranks.mean_ranks.index)
 
 

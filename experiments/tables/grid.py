@@ -23,7 +23,8 @@ OF_BATCHES = {"batch_bald": "bald", "batch_epig": "epig"}
 SEEDS_AT_ONCE = 10
 # Programs at once: each may have four versions, for two to five classes, and a process holds about fifty, see Programs.
 MOST_AT_ONCE = 8
-NAMES = {"accuracy": "accuracy", "nll": "nll", "rmse": "log_rmse"}  # that are kept, and their names
+# Metrics that are kept, and their names.
+NAMES = {"accuracy": "accuracy", "nll": "nll", "nll_calibrated": "nll_calibrated", "rmse": "log_rmse"}
 
 
 class Cell(NamedTuple):
@@ -152,7 +153,7 @@ def remaining(left: Collection[Cell], seconds: Mapping[tuple, Sequence[float]], 
 
 
 def _kept(metrics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Accuracy or the logarithm of the RMSE, of which a difference is a share of the error on every table; and nll."""
+    """Accuracy or the logarithm of the RMSE, whose differences are shares of the error, and log losses."""
     kept = {NAMES[name]: values for name, values in metrics.items() if name in NAMES}
     return {name: np.log(values) if name == "log_rmse" else values for name, values in kept.items()}
 

@@ -11,8 +11,8 @@ import pandas as pd
 import bal
 from bal.studies import Settings, compiler_options
 from bal.studies.learners import build_learner, seed_key
-from bal.studies.tasks import Task
 from experiments.tables import ceiling
+from experiments.tables.calibration import CalibratedTask
 
 
 class Result(NamedTuple):
@@ -80,7 +80,7 @@ def learner_of(settings: Settings, strategy: str, num_classes: int | None) -> ba
       ValueError: a strategy or a posterior that does not predict them.
     """
     named = "random" if strategy == ceiling.NAME else strategy
-    return build_learner(settings, named, Task(num_classes or 1, classes=num_classes is not None))
+    return build_learner(settings, named, CalibratedTask(num_classes or 1, classes=num_classes is not None))
 
 
 def _lowered(settings: Settings, strategy: str, keys: jax.Array, datasets: bal.Dataset) -> Any:

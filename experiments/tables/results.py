@@ -15,7 +15,7 @@ from bal.studies.statistics import areas, labels_to, paired_differences
 from experiments.tables.pictures import plot_gains
 
 METRICS = ("accuracy", "log_rmse")  # of classes and of numbers
-LOG_LOSS = "nll"
+LOG_LOSSES = ("nll", "nll_calibrated")
 BASELINE = "random"
 LEVEL = 0.05
 Curves = Mapping[str, pd.DataFrame]
@@ -65,9 +65,10 @@ def compare(name: str, metrics: pd.DataFrame, baseline: str) -> Found:
     gains, overall = _gains(by_table, metric, baseline)
     said = sentences(f"{name}: {_figure(metric, baseline)} over {len(by_table)} tables", gains, overall)
     said.append(labels_needed(mean_over_tables(metrics), metric, baseline))
-    if LOG_LOSS in metrics["metric"].unique():
-        of_log_loss = _gains(curves_by_table(metrics, LOG_LOSS), LOG_LOSS, baseline)
-        said += sentences(f"{name}: {_figure(LOG_LOSS, baseline)} over {len(by_table)} tables", *of_log_loss)
+    for log_loss in LOG_LOSSES:
+        if log_loss in metrics["metric"].unique():
+            of_log_loss = _gains(curves_by_table(metrics, log_loss), log_loss, baseline)
+            said += sentences(f"{name}: {_figure(log_loss, baseline)} over {len(by_table)} tables", *of_log_loss)
     return Found(name, over, gains, overall, said)
 
 

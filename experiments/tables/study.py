@@ -20,7 +20,9 @@ strategy is better (worse) than random over tables if Wilcoxon's signed-rank tes
 p-value below .05 after Holm's correction over all strategies, and its mean area is better (worse). On one table it is
 better (worse) if the 95 % interval of its paired differences lies on the better (worse) side of 0; that is not
 corrected, so of 24 tables one is expected to be called so by chance. What is not better and not worse is not shown to
-differ. The log loss is compared in the same way, which was added when all results were known.
+differ. The log loss is compared in the same way, which was added when all results were known. Since margin and entropy
+made it larger, so is the log loss that is left when one temperature has been fitted (``calibration.py``); that was
+written down before any such figure was seen.
 
 ``--strategies random margin greedy_oracle --batch-sizes 1`` shows how far a strategy could get at best: an oracle tries
 20 points a round with their labels, and keeps the one of the best model (``ceiling.py``). It is compared like the

@@ -323,6 +323,7 @@ def test_a_tiny_study_writes_everything_and_continues(tmp_path, monkeypatch, cap
         assert (own / name).stat().st_size > 100
     first = pd.read_parquet(tmp_path / "metrics.parquet")
     assert first.groupby(["dataset", "strategy", "seed"]).ngroups == 8
+    assert set(first["metric"]) == {"accuracy", "nll", "nll_calibrated"}
     # Before the first batch strategies have the same labels and the same model.
     start = first[(first["num_labelled"] == 20) & (first["metric"] == "nll")]
     assert (start.groupby(["dataset", "seed"])["value"].agg(np.ptp) < 1e-4).all()

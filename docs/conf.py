@@ -37,7 +37,7 @@ extensions = [
 ]
 exclude_patterns = ["building"]
 
-# The notebooks are shown as they are committed; ``make test`` executes them.
+# The notebooks are shown as they are committed; ``make test`` runs their code, with few steps of training.
 nb_execution_mode = "off"
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3

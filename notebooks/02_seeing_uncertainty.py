@@ -187,11 +187,13 @@ names = sorted(name for name, strategy in everyone.items() if can_ask(strategy) 
 
 
 def ask_everyone(rng_key, view):
+    """The picks of every strategy, one after the other, as if they were one batch."""
     chosen = [everyone[name].select(rng_key, view) for name in names]
-    return chosen[0]._replace(indices=jnp.stack([each.indices for each in chosen]))  # [strategies, 8]
+    indices = jnp.concatenate([each.indices for each in chosen])
+    return chosen[0]._replace(indices=indices, scores=jnp.concatenate([each.scores for each in chosen]))
 
 
-asked = first_round(bal.Strategy(8, ask_everyone))[1].selection.indices
+asked = first_round(bal.Strategy(8 * len(names), ask_everyone))[1].selection.indices.reshape(len(names), 8)
 
 num_rows = -(-len(names) // 4)
 figure, panels = plt.subplots(num_rows, 4, figsize=(14, 2.1 * num_rows), layout="constrained")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bal.studies import curves, higher_is_better, plot_curves, save_picture, write_parquet
+from bal.studies import curves, higher_is_better, mean_and_interval, plot_curves, save_picture, write_parquet
 from bal.studies.report._files import write_picture, write_tables
 from bal.studies.report._of_many import OverDataSets, compare_data_sets
 from bal.studies.report._pictures import rank_diagram
@@ -103,9 +103,10 @@ def gains_of(of_runs: Mapping[str, pd.DataFrame], baseline: str) -> pd.DataFrame
     """
     rows = []
     for table, each in of_runs.items():
-        differences = paired_differences(each, baseline)
-        for name, row in differences.iterrows():
-            rows.append((table, name, row["difference"], row["low"], row["high"]))
+        others = each.drop(columns=baseline)
+        means, halves = mean_and_interval(others.sub(each[baseline], axis=0).to_numpy().T)
+        for name, mean, half in zip(others, means, halves, strict=True):
+            rows.append((table, name, mean, mean - half, mean + half))
     return pd.DataFrame(rows, columns=["dataset", "strategy", "difference", "low", "high"])
 
 

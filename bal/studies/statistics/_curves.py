@@ -38,10 +38,7 @@ def curves(frame: pd.DataFrame, metric: str | None = None) -> dict[str, pd.DataF
             "expected one value for each strategy, seed and number of labels, got several: select one data set and "
             "one posterior, or name the strategies apart"
         )
-    return {
-        str(name): part.pivot(index="num_labelled", columns="seed", values="value")
-        for name, part in chosen.groupby("strategy", sort=False)
-    }
+    return {str(name): _table_of(part) for name, part in chosen.groupby("strategy", sort=False)}
 
 
 def normalised_area(curve: pd.Series) -> float:
@@ -56,10 +53,7 @@ def normalised_area(curve: pd.Series) -> float:
       >>> normalised_area(pd.Series([0.5, 1.0], index=[20, 30]))
       0.75
     """
-    labels = curve.index.to_numpy(dtype=np.float64)
-    if len(labels) == 1:
-        return float(curve.iloc[0])
-    return float(np.trapezoid(curve.to_numpy(dtype=np.float64), labels) / (labels[-1] - labels[0]))
+    return float(_areas_of(curve.to_frame()).iloc[0])
 
 
 def areas(by_strategy: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -83,7 +77,7 @@ def areas(by_strategy: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     first = next(iter(by_strategy.values()))
     for runs in by_strategy.values():
         check_paired(runs, first)
-    return pd.DataFrame({name: runs.apply(normalised_area) for name, runs in by_strategy.items()})
+    return pd.DataFrame({name: _areas_of(runs) for name, runs in by_strategy.items()})
 
 
 def area_differences(runs: pd.DataFrame, baseline: pd.DataFrame) -> pd.Series:
@@ -107,4 +101,22 @@ def area_differences(runs: pd.DataFrame, baseline: pd.DataFrame) -> pd.Series:
       {0: 0.4}
     """
     check_paired(runs, baseline)
-    return runs.apply(normalised_area) - baseline.apply(normalised_area)
+    return _areas_of(runs) - _areas_of(baseline)
+
+
+def _table_of(part: pd.DataFrame) -> pd.DataFrame:
+    """Values with a row for each number of labels and a column for each seed. ``pivot`` takes three times as long."""
+    labels, row = np.unique(part["num_labelled"], return_inverse=True)
+    seeds, column = np.unique(part["seed"], return_inverse=True)
+    values = np.full((len(labels), len(seeds)), np.nan)
+    values[row, column] = part["value"]
+    return pd.DataFrame(values, pd.Index(labels, name="num_labelled"), pd.Index(seeds, name="seed"))
+
+
+def _areas_of(runs: pd.DataFrame) -> pd.Series:
+    """Normalised area of each run, all at once: a study of many data sets has tens of thousands of runs."""
+    labels = runs.index.to_numpy(dtype=np.float64)
+    if len(labels) == 1:
+        return runs.iloc[0].astype(np.float64)
+    values = np.ascontiguousarray(runs.to_numpy(dtype=np.float64).T)
+    return pd.Series(np.trapezoid(values, labels) / (labels[-1] - labels[0]), runs.columns)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 from rich.table import Table
 
-from bal.studies import show, sole_writer
+from bal.studies import plot_curves, save_picture, show, sole_writer, summary_table
 from bal.studies.command import run_command
 from bal.validation import check_choice
 from experiments import dense
@@ -44,14 +45,25 @@ RESULTS = Path(__file__).parent / "results"
 
 # folder of results -> what to print, after pictures were written into it
 WriteResults = Callable[[Path], Sequence[Table | str]]
+
+
+def write_demo(folder: Path) -> list[Table]:
+    """Draw the curves of ``make demo``; returns the table that the first screen of the project shows."""
+    metrics = pd.read_parquet(folder / "metrics.parquet")
+    save_picture(plot_curves(metrics), folder / "learning_curves.png")
+    return [summary_table(metrics, targets=(0.9,))]
+
+
 PAPERS_AGAIN: dict[str, WriteResults] = {
     name: partial(reproductions.write_results, paper=paper) for name, paper in PAPERS.items()
 }
 STUDIES: dict[str, WriteResults] = {
     "autolabel": autolabel.write_results,
     "batch_bald": batch_bald.write_results,
-    "ceiling": tables.write_results,
+    "calibration": tables.write_results,
     "cdalbench": cdalbench.write_results,
+    "ceiling": tables.write_results,
+    "demo": write_demo,
     "depth": partial(dense.write_results, shown=depth.SHOWN),
     "detection": partial(dense.write_results, shown=detection.SHOWN),
     "fashion": fashion.write_results,

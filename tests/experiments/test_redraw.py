@@ -27,10 +27,12 @@ SECTIONS = {
     "Rules of any task": (("task_agnostic",), ()),
     # Looked for after the results: strategies compared with one another, and batches of two sizes at the same counts.
     "Tables": (
-        ("tables", "numbers", "ceiling"),
+        ("tables", "numbers", "ceiling", "calibration"),
         (".002 ± .002", ".003 ± .004", ".004 ± .003", ".005 ± .003", ".006 ± .006", ".000 ± .002")
         + (".020 ± .007", ".021 ± .008", "+.026 ± .014", "+.023 ± .016", "-.001 ± .014", "-.005 ± .012")
-        + (".019 ± .011", ".062 ± .013", "+.018 ± .022")
+        + (".033 ± .010", ".049 ± .013", "+.064 ± .016", "+.065 ± .018", "+.025 ± .014", "+.010 ± .012")
+        + (".030 ± .015", ".034 ± .014", "+.050 ± .016", "+.053 ± .015", "+.015 ± .013", "+.014 ± .013")
+        + (".007 ± .007", ".007 ± .005", ".019 ± .011", ".024 ± .013", ".014 ± .011", ".062 ± .013", "+.018 ± .022")
         + ("+.001 ± .003", "-.001 ± .003", "-.000 ± .003"),
     ),
     # The ensemble less MC dropout, which are in two folders.
@@ -130,7 +132,8 @@ def test_every_kept_study_has_its_pictures_again(redrawn):
 
 
 def test_every_kept_study_has_a_section():
-    assert {name for studies, _ in SECTIONS.values() for name in studies} == set(STUDIES) - WITHOUT_INTERVALS
+    in_sections = {name for studies, _ in SECTIONS.values() for name in studies}
+    assert in_sections == set(STUDIES) - WITHOUT_INTERVALS - {"demo"}
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -141,6 +144,16 @@ def test_figures_of_the_readme_are_those_of_the_kept_results(section, redrawn):
     assert figures_in(said)
     lines = [line for name in studies for line in redrawn[1][name]]
     assert not_printed(said, lines) == {numbers for other in others for numbers in figures_in(other)}
+
+
+def test_the_first_screen_shows_the_demo(redrawn):
+    rows = re.findall(r"^\| (\w+) \|( \.\d.*)\|$", (RESULTS.parents[1] / "README.md").read_text(), re.MULTILINE)
+    assert len(rows) == 4
+    for name, cells in rows:
+        (printed,) = [line for line in redrawn[1]["demo"] if line.strip(" │").startswith(name)]
+        theirs = re.findall(NUMBER, printed)
+        del theirs[5:7]  # the area itself and its interval
+        assert states(re.findall(NUMBER, cells), theirs), name
 
 
 def test_figures_are_compared_as_rounded_and_in_their_row():

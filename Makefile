@@ -17,7 +17,7 @@ test: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
-	  --doctest-modules tests/test_notebooks.py tests bal
+	  --doctest-modules tests bal
 
 # The site, in build/docs/index.html. It is built without a network, and any warning fails.
 docs: .venv/documents

@@ -43,10 +43,6 @@ from experiments.text import study as text
 RESULTS = Path(__file__).parent / "results"
 
 
-# folder of results -> what to print, after pictures were written into it
-WriteResults = Callable[[Path], Sequence[Table | str]]
-
-
 def write_demo(folder: Path) -> list[Table]:
     """Draw the curves of ``make demo``; returns the table that the first screen of the project shows."""
     metrics = pd.read_parquet(folder / "metrics.parquet")
@@ -54,6 +50,8 @@ def write_demo(folder: Path) -> list[Table]:
     return [summary_table(metrics, targets=(0.9,))]
 
 
+# folder of results -> what to print, after pictures were written into it
+WriteResults = Callable[[Path], Sequence[Table | str]]
 PAPERS_AGAIN: dict[str, WriteResults] = {
     name: partial(reproductions.write_results, paper=paper) for name, paper in PAPERS.items()
 }

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from bal.information import finite_log
 from bal.likelihoods import Likelihood, Tally
 from bal.metrics import negative_log_prob, weighted_sum
 from bal.studies.tasks import Task
@@ -57,6 +58,7 @@ def inverse_temperature(
     That is convex in the factor, and its slope is the mean log-probability of a class drawn from the prediction, less
     that of the label.
     """
+    log_probs = finite_log(log_probs)  # 0 times -inf is no number
 
     def halve(_, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends

@@ -12,6 +12,8 @@ from bal.studies.report._files import write_picture, write_tables
 from bal.studies.report._of_many import OverDataSets, compare_data_sets
 from bal.studies.report._pictures import rank_diagram
 from bal.studies.statistics import areas, labels_to, paired_differences
+from bal.studies.statistics._checks import named_scores
+from bal.validation import check_choice
 from experiments.tables.pictures import plot_gains
 
 METRICS = ("accuracy", "log_rmse")  # of classes and of numbers
@@ -76,10 +78,10 @@ def _gains(by_table: Mapping[str, Curves], metric: str, baseline: str) -> tuple[
     """Gains on each table and, if there are several, over tables."""
     # The opposite of an error: whatever the metric, a gain is above 0.
     of_runs = {table: areas(each) * (1 if higher_is_better(metric) else -1) for table, each in by_table.items()}
-    overall = None
+    gains, overall = gains_of(of_runs, baseline), None
     if len(of_runs) > 1:
         overall = paired_differences(pd.DataFrame({table: each.mean() for table, each in of_runs.items()}).T, baseline)
-    return gains_of(of_runs, baseline), overall
+    return gains, overall
 
 
 def metric_of(metrics: pd.DataFrame) -> str:
@@ -100,9 +102,14 @@ def gains_of(of_runs: Mapping[str, pd.DataFrame], baseline: str) -> pd.DataFrame
     Args:
       of_runs: areas by table, a row a seed and a column a strategy; larger ones are better.
       baseline: the strategy that others are compared with.
+
+    Raises:
+      ValueError: no such baseline, or areas that are not finite.
     """
     rows = []
     for table, each in of_runs.items():
+        each = named_scores(each, rows="runs")
+        check_choice("the baseline", baseline, list(each.columns))
         others = each.drop(columns=baseline)
         means, halves = mean_and_interval(others.sub(each[baseline], axis=0).to_numpy().T)
         for name, mean, half in zip(others, means, halves, strict=True):

@@ -8,6 +8,7 @@ from scipy.optimize import minimize_scalar
 
 import bal
 from bal.studies.tasks import Task
+from bal.types import Gaussian
 from experiments.tables.calibration import NAME, RANGE, CalibratedTask, calibrated, inverse_temperature
 
 
@@ -55,7 +56,20 @@ def test_each_half_of_the_test_set_is_calibrated_by_the_other():
     assert float(found[NAME]) < 0.6 * float(found["nll"])
     plain = bal.likelihoods.categorical()
     assert set(found) - set(plain.figures(plain.tally(log_probs, labels, jnp.ones(400)))) == {NAME}
+    # Points of weight 0, which fill the last chunk of a test set, change nothing.
+    filled = jnp.concatenate([log_probs, jnp.full((6, 3), jnp.nan)]), jnp.concatenate([labels, jnp.zeros(6, int)])
+    again = likelihood.figures(likelihood.tally(*filled, (jnp.arange(406) < 400) * 1.0))
+    assert float(again[NAME]) == pytest.approx(float(found[NAME]), rel=1e-5)
+
+
+def test_an_impossible_class_leaves_the_temperature_of_the_others():
+    log_probs, labels = too_sure()
+    one_more = jnp.concatenate([log_probs, jnp.full((400, 1), -jnp.inf)], axis=1)
+    found = [inverse_temperature(each, labels, jnp.ones(400)) for each in (one_more, log_probs)]
+    assert float(found[0]) == pytest.approx(float(found[1]), rel=1e-5)
 
 
 def test_a_task_of_numbers_keeps_its_metrics():
-    assert CalibratedTask(1, classes=False).likelihood.predicts == Task(1, classes=False).likelihood.predicts
+    points = Gaussian(jnp.zeros(4), jnp.ones(4)), jnp.arange(4.0), jnp.ones(4)
+    ours, theirs = (each(1, classes=False).likelihood for each in (CalibratedTask, Task))
+    assert set(ours.figures(ours.tally(*points))) == set(theirs.figures(theirs.tally(*points)))

@@ -189,6 +189,15 @@ def test_the_rule_of_the_study_over_tables_and_on_each():
     assert list(found.over.ranks.mean_ranks.index)[0] == "bald"
 
 
+def test_a_value_that_is_no_number_is_refused_and_not_left_out():
+    log_loss = metrics().assign(metric="nll")
+    log_loss.loc[(log_loss["strategy"] == "bald") & (log_loss["seed"] == 1), "value"] = np.nan
+    both = pd.concat([metrics(), log_loss])
+    for frame in (both, both[both["dataset"] == "t0"]):
+        with pytest.raises(ValueError, match="the scores"):
+            results.compare("laplace_10", frame, "random")
+
+
 def test_the_log_loss_is_compared_too():
     both = pd.concat([metrics(), metrics().assign(metric="nll", value=lambda frame: 3 * frame["value"])])
     found, of_accuracy = (

@@ -50,9 +50,11 @@ def write_results(folder: Path) -> list[str]:
         own = folder / each.name
         own.mkdir(exist_ok=True)
         save_picture(plot_gains(each.gains, f"{each.name}: {_figure(metric_of(part), BASELINE)}"), own / "gains.png")
-        title = f"{each.name}, mean over tables"
-        mean = plot_curves(mean_over_tables(part), metric_of(part), baseline=BASELINE, title=title)
-        save_picture(mean, own / "curves.png")
+        mean, title = mean_over_tables(part), f"{each.name}, mean over tables"
+        save_picture(plot_curves(mean, metric_of(part), baseline=BASELINE, title=title), own / "curves.png")
+        for log_loss in log_losses_of(part):
+            drawn = plot_curves(mean, log_loss, baseline=BASELINE, title=title)
+            save_picture(drawn, own / f"curves_{log_loss}.png")
         if each.over is not None:
             write_tables(own, each.over.tables)
             write_picture(own, "critical_difference", rank_diagram(each.over.ranks))
@@ -67,10 +69,9 @@ def compare(name: str, metrics: pd.DataFrame, baseline: str) -> Found:
     gains, overall = _gains(by_table, metric, baseline)
     said = sentences(f"{name}: {_figure(metric, baseline)} over {len(by_table)} tables", gains, overall)
     said.append(labels_needed(mean_over_tables(metrics), metric, baseline))
-    for log_loss in LOG_LOSSES:
-        if log_loss in metrics["metric"].unique():
-            of_log_loss = _gains(curves_by_table(metrics, log_loss), log_loss, baseline)
-            said += sentences(f"{name}: {_figure(log_loss, baseline)} over {len(by_table)} tables", *of_log_loss)
+    for log_loss in log_losses_of(metrics):
+        of_log_loss = _gains(curves_by_table(metrics, log_loss), log_loss, baseline)
+        said += sentences(f"{name}: {_figure(log_loss, baseline)} over {len(by_table)} tables", *of_log_loss)
     return Found(name, over, gains, overall, said)
 
 
@@ -87,6 +88,11 @@ def _gains(by_table: Mapping[str, Curves], metric: str, baseline: str) -> tuple[
 def metric_of(metrics: pd.DataFrame) -> str:
     """The metric that strategies are compared by."""
     return next(name for name in METRICS if name in metrics["metric"].unique())
+
+
+def log_losses_of(metrics: pd.DataFrame) -> list[str]:
+    """Those that were kept; before calibration, and of classes after it."""
+    return [name for name in LOG_LOSSES if name in metrics["metric"].unique()]
 
 
 def curves_by_table(metrics: pd.DataFrame, metric: str) -> dict[str, Curves]:

@@ -132,7 +132,8 @@ def test_every_kept_study_has_its_pictures_again(redrawn):
         *(f"learning_curves_{head}" for head in ("laplace", "mc_dropout", "deep_ensemble")),
     }
     assert drawn["depth"] == {"learning_curves", "sparsification"}
-    assert drawn["numbers"] == {"gains", "curves"}
+    assert drawn["numbers"] == {"gains", "curves", "curves_nll"}
+    assert drawn["calibration"] == {"gains", "curves", "curves_nll", "curves_nll_calibrated"}
 
 
 def test_every_kept_study_has_a_section():

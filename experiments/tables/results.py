@@ -14,13 +14,12 @@ from bal.studies.report._pictures import rank_diagram
 from bal.studies.statistics import areas, labels_to, paired_differences
 from bal.studies.statistics._checks import named_scores
 from bal.validation import check_choice
+from experiments.tables.batches import cost_of_batches
+from experiments.tables.curves import Curves, curves_by_table, log_losses_of, metric_of
 from experiments.tables.pictures import plot_gains
 
-METRICS = ("accuracy", "log_rmse")  # of classes and of numbers
-LOG_LOSSES = ("nll", "nll_calibrated")
 BASELINE = "random"
 LEVEL = 0.05
-Curves = Mapping[str, pd.DataFrame]
 
 
 class Found(NamedTuple):
@@ -58,7 +57,7 @@ def write_results(folder: Path) -> list[str]:
         if each.over is not None:
             write_tables(own, each.over.tables)
             write_picture(own, "critical_difference", rank_diagram(each.over.ranks))
-    return [sentence for each in found for sentence in each.sentences]
+    return [*(sentence for each in found for sentence in each.sentences), *cost_of_batches(metrics, BASELINE)]
 
 
 def compare(name: str, metrics: pd.DataFrame, baseline: str) -> Found:
@@ -83,23 +82,6 @@ def _gains(by_table: Mapping[str, Curves], metric: str, baseline: str) -> tuple[
     if len(of_runs) > 1:
         overall = paired_differences(pd.DataFrame({table: each.mean() for table, each in of_runs.items()}).T, baseline)
     return gains, overall
-
-
-def metric_of(metrics: pd.DataFrame) -> str:
-    """The metric that strategies are compared by."""
-    return next(name for name in METRICS if name in metrics["metric"].unique())
-
-
-def log_losses_of(metrics: pd.DataFrame) -> list[str]:
-    """Those that were kept; before calibration, and of classes after it."""
-    return [name for name in LOG_LOSSES if name in metrics["metric"].unique()]
-
-
-def curves_by_table(metrics: pd.DataFrame, metric: str) -> dict[str, Curves]:
-    """The curves of each strategy on each table, strategies in one order."""
-    names = sorted(metrics["strategy"].unique())
-    by_table = {str(table): curves(part, metric) for table, part in metrics.groupby("dataset", sort=True)}
-    return {table: {name: each[name] for name in names if name in each} for table, each in by_table.items()}
 
 
 def gains_of(of_runs: Mapping[str, pd.DataFrame], baseline: str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import bal
 
 pytest.importorskip("filelock", reason="needs the extra 'studies'")
 
-from experiments.tables import ceiling, data, grid, results, rule, study
+from experiments.tables import batches, ceiling, data, grid, results, rule, study
 from experiments.tables.programs import Result
 
 
@@ -229,6 +229,20 @@ def test_labels_needed_are_those_at_which_the_mean_of_all_seeds_is_reached():
     )
     errors = frame.assign(value=-frame["value"], metric="log_rmse")
     assert results.labels_needed(errors, "log_rmse", "random").endswith(": margin 30, badge 40, bald never")
+
+
+def test_batches_are_compared_with_single_labels_at_the_counts_of_both():
+    single = metrics().assign(batch_size=1)
+    between = single[single["num_labelled"] == 20].assign(num_labelled=25, value=9.0)
+    worse = metrics()
+    worse.loc[worse["strategy"] == "bald", "value"] -= 0.04
+    said = batches.cost_of_batches(pd.concat([single, between, worse]), "random")
+    assert said[0] == "laplace: area of accuracy in batches, at 20, 30 labels"
+    by_name = dict(line.split(": ") for line in said[1:])
+    assert by_name["bald"].startswith("smaller by 0.0400 ± 0.0000; better than random by +0.10")
+    assert by_name["bald"].endswith("± 0.0020 in batches")
+    assert by_name["random"] == "smaller by 0.0000 ± 0.0000"
+    assert batches.cost_of_batches(worse, "random") == []
 
 
 def test_a_smaller_error_is_a_gain():
